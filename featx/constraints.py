@@ -1,0 +1,126 @@
+"""What a parameter may be, declared as data.
+
+A stage lists, for each of its parameters, the constraints of which one must hold; the messages
+for users and the bad values for the contract tests follow from the list. The machinery is
+scikit-learn's own, which is private there: this file is the only one that touches it.
+"""
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    Options,
+    StrOptions,
+    _Constraint,
+    generate_invalid_param_val,
+    make_constraint,
+    validate_parameter_constraints,
+)
+
+__all__ = [
+    "Array",
+    "Each",
+    "Interval",
+    "InvalidParameterError",
+    "Options",
+    "StrOptions",
+    "bad_value",
+    "fraction",
+    "natural",
+    "pair",
+    "positive",
+    "validate",
+]
+
+
+class Each(HasMethods):
+    """A list or tuple whose every item satisfies ``constraint``.
+
+    Parameters
+    ----------
+    constraint : constraint
+        What each item must satisfy.
+    length : int, optional
+        How many items there must be; any number from one up where it is not given.
+    """
+
+    def __init__(self, constraint: Any, length: int | None = None) -> None:
+        _Constraint.__init__(self)
+        self.constraint = make_constraint(constraint)
+        self.length = length
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        """Say whether ``value`` is such a sequence."""
+        if not isinstance(value, (list, tuple)) or len(value) == 0:
+            return False
+        if self.length is not None and len(value) != self.length:
+            return False
+        return all(self.constraint.is_satisfied_by(item) for item in value)
+
+    def bad_value(self) -> Any:
+        """Give a sequence of the right length with an item that is not allowed."""
+        return [generate_invalid_param_val(self.constraint)] * (self.length or 1)
+
+    def __str__(self) -> str:
+        count = "one or more items" if self.length is None else f"{self.length} items"
+        return f"a list or tuple of {count}, each {self.constraint}"
+
+
+class Array(HasMethods):
+    """A finite numeric array with one of the numbers of dimensions ``ndim``, not empty."""
+
+    def __init__(self, *ndim: int) -> None:
+        _Constraint.__init__(self)
+        self.ndim = ndim
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        """Say whether ``value`` is such an array, or a nested list that makes one."""
+        if not isinstance(value, (np.ndarray, list, tuple)):
+            return False
+        try:
+            array = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            return False
+        return array.ndim in self.ndim and array.size > 0 and bool(np.isfinite(array).all())
+
+    def bad_value(self) -> Any:
+        """Give an array of a right number of dimensions that is not finite."""
+        return np.full((2,) * self.ndim[0], np.nan)
+
+    def __str__(self) -> str:
+        dimensions = " or ".join(map(str, self.ndim))
+        return f"a finite array of {dimensions} dimension{'s' * (self.ndim != (1,))}, not empty"
+
+
+#: A whole number from one up.
+natural = Interval(Integral, 1, None, closed="left")
+#: A real number above zero.
+positive = Interval(Real, 0, None, closed="neither")
+#: A real number from zero to one.
+fraction = Interval(Real, 0, 1, closed="both")
+#: Two whole numbers from one up, rows before columns.
+pair = Each(natural, length=2)
+
+
+def validate(
+    constraints: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any], owner: str
+) -> None:
+    """Raise `InvalidParameterError` unless each parameter satisfies one of its constraints."""
+    validate_parameter_constraints(dict(constraints), dict(parameters), caller_name=owner)
+
+
+def bad_value(constraint: Any) -> Any:
+    """Give a value that does not satisfy ``constraint``.
+
+    Raises
+    ------
+    NotImplementedError
+        Where the constraint admits every value, so that there is none.
+    """
+    made = make_constraint(constraint)
+    return made.bad_value() if isinstance(made, Each | Array) else generate_invalid_param_val(made)

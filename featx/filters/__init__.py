@@ -1,0 +1,1 @@
+"""Filters: pixels and maps to maps."""

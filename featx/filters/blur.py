@@ -1,0 +1,169 @@
+"""Smoothing: the uniform and the Gaussian filter."""
+
+from typing import Any, ClassVar
+
+import cv2
+
+from featx.constraints import natural, pair, positive
+from featx.filters.convolve import BORDERS, PADDINGS, filter_channels
+from featx.stage import Image, ImageStage
+
+
+class UniformBlur(ImageStage):
+    r"""Mean of the pixels in a rectangle around each pixel.
+
+    .. math:: y_{i,j} = \frac{1}{k_1 k_2} \sum_{l,m} x_{i+l,\, j+m}
+
+    Parameters
+    ----------
+    size : int or pair of int, default=5
+        Side of the square, or height and width :math:`k_1, k_2` of the rectangle, in pixels. An
+        even size reaches one pixel further down, or to the right.
+    padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
+        What is done at the border, as in `Convolve`.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than the rectangle and the padding is ``"valid"``.
+
+    See Also
+    --------
+    GaussianBlur : Smoothing without preferred directions.
+
+    Notes
+    -----
+    Takes and gives images (height, width, channels), each channel by itself; ``"valid"`` leaves
+    :math:`d - k + 1` of :math:`d` rows and columns. Values stay in the range of the input, and of
+    zero where ``padding`` is ``"zero"``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import UniformBlur
+    >>> image = np.array([[0, 0, 9, 0, 0, 0]], dtype=np.float32)
+    >>> UniformBlur(size=(1, 3)).fit_transform([image])[0, :, :, 0]
+    array([[0., 3., 3., 3., 0., 0.]], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [natural, pair],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(
+        self, size: int | list[int] | tuple[int, int] = 5, padding: str = "reflect"
+    ) -> None:
+        self.size = size
+        self.padding = padding
+
+    def _least_shape(self) -> tuple[int, ...]:
+        return self._rectangle() if self.padding == "valid" else (1, 1)
+
+    def _transform_one(self, image: Image) -> Image:
+        return uniform_blur(image, self._rectangle(), self.padding)
+
+    def _rectangle(self) -> tuple[int, int]:
+        height, width = self.size if isinstance(self.size, list | tuple) else (self.size, self.size)
+        return height, width
+
+
+class GaussianBlur(ImageStage):
+    r"""Smoothing with a Gaussian.
+
+    The weights fall off with the distance from the centre, and sum to one:
+
+    .. math:: w_{i,j} \propto e^{-(i^2 + j^2) / 2\sigma^2}, \qquad |i|, |j| \le r
+
+    Parameters
+    ----------
+    sigma : float, default=1.0
+        Standard deviation of the Gaussian, in pixels.
+    truncate : float, default=4.0
+        Where the Gaussian is cut off, in standard deviations: the radius is
+        :math:`r = \lfloor \text{truncate} \cdot \sigma + 1/2 \rfloor` pixels.
+    padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
+        What is done at the border, as in `Convolve`.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than the kernel, :math:`2r + 1` pixels wide and high, and the
+        padding is ``"valid"``.
+
+    See Also
+    --------
+    ScaleSpace : Several Gaussians at once, and their differences.
+
+    Notes
+    -----
+    Takes and gives images (height, width, channels), each channel by itself; ``"valid"`` leaves
+    :math:`d - 2r` of :math:`d` rows and columns. Values stay in the range of the input, and of
+    zero where ``padding`` is ``"zero"``. The result is that of `scipy.ndimage.gaussian_filter`
+    with the same ``sigma`` and ``truncate``, where ``"zero"``, ``"reflect"`` and ``"edge"`` are
+    called ``"constant"``, ``"mirror"`` and ``"nearest"``.
+
+    Lecture notes often write :math:`w_i \sim e^{-(i - k/2)^2 / \sigma_L^2}` for
+    :math:`i = 1, \dots, k`. There is no 2 under the fraction, so their
+    :math:`\sigma_L = \sqrt{2}\,\sigma`. The middle of :math:`1, \dots, k` is :math:`(k + 1)/2`;
+    with :math:`k/2` in its place the literal formula also moves the image by half a pixel. Here,
+    as everywhere in practice, the Gaussian is centred.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import GaussianBlur
+    >>> image = np.zeros((5, 5), dtype=np.float32)
+    >>> image[2, 2] = 1
+    >>> blur = GaussianBlur(sigma=0.5, padding="zero")
+    >>> blur.fit_transform([image])[0, 2, :, 0].round(3)
+    array([0.   , 0.084, 0.619, 0.084, 0.   ], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sigma": [positive],
+        "truncate": [positive],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(self, sigma: float = 1.0, truncate: float = 4.0, padding: str = "reflect") -> None:
+        self.sigma = sigma
+        self.truncate = truncate
+        self.padding = padding
+
+    def _least_shape(self) -> tuple[int, ...]:
+        side = 2 * gaussian_radius(self.sigma, self.truncate) + 1
+        return (side, side) if self.padding == "valid" else (1, 1)
+
+    def _transform_one(self, image: Image) -> Image:
+        return gaussian_blur(image, self.sigma, self.truncate, self.padding)
+
+
+def uniform_blur(image: Image, size: tuple[int, int], padding: str) -> Image:
+    """Average each channel over rectangles of this height and width."""
+    height, width = size
+    anchor = ((width - 1) // 2, (height - 1) // 2)
+
+    def blur(maps: Image) -> Any:
+        return cv2.blur(maps, (width, height), anchor=anchor, borderType=BORDERS[padding])
+
+    result: Image = filter_channels(blur, image, size, padding)
+    return result
+
+
+def gaussian_blur(image: Image, sigma: float, truncate: float, padding: str) -> Image:
+    """Smooth each channel with a Gaussian that is cut off at ``truncate`` times ``sigma``."""
+    side = 2 * gaussian_radius(sigma, truncate) + 1
+
+    def blur(maps: Image) -> Any:
+        return cv2.GaussianBlur(
+            maps, (side, side), sigmaX=sigma, sigmaY=sigma, borderType=BORDERS[padding]
+        )
+
+    result: Image = filter_channels(blur, image, (side, side), padding)
+    return result
+
+
+def gaussian_radius(sigma: float, truncate: float) -> int:
+    """Tell how many pixels a Gaussian reaches to each side, rounded as SciPy does."""
+    return int(truncate * sigma + 0.5)

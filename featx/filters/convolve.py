@@ -1,0 +1,258 @@
+"""Convolution as neural networks have it, and the paddings that all filters share."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featx.constraints import Array, Each, StrOptions, natural
+from featx.stage import Image, ImageStage, Kind
+
+#: What a filter may do at the border: give less (valid), or take the image to be larger.
+PADDINGS = StrOptions({"valid", "zero", "reflect", "edge"})
+#: The same for OpenCV. What "valid" computes beyond the border is cut off again.
+BORDERS = {
+    "valid": cv2.BORDER_CONSTANT,
+    "zero": cv2.BORDER_CONSTANT,
+    "reflect": cv2.BORDER_REFLECT_101,
+    "edge": cv2.BORDER_REPLICATE,
+}
+#: The same for `numpy.pad`.
+_PAD_MODES: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
+
+# From this many entries on, filter2D turns to a Fourier transform, and matchTemplate's is faster.
+_LARGE_KERNEL = 121
+# OpenCV takes arrays of at most this many channels.
+_MOST_CHANNELS = 128
+
+
+class Convolve(ImageStage):
+    r"""Convolution with a kernel of one, two or three dimensions, without flipping it.
+
+    With a kernel :math:`w` of size :math:`k_1 \times k_2`, each channel :math:`x` becomes
+
+    .. math:: y_{i,j} = \sum_{l=1}^{k_1} \sum_{m=1}^{k_2} x_{i+l-1,\, j+m-1} \, w_{l,m}
+
+    With one dimension the same is done along signals, and with three over height, width *and*
+    channels.
+
+    Parameters
+    ----------
+    kernel : array_like of 1, 2 or 3 dimensions
+        The weights; nested lists will do. One dimension: (length,); two: (height, width), used on
+        each channel by itself; three: (height, width, channels).
+    padding : {"valid", "zero", "reflect", "edge"}, default="valid"
+        ``"valid"`` uses no padding: along an axis of :math:`d` entries, :math:`d - k + 1` are
+        left. The others keep the size, and take what lies outside to be zero, the reflection
+        about the outermost pixel (`numpy.pad`'s ``"reflect"``), or the outermost pixel itself.
+        They add ``(k - 1) // 2`` before and ``k // 2`` after, along every axis of the kernel.
+    stride : int or list of int, default=1
+        Keep every so many results, from the first on; a list has one number for each axis of the
+        kernel.
+
+    Raises
+    ------
+    ValueError
+        If ``stride`` does not have one number for each axis of the kernel, or if an image is
+        smaller than the kernel and the padding is ``"valid"``.
+
+    See Also
+    --------
+    PatternMatch : Convolution with patterns, and normalised cross-correlation.
+
+    Notes
+    -----
+    Takes images (height, width, channels), or signals (length,) where the kernel has one
+    dimension; gives arrays of as many dimensions, with channels in the order in which they came.
+    With weights of the sum of magnitudes :math:`S`, values in [0, 1] give results in
+    :math:`[-S, S]`.
+
+    Signal processing calls this operation *correlation* and flips the kernel, along every axis,
+    in what it calls convolution. featx follows neural networks, where the word convolution
+    stands for the sum above, here and everywhere else. For the other meaning, flip the kernel
+    first: ``numpy.flip(kernel)``.
+
+    Kernels of 121 or more entries are applied through the Fourier transform. Its rounding is
+    that of single precision with respect to the largest sums :math:`\sum |x||w|`.
+
+    References
+    ----------
+    .. [1] I. Goodfellow, Y. Bengio and A. Courville, "Deep Learning", MIT Press, 2016, chapter 9.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import Convolve
+    >>> image = np.array([[3, 3, 2, 1, 0],
+    ...                   [0, 0, 1, 3, 1],
+    ...                   [3, 1, 2, 2, 3],
+    ...                   [2, 0, 0, 2, 2],
+    ...                   [2, 0, 0, 0, 1]], dtype=np.float32)
+    >>> convolve = Convolve(kernel=[[0, 1, 2], [2, 2, 0], [0, 1, 2]])
+    >>> convolve.fit_transform([image])[0, :, :, 0]
+    array([[12., 12., 17.],
+           [10., 17., 19.],
+           [ 9.,  6., 14.]], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "kernel": [Array(1, 2, 3)],
+        "padding": [PADDINGS],
+        "stride": [natural, Each(natural)],
+    }
+
+    def __init__(
+        self,
+        kernel: ArrayLike,
+        padding: str = "valid",
+        stride: int | list[int] | tuple[int, ...] = 1,
+    ) -> None:
+        self.kernel = kernel
+        self.padding = padding
+        self.stride = stride
+
+    def _check_together(self) -> None:
+        dimensions = np.ndim(self.kernel)
+        if not isinstance(self.stride, int | np.integer) and len(self.stride) != dimensions:
+            raise ValueError(
+                f"Convolve: stride has {len(self.stride)} numbers, but the kernel has "
+                f"{dimensions} dimensions. Give one number, or one for each dimension."
+            )
+
+    def _item_kind(self) -> Kind:
+        return "signals" if np.ndim(self.kernel) == 1 else "maps"
+
+    def _least_shape(self) -> tuple[int, ...]:
+        return np.shape(self.kernel) if self.padding == "valid" else (1,) * np.ndim(self.kernel)
+
+    def _transform_one(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        kernel = np.asarray(self.kernel, np.float32)
+        stride = (
+            (int(self.stride),) * kernel.ndim
+            if isinstance(self.stride, int | np.integer)
+            else self.stride
+        )
+        if kernel.ndim == 1:
+            result = correlate(image[np.newaxis, :, np.newaxis], kernel[np.newaxis], self.padding)
+            result = result[0, :, 0]
+        elif kernel.ndim == 2:
+            result = correlate(image, kernel, self.padding)
+        else:
+            result = correlate_volume(image, kernel, self.padding)
+        return np.ascontiguousarray(result[tuple(slice(None, None, step) for step in stride)])
+
+
+def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
+    """Correlate each channel with a kernel of two dimensions."""
+    height, width = kernel.shape
+    if kernel.size < _LARGE_KERNEL:
+        anchor = ((width - 1) // 2, (height - 1) // 2)
+
+        def direct(maps: Image) -> Any:
+            return cv2.filter2D(maps, -1, kernel, anchor=anchor, borderType=BORDERS[padding])
+
+        result: Image = filter_channels(direct, image, kernel.shape, padding)
+        return result
+    padded = pad(image, kernel.shape, padding)
+    return interleave(
+        [
+            cv2.matchTemplate(np.ascontiguousarray(channel), kernel, cv2.TM_CCORR)[..., np.newaxis]
+            for channel in np.moveaxis(padded, 2, 0)
+        ]
+    )
+
+
+def correlate_separable(
+    image: Image, column: NDArray[np.float32], row: NDArray[np.float32], padding: str
+) -> Image:
+    """Correlate each channel with the kernel that is the product of a column and a row."""
+    size = (len(column), len(row))
+    anchor = ((len(row) - 1) // 2, (len(column) - 1) // 2)
+
+    def separable(maps: Image) -> Any:
+        return cv2.sepFilter2D(maps, -1, row, column, anchor=anchor, borderType=BORDERS[padding])
+
+    result: Image = filter_channels(separable, image, size, padding)
+    return result
+
+
+def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
+    """Correlate with a kernel of three dimensions, over height, width and channels."""
+    depth = kernel.shape[2]
+    if padding != "valid":
+        around = ((0, 0), (0, 0), ((depth - 1) // 2, depth // 2))
+        image = np.pad(image, around, mode=_PAD_MODES[padding])
+    count = image.shape[2] - depth + 1
+    # One slice of the kernel serves all channels of the result at once.
+    result = correlate(image[..., :count], kernel[..., 0], padding)
+    for n in range(1, depth):
+        result += correlate(image[..., n : n + count], kernel[..., n], padding)
+    return result
+
+
+def filter_channels(
+    operation: Callable[[Image], Any], image: Image, size: tuple[int, ...], padding: str
+) -> Any:
+    """Apply an OpenCV filter that keeps the size, and cut to what is valid where that is asked.
+
+    Parameters
+    ----------
+    operation : callable
+        The filter, for up to 128 channels at once.
+    image : ndarray of shape (height, width, channels)
+        What is filtered.
+    size : tuple of int
+        Height and width of the filter's kernel.
+    padding : str
+        One of `PADDINGS`.
+
+    Returns
+    -------
+    ndarray of shape (height, width, channels), less ``size - 1`` where ``padding`` is "valid"
+        In the type that ``operation`` gives.
+    """
+    height, width, channels = image.shape
+    if channels <= _MOST_CHANNELS:
+        maps = operation(image).reshape(image.shape)  # OpenCV drops an axis of one channel
+    else:
+        groups = range(0, channels, _MOST_CHANNELS)
+        filtered = [operation(image[..., first : first + _MOST_CHANNELS]) for first in groups]
+        maps = np.concatenate([part.reshape(height, width, -1) for part in filtered], axis=2)
+    return maps if padding != "valid" else cut_valid(maps, size)
+
+
+def cut_valid(maps: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
+    """Cut off the results for which a kernel of this size reached beyond the border."""
+    rows, columns = (
+        slice((kernel - 1) // 2, length - kernel // 2)
+        for kernel, length in zip(size, maps.shape[:2], strict=True)
+    )
+    return np.ascontiguousarray(maps[rows, columns])
+
+
+def pad(image: Image, size: tuple[int, ...], padding: str) -> Image:
+    """Enlarge height and width so that a valid kernel of this size keeps those of the image."""
+    if padding == "valid":
+        return image
+    around = [((kernel - 1) // 2, kernel // 2) for kernel in size]
+    return np.pad(image, (*around, (0, 0)), mode=_PAD_MODES[padding])
+
+
+def interleave(responses: list[Any]) -> Image:
+    """Put several responses (height, width, channels) into one array.
+
+    All responses to channel 0 come first, then all responses to channel 1, and so on.
+    """
+    if len(responses) == 1:
+        return np.asarray(responses[0], np.float32)
+    height, width, _ = responses[0].shape
+    return np.stack(responses, axis=-1, dtype=np.float32).reshape(height, width, -1)
+
+
+def read_only(weights: ArrayLike) -> NDArray[np.float32]:
+    """Make weights that are kept for later calls safe from being written to."""
+    array = np.array(weights, dtype=np.float32)
+    array.setflags(write=False)
+    return array

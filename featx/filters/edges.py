@@ -1,0 +1,368 @@
+"""Edges: first differences, Sobel's filter, and derivatives of Gaussians at any orientation."""
+
+from functools import lru_cache
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.constraints import Each, Interval, StrOptions, natural, positive
+from featx.filters.blur import gaussian_radius
+from featx.filters.convolve import PADDINGS, correlate, correlate_separable, interleave, read_only
+from featx.stage import Image, ImageStage
+
+#: A direction of lines, in degrees counter-clockwise from the horizontal axis.
+line_angle = Interval(Real, 0, 180, closed="left")
+
+
+class Difference(ImageStage):
+    r"""Differences of neighbouring pixels, the simplest edge filter.
+
+    .. math:: V_{i,j} = x_{i,j} - x_{i,j+1}, \qquad H_{i,j} = x_{i,j} - x_{i+1,j}
+
+    These are the responses to the kernel ``[1 -1]`` and to its transpose.
+
+    Parameters
+    ----------
+    axis : {"vertical", "horizontal", "both"}, default="vertical"
+        Which edges are found: vertical ones :math:`V`, horizontal ones :math:`H`, or both.
+    padding : {"valid", "zero", "reflect", "edge"}, default="edge"
+        What is done at the border, as in `Convolve`. With ``"edge"``, the last difference is 0.
+
+    Raises
+    ------
+    ValueError
+        If an image has only one pixel along the kernel and the padding is ``"valid"``.
+
+    See Also
+    --------
+    Sobel : Differences that are averaged along the edge.
+
+    Notes
+    -----
+    Takes images (height, width, channels), each channel by itself; ``"both"`` gives the vertical,
+    then the horizontal response to channel 0, then both to channel 1, and so on. ``"valid"``
+    leaves one column less for vertical edges, one row less for horizontal ones, and both less for
+    ``"both"``. Values in [0, 1] give responses in [-1, 1], positive where the left or the upper
+    pixel is brighter.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import Difference
+    >>> image = np.array([[1, 1, 0, 0]], dtype=np.float32)
+    >>> Difference().fit_transform([image])[0, :, :, 0]
+    array([[0., 1., 0., 0.]], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "axis": [StrOptions({"vertical", "horizontal", "both"})],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(self, axis: str = "vertical", padding: str = "edge") -> None:
+        self.axis = axis
+        self.padding = padding
+
+    def _least_shape(self) -> tuple[int, ...]:
+        sizes = [kernel.shape for kernel in self._kernels()]
+        return _largest(sizes) if self.padding == "valid" else (1, 1)
+
+    def _transform_one(self, image: Image) -> Image:
+        return interleave([correlate(image, kernel, self.padding) for kernel in self._kernels()])
+
+    def _kernels(self) -> list[NDArray[np.float32]]:
+        return [difference_kernel(axis, self.axis == "both") for axis in _axes(self.axis)]
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        axes = _axes(self.axis)
+        return [f"{channel}_difference_{axis}" for channel in channels for axis in axes]
+
+
+class Sobel(ImageStage):
+    r"""Sobel's edge filter: differences across an edge, averaged along it.
+
+    .. math::
+        V = x * \begin{bmatrix} 1 & 0 & -1 \\ 2 & 0 & -2 \\ 1 & 0 & -1 \end{bmatrix}, \qquad
+        H = x * \begin{bmatrix} 1 & 2 & 1 \\ 0 & 0 & 0 \\ -1 & -2 & -1 \end{bmatrix}
+
+    without flipping the kernels, as in `Convolve`.
+
+    Parameters
+    ----------
+    axis : {"vertical", "horizontal", "both", "magnitude"}, default="vertical"
+        Which edges are found: vertical ones :math:`V`, horizontal ones :math:`H`, both, or
+        edges of all directions, by the magnitude :math:`\sqrt{V^2 + H^2}`.
+    padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
+        What is done at the border, as in `Convolve`.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than 3 x 3 pixels and the padding is ``"valid"``.
+
+    See Also
+    --------
+    OrientedEdges : Edges at any number of orientations, and of any scale.
+
+    Notes
+    -----
+    Takes images (height, width, channels), each channel by itself; ``"both"`` gives the vertical,
+    then the horizontal response to channel 0, then both to channel 1, and so on. ``"valid"``
+    leaves :math:`d - 2` of :math:`d` rows and columns.
+
+    The weights are exactly those above: values in [0, 1] give responses in [-4, 4], a step of
+    height 1 gives 4, and :math:`V` and :math:`H` are positive where the left or the upper side is
+    brighter. `scipy.ndimage.sobel` and `cv2.Sobel` have the opposite sign, `skimage.filters.sobel`
+    the opposite sign and a fourth of the size, and its magnitude is divided by
+    :math:`\sqrt 2` as well.
+
+    References
+    ----------
+    .. [1] I. Sobel and G. Feldman, "A 3x3 isotropic gradient operator for image processing",
+       talk at the Stanford Artificial Intelligence Project, 1968.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import Sobel
+    >>> image = np.zeros((3, 6), dtype=np.float32)
+    >>> image[:, :3] = 1
+    >>> Sobel(axis="vertical").fit_transform([image])[0, 1, :, 0]
+    array([0., 0., 4., 4., 0., 0.], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "axis": [StrOptions({"vertical", "horizontal", "both", "magnitude"})],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(self, axis: str = "vertical", padding: str = "reflect") -> None:
+        self.axis = axis
+        self.padding = padding
+
+    def _least_shape(self) -> tuple[int, ...]:
+        return (3, 3) if self.padding == "valid" else (1, 1)
+
+    def _transform_one(self, image: Image) -> Image:
+        if self.axis == "magnitude":
+            vertical, horizontal = (
+                sobel(image, axis, self.padding) for axis in ("vertical", "horizontal")
+            )
+            return np.asarray(cv2.magnitude(vertical, horizontal), np.float32).reshape(
+                vertical.shape
+            )
+        return interleave([sobel(image, axis, self.padding) for axis in _axes(self.axis)])
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        axes = _axes(self.axis)
+        return [f"{channel}_sobel_{axis}" for channel in channels for axis in axes]
+
+
+class OrientedEdges(ImageStage):
+    r"""Edges or lines at any number of orientations, by steered derivatives of a Gaussian.
+
+    With :math:`u = x \sin\theta + y \cos\theta` the distance from a line of orientation
+    :math:`\theta` through the centre (:math:`x` to the right, :math:`y` downwards), the kernels
+    are
+
+    .. math::
+        w_\theta \propto -u \, e^{-(x^2 + y^2) / 2\sigma^2}
+        \qquad \text{(order 1, edges)}
+
+    .. math::
+        w_\theta \propto (1 - u^2 / \sigma^2) \, e^{-(x^2 + y^2) / 2\sigma^2}
+        \qquad \text{(order 2, lines)}
+
+    Parameters
+    ----------
+    orientations : int or list of float, default=8
+        How many orientations, spread evenly from 0 to 180 degrees, or the orientations
+        themselves, in [0, 180). An orientation is the direction of the edge's *line*, in degrees
+        counter-clockwise from the horizontal axis: 90 finds vertical edges.
+    sigma : float, default=1.0
+        Standard deviation of the Gaussian, in pixels.
+    order : {1, 2}, default=1
+        First derivative, which finds edges between dark and bright, or second, which finds thin
+        lines.
+    truncate : float, default=6.0
+        Where the Gaussian is cut off, in standard deviations, with a radius as in `GaussianBlur`.
+        Six leave out less than the rounding of single precision.
+    padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
+        What is done at the border, as in `Convolve`.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than the kernel and the padding is ``"valid"``.
+
+    See Also
+    --------
+    Sobel : Vertical and horizontal edges, 3 x 3 pixels.
+    PatternMatch : Finds long lines in the responses, each at its own orientation.
+
+    Notes
+    -----
+    Takes images (height, width, channels), each channel by itself. Gives one channel for each
+    orientation: all responses to channel 0 in the order of the orientations, then all to
+    channel 1, and so on. They are named ``gray_edges_045`` (``gray_lines_045`` for order 2).
+
+    The weights are scaled so that those above zero sum to one for 0 and 90 degrees: with order 1,
+    a vertical or horizontal step of height 1 gives a response of 1 on both sides of it. For the
+    orientations between, sampling makes the sum somewhat larger: 1.08 at most with ``sigma=1``,
+    1.02 with ``sigma=2``. Values in [0, 1] give responses within plus and minus that sum. The sign
+    is that of `Sobel`: positive where the left side, or for 0 degrees the upper side, is
+    brighter. With order 2, responses are positive on bright lines and negative on dark ones. So
+    that the kernel sums to zero, the variance of the sampled Gaussian stands for
+    :math:`\sigma^2` in the factor before the exponential.
+
+    A derivative of a Gaussian at any orientation is a weighted sum of two of them (order 1), or
+    three (order 2) [1]_. These are separable, so that all orientations cost two or three
+    separable passes and one product with a small matrix. The sum is an identity, not an
+    approximation: the result is that of the kernel above.
+
+    References
+    ----------
+    .. [1] W. T. Freeman and E. H. Adelson, "The design and use of steerable filters", IEEE
+       Transactions on Pattern Analysis and Machine Intelligence 13, 1991.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import OrientedEdges
+    >>> image = np.zeros((9, 10), dtype=np.float32)
+    >>> image[:, :5] = 1
+    >>> edges = OrientedEdges(orientations=4).fit([image])
+    >>> edges.transform([image])[0, 4, 4].round(2)
+    array([0.  , 0.71, 1.  , 0.71], dtype=float32)
+    >>> edges.get_feature_names_out().tolist()
+    ['gray_edges_000', 'gray_edges_045', 'gray_edges_090', 'gray_edges_135']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "orientations": [natural, Each(line_angle)],
+        "sigma": [positive],
+        "order": [Interval(Integral, 1, 2, closed="both")],
+        "truncate": [positive],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(
+        self,
+        orientations: int | list[float] | tuple[float, ...] = 8,
+        sigma: float = 1.0,
+        order: int = 1,
+        truncate: float = 6.0,
+        padding: str = "reflect",
+    ) -> None:
+        self.orientations = orientations
+        self.sigma = sigma
+        self.order = order
+        self.truncate = truncate
+        self.padding = padding
+
+    def _least_shape(self) -> tuple[int, ...]:
+        side = 2 * edge_radius(self.sigma, self.truncate) + 1
+        return (side, side) if self.padding == "valid" else (1, 1)
+
+    def _transform_one(self, image: Image) -> Image:
+        basis = interleave(
+            [
+                correlate_separable(image, column, row, self.padding)
+                for column, row in edge_basis(self.sigma, self.order, self.truncate)
+            ]
+        )
+        steering = steering_matrix(self._angles(), self.order)
+        height, width, _ = basis.shape
+        return (basis.reshape(-1, len(steering)) @ steering).reshape(height, width, -1)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        kind = "edges" if self.order == 1 else "lines"
+        angles = [angle_name(angle) for angle in self._angles()]
+        return [f"{channel}_{kind}_{angle}" for channel in channels for angle in angles]
+
+    def _angles(self) -> tuple[float, ...]:
+        if isinstance(self.orientations, list | tuple):
+            return tuple(self.orientations)
+        return tuple(180 * index / self.orientations for index in range(self.orientations))
+
+
+def _axes(axis: str) -> tuple[str, ...]:
+    return ("vertical", "horizontal") if axis == "both" else (axis,)
+
+
+def _largest(sizes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    return tuple(max(lengths) for lengths in zip(*sizes, strict=True))
+
+
+@lru_cache
+def difference_kernel(axis: str, square: bool) -> NDArray[np.float32]:
+    """Give [1 -1] or its transpose; square, with zeros below or beside, if both must fit."""
+    kernel = np.zeros((2, 2), np.float32)
+    kernel[0, 0] = 1
+    kernel[(0, 1) if axis == "vertical" else (1, 0)] = -1
+    if not square:
+        kernel = kernel[:1] if axis == "vertical" else kernel[:, :1]
+    return read_only(kernel)
+
+
+def sobel(image: Image, axis: str, padding: str) -> Image:
+    """Correlate each channel with Sobel's kernel for vertical or for horizontal edges."""
+    across, along = sobel_factors()
+    column, row = (along, across) if axis == "vertical" else (across, along)
+    return correlate_separable(image, column, row, padding)
+
+
+@lru_cache
+def sobel_factors() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the factors of Sobel's kernels across and along the edge."""
+    return read_only([1, 0, -1]), read_only([1, 2, 1])
+
+
+def edge_radius(sigma: float, truncate: float) -> int:
+    """Tell how many pixels an edge filter reaches to each side: one, at the least."""
+    return max(1, gaussian_radius(sigma, truncate))
+
+
+@lru_cache
+def edge_basis(
+    sigma: float, order: int, truncate: float
+) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
+    """Give the separable kernels, each a column and a row, from which all others are steered.
+
+    For order 1 they are those for the orientations 90 and 0; for order 2 there is a mixed one
+    as well.
+    """
+    radius = edge_radius(sigma, truncate)
+    x = np.arange(-radius, radius + 1, dtype=np.float64)
+    gaussian = np.exp(-(x**2) / (2 * sigma**2))
+    gaussian /= gaussian.sum()
+    if order == 1:
+        first = -x * gaussian
+        first /= first[first > 0].sum()
+        smooth, derivative = read_only(gaussian), read_only(first)
+        return (smooth, derivative), (derivative, smooth)
+    variance = (x**2 * gaussian).sum()
+    second = (1 - x**2 / variance) * gaussian
+    scale = second[second > 0].sum()
+    smooth, derivative = read_only(gaussian), read_only(second / scale)
+    column, row = read_only(x * gaussian), read_only(x * gaussian / (variance * scale))
+    return (smooth, derivative), (derivative, smooth), (column, row)
+
+
+@lru_cache
+def steering_matrix(angles: tuple[float, ...], order: int) -> NDArray[np.float32]:
+    """Give the weights (basis, angles) that turn the basis to each angle, given in degrees."""
+    theta = np.deg2rad(angles)
+    sine, cosine = np.sin(theta), np.cos(theta)
+    # 1 - u²/σ² is sin² (1 - x²/σ²) + cos² (1 - y²/σ²) - 2 sin cos xy/σ², since sin² + cos² = 1.
+    weights = [sine, cosine] if order == 1 else [sine**2, cosine**2, -2 * sine * cosine]
+    return read_only(weights)
+
+
+def angle_name(angle: float) -> str:
+    """Write an angle with three digits before the point, so that names sort as angles do."""
+    whole, point, rest = f"{angle:g}".partition(".")
+    return whole.zfill(3) + point + rest

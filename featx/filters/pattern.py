@@ -1,0 +1,322 @@
+"""Patterns: lines of any length and orientation, and images to be found in images."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featx.constraints import Array, Each, StrOptions, natural
+from featx.filters.blur import uniform_blur
+from featx.filters.convolve import (
+    PADDINGS,
+    correlate,
+    correlate_volume,
+    cut_valid,
+    filter_channels,
+    interleave,
+    pad,
+    read_only,
+)
+from featx.filters.edges import angle_name, line_angle
+from featx.stage import Image, ImageStage
+
+
+class PatternMatch(ImageStage):
+    r"""Similarity of the image around each pixel to a pattern.
+
+    The image under a pattern :math:`w` of :math:`N` entries is compared by correlation,
+
+    .. math:: y_{i,j} = \sum_{l,m} x_{i+l,\, j+m} \, w_{l,m}
+
+    or by normalised cross-correlation, which brightness and contrast do not change,
+
+    .. math::
+        y_{i,j} = \frac{\sum_{l,m} (x_{i+l,\, j+m} - \bar x_{i,j}) (w_{l,m} - \bar w)}
+        {\sqrt{\sum_{l,m} (x_{i+l,\, j+m} - \bar x_{i,j})^2 \, \sum_{l,m} (w_{l,m} - \bar w)^2}}
+
+    with :math:`\bar w` the mean of the pattern and :math:`\bar x_{i,j}` that of the image under
+    it.
+
+    Parameters
+    ----------
+    pattern : "line" or array_like of shape (h, w) or (h, w, c), default="line"
+        A straight line, one pixel wide, whose weights sum to one; or an image, taken as it is,
+        in float values. A pattern of two dimensions is compared with each channel by itself, one
+        of three with all channels together, of which there must be as many.
+    length : int or list of int, default=31
+        The length of the line, in pixels, or several of them.
+    orientation : float or list of float, default=90.0
+        The direction of the line, in degrees in [0, 180), counter-clockwise from the horizontal
+        axis, or several of them: 90 is a vertical line.
+    each : bool, default=False
+        Look in each channel for the line of its own orientation only: in the first channel for
+        the first ``orientation`` of the list, and so on, beginning again when the list is used
+        up. After `OrientedEdges` with the same orientations, this follows each edge along itself.
+    method : {"correlation", "ncc"}, default="correlation"
+        Plain or normalised cross-correlation. The latter needs a pattern that is not a line.
+    padding : {"valid", "zero", "reflect", "edge"}, default="valid"
+        What is done at the border, as in `Convolve`.
+
+    Raises
+    ------
+    ValueError
+        If the method is ``"ncc"`` and the pattern a line, which has nothing around it to be
+        compared with, or of one value; if ``each`` is set without a list of orientations of a
+        line, or the number of channels is no multiple of theirs; if the image does not have as
+        many channels as a pattern of three dimensions; if the image is smaller than the pattern
+        and the padding is ``"valid"``.
+
+    See Also
+    --------
+    Convolve : Any kernel, with strides, over signals, images and channels.
+    OrientedEdges : The edges in which to look for lines.
+
+    Notes
+    -----
+    Takes images (height, width, channels). ``"valid"`` leaves :math:`d - k + 1` of :math:`d` rows
+    and columns, with :math:`k` the size of the pattern, or the largest if there are several
+    lines; the other paddings leave all.
+
+    Channels of the result: all responses to channel 0, then all to channel 1, and so on. Among
+    the responses, all lengths at the first orientation come first. They are named after both,
+    such as ``gray_line31_090``; with a pattern of two dimensions, after the channels, and with
+    one of three there is one channel, ``pattern``.
+
+    Correlation with a line is the mean of the image along it, in the range of the image. At 0 and
+    90 degrees it is exactly one pixel wide, and as cheap as a blur. At others it passes through
+    the centre of a pixel, and the weights fall off linearly with the distance :math:`v` from
+    it and past its ends, in proportion to
+    :math:`\max(0, 1 - |v|) \cdot \min(1, \max(0, (\text{length} + 1) / 2 - |u|))`, :math:`u`
+    being the position along the line.
+
+    Normalised cross-correlation is in [-1, 1]. It is 0 where the image under the pattern does not
+    vary, by which is meant a standard deviation less than :math:`5 \cdot 10^{-7}` of the greatest
+    deviation from the mean in the image: single precision does not resolve less. Over all else
+    it equals `skimage.feature.match_template`, the pattern's centre being at the pixel where
+    `Convolve` has it.
+
+    References
+    ----------
+    .. [1] J. P. Lewis, "Fast normalized cross-correlation", Vision Interface, 1995.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import PatternMatch
+    >>> image = np.zeros((5, 4), dtype=np.float32)
+    >>> image[:, 1] = 1
+    >>> match = PatternMatch(pattern="line", length=5, orientation=[0, 90], padding="zero")
+    >>> match.fit_transform([image])[0, 2, :, 1]
+    array([0., 1., 0., 0.], dtype=float32)
+    >>> match.get_feature_names_out().tolist()
+    ['gray_line5_000', 'gray_line5_090']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "pattern": [StrOptions({"line"}), Array(2, 3)],
+        "length": [natural, Each(natural)],
+        "orientation": [line_angle, Each(line_angle)],
+        "each": ["boolean"],
+        "method": [StrOptions({"correlation", "ncc"})],
+        "padding": [PADDINGS],
+    }
+
+    def __init__(
+        self,
+        pattern: str | ArrayLike = "line",
+        length: int | list[int] | tuple[int, ...] = 31,
+        orientation: float | list[float] | tuple[float, ...] = 90.0,
+        each: bool = False,
+        method: str = "correlation",
+        padding: str = "valid",
+    ) -> None:
+        self.pattern = pattern
+        self.length = length
+        self.orientation = orientation
+        self.each = each
+        self.method = method
+        self.padding = padding
+
+    def _check_together(self) -> None:
+        line = isinstance(self.pattern, str)
+        if self.method == "ncc" and line:
+            raise ValueError(
+                "PatternMatch: method='ncc' needs a pattern that varies, but the line's weights "
+                "are all one value. Give the pattern as an array, with what surrounds the line."
+            )
+        if self.method == "ncc" and np.ptp(np.asarray(self.pattern, np.float64)) == 0:
+            raise ValueError(
+                "PatternMatch: method='ncc' needs a pattern that varies, but all its values are "
+                "the same."
+            )
+        if self.each and not (line and isinstance(self.orientation, list | tuple)):
+            raise ValueError(
+                "PatternMatch: each=True needs pattern='line' and a list of orientations, one "
+                "for each channel."
+            )
+
+    def _least_shape(self) -> tuple[int, ...]:
+        if self.padding == "valid":
+            return self._window()
+        return (1,) * len(self._window())
+
+    def _transform_one(self, image: Image) -> Image:
+        if isinstance(self.pattern, str):
+            return self._match_lines(image)
+        pattern = np.asarray(self.pattern, np.float32)
+        if pattern.ndim == 3 and pattern.shape[2] != image.shape[2]:
+            raise ValueError(
+                f"PatternMatch: the pattern has {pattern.shape[2]} channels, but an image has "
+                f"{image.shape[2]}."
+            )
+        if self.method == "correlation" and pattern.ndim == 2:
+            return correlate(image, pattern, self.padding)
+        padded = pad(image, pattern.shape[:2], self.padding)
+        if self.method == "correlation":
+            return correlate_volume(padded, pattern, "valid")
+        return normalized_correlation(padded, pattern)
+
+    def _match_lines(self, image: Image) -> Image:
+        if not self.each:
+            return self._line_responses(image, self._angles())
+        angles, count = self._angles(), image.shape[2]
+        if count % len(angles) != 0:
+            raise ValueError(
+                f"PatternMatch: each=True with {len(angles)} orientations needs a multiple of "
+                f"{len(angles)} channels, but an image has {count}."
+            )
+        responses = [
+            self._line_responses(
+                image[..., channel : channel + 1], (angles[channel % len(angles)],)
+            )
+            for channel in range(count)
+        ]
+        return np.concatenate(responses, axis=2)
+
+    def _line_responses(self, image: Image, angles: tuple[float, ...]) -> Image:
+        window = self._window()
+        return interleave(
+            [
+                match_line(image, length, angle, self.padding, window)
+                for angle in angles
+                for length in self._lengths()
+            ]
+        )
+
+    def _window(self) -> tuple[int, ...]:
+        """Tell the size within which every pattern fits."""
+        if not isinstance(self.pattern, str):
+            return np.shape(self.pattern)
+        sizes = [line_size(length, angle) for angle in self._angles() for length in self._lengths()]
+        return max(height for height, _ in sizes), max(width for _, width in sizes)
+
+    def _angles(self) -> tuple[float, ...]:
+        if isinstance(self.orientation, list | tuple):
+            return tuple(self.orientation)
+        return (self.orientation,)
+
+    def _lengths(self) -> tuple[int, ...]:
+        return tuple(self.length) if isinstance(self.length, list | tuple) else (self.length,)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        if not isinstance(self.pattern, str):
+            return channels if np.ndim(self.pattern) == 2 else ["pattern"]
+        angles = self._angles()
+        return [
+            f"{channel}_line{length}_{angle_name(angle)}"
+            for index, channel in enumerate(channels)
+            for angle in ((angles[index % len(angles)],) if self.each else angles)
+            for length in self._lengths()
+        ]
+
+
+def match_line(
+    image: Image, length: int, angle: float, padding: str, window: tuple[int, ...]
+) -> Image:
+    """Average each channel along a line; where that is "valid", wherever ``window`` fits."""
+    size = line_size(length, angle)
+    if angle in (0, 90):
+        response = uniform_blur(image, size, padding)
+    else:
+        response = correlate(image, line_kernel(length, angle), padding)
+    if padding != "valid" or size == window:
+        return response
+    rows, columns = (
+        slice((outer - 1) // 2 - (inner - 1) // 2, extent - (outer // 2 - inner // 2))
+        for outer, inner, extent in zip(window, size, response.shape[:2], strict=True)
+    )
+    return response[rows, columns]
+
+
+def line_size(length: int, angle: float) -> tuple[int, int]:
+    """Tell the height and width of a line's kernel."""
+    if angle in (0, 90):
+        return (length, 1) if angle == 90 else (1, length)
+    height, width = line_kernel(length, angle).shape
+    return height, width
+
+
+@lru_cache
+def line_kernel(length: int, angle: float) -> NDArray[np.float32]:
+    """Draw a line through the centre, with smooth edges and ends, whose weights sum to one."""
+    radius = length // 2 + 1
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
+    along, across = x * cosine - y * sine, x * sine + y * cosine
+    kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip((length + 1) / 2 - np.abs(along), 0, 1)
+    # Rows and columns that the line does not touch are left out: the centre stays in the centre.
+    touched = kernel > 0
+    kernel = kernel[np.ix_(touched.any(axis=1), touched.any(axis=0))]
+    return read_only(kernel / kernel.sum())
+
+
+def normalized_correlation(image: Image, pattern: NDArray[np.float32]) -> Image:
+    """Correlate with what varies in the pattern, over what varies in the image under it."""
+    # Neither mean changes the result; without them less is lost to rounding.
+    image = image - image.mean(dtype=np.float64).astype(np.float32)
+    varying = pattern.astype(np.float64) - pattern.mean(dtype=np.float64)
+    unit = (varying / np.linalg.norm(varying)).astype(np.float32)
+    variance = window_variance(image, pattern.shape)
+    greatest = max(image.max(), -image.min())
+    flat = variance <= (4 * np.finfo(np.float32).eps * greatest) ** 2
+    variance[flat] = 1
+    if pattern.ndim == 2:
+        result = correlate(image, unit, "valid")
+    else:
+        result = correlate_volume(image, unit, "valid")
+    variance *= pattern.size
+    result /= np.sqrt(variance, out=variance)
+    result[flat] = 0
+    return np.clip(result, -1, 1, out=result)
+
+
+def window_variance(image: Image, shape: tuple[int, ...]) -> Image:
+    """Compute the variance of the values under each valid window.
+
+    A window of two dimensions is moved over each channel, one of three takes all channels.
+    """
+    height, width = shape[:2]
+
+    def mean(box_filter: Callable[..., Any]) -> NDArray[np.float64]:
+        def operation(maps: Image) -> Any:
+            # In double precision: the variance is a difference of numbers that may be large.
+            return box_filter(
+                maps,
+                cv2.CV_64F,
+                (width, height),
+                anchor=((width - 1) // 2, (height - 1) // 2),
+                borderType=cv2.BORDER_CONSTANT,
+            )
+
+        means: NDArray[np.float64] = filter_channels(operation, image, (height, width), "zero")
+        return means if len(shape) == 2 else means.mean(axis=2, keepdims=True)
+
+    values, squares = mean(cv2.boxFilter), mean(cv2.sqrBoxFilter)
+    # In place, and cut at the end: new memory costs more than the arithmetic.
+    values *= values
+    squares -= values
+    return cut_valid(squares.astype(np.float32), (height, width))

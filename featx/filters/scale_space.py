@@ -1,0 +1,133 @@
+"""An image at several scales at once."""
+
+import math
+from functools import lru_cache
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+from featx.constraints import Each, positive
+from featx.filters.blur import gaussian_blur
+from featx.filters.convolve import interleave
+from featx.stage import Image, ImageStage
+
+# The variances of two sampled Gaussians add up only if neither is narrower than this.
+_LEAST_SIGMA = 1.0
+
+
+class ScaleSpace(ImageStage):
+    r"""Gaussian scale space: the image smoothed at several scales, or the differences between.
+
+    .. math:: L_s = G_{\sigma_s} * x, \qquad D_s = L_{s+1} - L_s
+
+    Parameters
+    ----------
+    sigmas : list of float, default=(1.0, 2.0, 4.0)
+        The standard deviations :math:`\sigma_s` of the Gaussians, in pixels, in increasing order.
+    difference : bool, default=False
+        Give the differences of Gaussians :math:`D_s` of neighbouring scales, which are one fewer,
+        in place of the :math:`L_s`.
+    truncate : float, default=6.0
+        Where the Gaussians are cut off, in standard deviations. Six leave out less than the
+        rounding of single precision.
+
+    Raises
+    ------
+    ValueError
+        If ``sigmas`` does not increase, or has only one entry and ``difference`` is set.
+
+    See Also
+    --------
+    GaussianBlur : One scale.
+
+    Notes
+    -----
+    Takes images (height, width, channels) and gives as many rows and columns, reflected at the
+    border as in `GaussianBlur`. Channels of the result: all scales of channel 0, then all scales
+    of channel 1, and so on, named ``gray_scale1``, ``gray_scale2``, …, and ``gray_dog1_2``, … for
+    differences. For values in [0, 1], :math:`L` is in [0, 1] and :math:`D` in [-1, 1].
+
+    Smoothing twice adds variances, so :math:`L_{s+1}` is computed from :math:`L_s` by a Gaussian
+    of :math:`\sqrt{\sigma_{s+1}^2 - \sigma_s^2}`, whose kernel is smaller. For sampled Gaussians
+    this holds to 1e-6 if neither :math:`\sigma_s` nor that step is less than one pixel; where one
+    is, an earlier scale or the image itself is smoothed. At the border it holds because
+    reflection commutes with symmetric filters; other paddings do not, which is why there is no
+    choice of padding.
+
+    The sign of the differences is Lowe's [2]_: a bright blob gives negative values.
+
+    References
+    ----------
+    .. [1] T. Lindeberg, "Scale-space theory: a basic tool for analysing structures at different
+       scales", Journal of Applied Statistics 21, 1994.
+    .. [2] D. G. Lowe, "Distinctive image features from scale-invariant keypoints", International
+       Journal of Computer Vision 60, 2004.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import ScaleSpace
+    >>> images = np.zeros((2, 32, 32, 1), dtype=np.float32)
+    >>> space = ScaleSpace(sigmas=[1, 2, 4]).fit(images)
+    >>> space.transform(images).shape
+    (2, 32, 32, 3)
+    >>> space.get_feature_names_out().tolist()
+    ['gray_scale1', 'gray_scale2', 'gray_scale4']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "sigmas": [Each(positive)],
+        "difference": ["boolean"],
+        "truncate": [positive],
+    }
+
+    def __init__(
+        self,
+        sigmas: list[float] | tuple[float, ...] = (1.0, 2.0, 4.0),
+        difference: bool = False,
+        truncate: float = 6.0,
+    ) -> None:
+        self.sigmas = sigmas
+        self.difference = difference
+        self.truncate = truncate
+
+    def _check_together(self) -> None:
+        if any(later <= sooner for sooner, later in pairwise(self.sigmas)):
+            raise ValueError(f"ScaleSpace: sigmas must increase, but got {list(self.sigmas)}.")
+        if self.difference and len(self.sigmas) < 2:
+            raise ValueError(
+                f"ScaleSpace: differences need at least two sigmas, but got {list(self.sigmas)}."
+            )
+
+    def _transform_one(self, image: Image) -> Image:
+        scales: list[Image] = []
+        for source, sigma in smoothing_plan(tuple(self.sigmas)):
+            start = image if source is None else scales[source]
+            scales.append(gaussian_blur(start, sigma, self.truncate, "reflect"))
+        if not self.difference:
+            return interleave(scales)
+        return interleave([np.subtract(coarse, fine) for fine, coarse in pairwise(scales)])
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        names = [f"scale{sigma:g}" for sigma in self.sigmas]
+        if self.difference:
+            pairs = pairwise(self.sigmas)
+            names = [f"dog{fine:g}_{coarse:g}" for fine, coarse in pairs]
+        return [f"{channel}_{name}" for channel in channels for name in names]
+
+
+@lru_cache
+def smoothing_plan(sigmas: tuple[float, ...]) -> tuple[tuple[int | None, float], ...]:
+    """Tell, for each scale, from which other it is computed (None: the image) and by which sigma.
+
+    That is the nearest finer one where both Gaussians are wide enough to be sampled.
+    """
+    plan: list[tuple[int | None, float]] = []
+    for index, sigma in enumerate(sigmas):
+        steps = [math.sqrt(sigma**2 - finer**2) for finer in sigmas[:index]]
+        wide = [
+            source for source, step in enumerate(steps) if min(step, sigmas[source]) >= _LEAST_SIGMA
+        ]
+        plan.append((wide[-1], steps[wide[-1]]) if wide else (None, sigma))
+    return tuple(plan)

@@ -1,0 +1,310 @@
+"""What a stage is.
+
+A stage is a scikit-learn transformer that is written for one image. Its author gives
+
+- ``__init__`` parameters under the field's names, stored and nothing else;
+- ``_parameter_constraints``, what each may be, and `ImageStage._check_together` where one
+  parameter limits another;
+- ``takes`` and ``gives``, the kinds of data before and after it;
+- `ImageStage._transform_one`, from one image to one result;
+- `ImageStage._least_shape`, the smallest image that it can work on, and ``channels``, where the
+  number of channels matters;
+- `ImageStage._feature_names`, the names of what it gives;
+- `ImageStage._fit`, and ``learns = True``, where it learns from the images.
+
+Batches, ragged batches, dtypes, validation, names and stacking are done here, once.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Literal, Self, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from featx.constraints import validate
+
+Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]
+#: One image or stack of maps: float32, C-contiguous, (height, width, channels).
+Image: TypeAlias = NDArray[np.float32]
+#: What a stage takes and gives: an array whose first axis counts images, or a list of arrays.
+Batch: TypeAlias = NDArray[Any] | list[Any] | tuple[Any, ...]
+
+
+class ImageStage(TransformerMixin, BaseEstimator):
+    """Base of all stages: from a batch of images to a batch of results, one image at a time.
+
+    A batch is an array (n, height, width, channels) or, where sizes differ, a list of arrays
+    (height, width, channels); in a list, a grey image may also be (height, width). Images are
+    uint8, uint16 or bool, which are scaled to [0, 1], or floating point, which is taken as it is.
+    Results are float32: an array where all have one shape, else a list.
+
+    Attributes
+    ----------
+    input_shape_ : tuple of int
+        The shape of the first image that `fit` saw; `get_feature_names_out` needs it.
+    """
+
+    takes: ClassVar[Kind] = "maps"
+    gives: ClassVar[Kind] = "maps"
+    #: The numbers of channels that the stage works on; None where any number will do.
+    channels: ClassVar[tuple[int, ...] | None] = None
+    #: Whether `fit` learns anything from the images.
+    learns: ClassVar[bool] = False
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Data frames have rows of numbers: only vectors go into one.
+        if cls.gives != "vectors":
+            kwargs.setdefault("auto_wrap_output_keys", None)
+        super().__init_subclass__(**kwargs)
+
+    # What the author of a stage writes.
+
+    def _check_together(self) -> None:
+        """Raise `ValueError` where valid parameters do not fit each other."""
+
+    def _item_kind(self) -> Kind:
+        """Tell which kind of item the stage takes with the parameters that it has."""
+        return self.takes
+
+    def _least_shape(self) -> tuple[int, ...]:
+        """Tell the smallest height and width, and channels where they matter, that will do."""
+        return (1, 1)
+
+    def _fit(self, images: Iterable[Image], y: Any) -> None:
+        """Learn from the images, where the stage learns."""
+
+    def _transform_one(self, image: Any) -> NDArray[np.float32]:
+        """Compute the result for one image, which must not be written to."""
+        raise NotImplementedError(f"{type(self).__name__} defines no _transform_one.")
+
+    def _transform_batch(self, images: Iterable[Any]) -> Iterable[NDArray[np.float32]]:
+        """Compute the results for several images: overridden only where a batch is faster."""
+        return map(self._transform_one, images)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        """Name the channels, or the entries of the vector, given for an image of ``shape``."""
+        count = self._transform_one(np.zeros(shape, np.float32)).shape[-1]
+        if self.gives == "maps" and count == len(channels):
+            return channels
+        return [f"{type(self).__name__.lower()}{index}" for index in range(count)]
+
+    # What every stage gets.
+
+    @final
+    def fit(self, X: Batch, y: Any = None) -> Self:
+        """Check the parameters and the first image, and learn where the stage learns.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width, channels) or list of ndarray
+            The images.
+        y : array-like of shape (n,), optional
+            Labels, for stages that use them.
+
+        Returns
+        -------
+        self
+        """
+        self._check_parameters()
+        items = self._check_batch(X)
+        if len(items) == 0:
+            raise ValueError(f"{type(self).__name__} cannot be fitted on an empty batch.")
+        if self._item_kind() != "paths":
+            self.input_shape_ = self._check_item(0, items[0]).shape
+        if self.learns:
+            self._fit(self._check_items(items), y)
+        return self
+
+    @final
+    def transform(self, X: Batch) -> Any:
+        """Compute the result for every image.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, height, width, channels) or list of ndarray
+            The images.
+
+        Returns
+        -------
+        ndarray of float32 or list of ndarray
+            One result an image: an array (n, ...) where all have one shape, else a list.
+        """
+        self._check_parameters()
+        check_is_fitted(self)
+        items = self._check_batch(X)
+        if len(items) == 0:
+            return self._empty(items)
+        return self._stack(self._transform_batch(self._check_items(items)), len(items))
+
+    @final
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[Any]:
+        """Name the channels or the vector entries that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : sequence of str, optional
+            The names of the input's channels; by default ``gray``, or ``red green blue``, or
+            ``channel0``, ``channel1``, …
+
+        Returns
+        -------
+        ndarray of str objects
+        """
+        if self._item_kind() == "paths":
+            return np.asarray(self._feature_names([], ()), dtype=object)
+        check_is_fitted(self, "input_shape_")
+        shape = self.input_shape_
+        channels = _channel_names(shape[2] if len(shape) > 2 else 1)
+        if input_features is not None and len(input_features) > 0:
+            channels = [str(name) for name in input_features]
+        return np.asarray(self._feature_names(channels, shape), dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return not self.learns or hasattr(self, "input_shape_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.learns
+        tags.input_tags.two_d_array = self.takes == "vectors"
+        tags.input_tags.three_d_array = self.takes in ("pixels", "maps")
+        tags.input_tags.string = self.takes == "paths"
+        return tags
+
+    # Checking and stacking.
+
+    def _check_parameters(self) -> None:
+        name = type(self).__name__
+        validate(self._parameter_constraints, self.get_params(deep=False), name)
+        self._check_together()
+
+    def _check_batch(self, X: Batch) -> Batch:
+        """Refuse what is not a batch: one image is never taken for several."""
+        name, kind = type(self).__name__, self._item_kind()
+        if kind == "paths":
+            if not isinstance(X, list | tuple | np.ndarray) and not hasattr(X, "iloc"):
+                raise ValueError(
+                    f"{name} takes a batch of paths, but got {X!r}. "
+                    "For a single image, wrap it in a list: [path]."
+                )
+            return X
+        dimensions = 2 if kind == "signals" else 4
+        if isinstance(X, np.ndarray) and X.dtype != object and X.ndim != dimensions:
+            raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
+        if not isinstance(X, list | tuple | np.ndarray):
+            raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
+        return X
+
+    def _check_items(self, items: Batch) -> Iterator[Any]:
+        return (self._check_item(index, item) for index, item in enumerate(items))
+
+    def _check_item(self, index: int, item: Any) -> Any:
+        """Give the item as the stage's author expects it, or say what is wrong with it."""
+        kind = self._item_kind()
+        if kind == "paths":
+            return item
+        name, noun = type(self).__name__, "signal" if kind == "signals" else "image"
+        array = np.asarray(item)
+        if kind != "signals" and array.ndim == 2:
+            array = array[..., np.newaxis]
+        if array.ndim != (1 if kind == "signals" else 3):
+            raise ValueError(
+                f"{name} takes {_wanted(kind)}, but {noun} {index} has shape {array.shape}."
+            )
+        self._check_shape(array.shape, f"{noun} {index}")
+        return _as_float32(array, f"{name}: {noun} {index}")
+
+    def _check_shape(self, shape: tuple[int, ...], which: str) -> None:
+        name, least = type(self).__name__, self._least_shape()
+        if any(size < needed for size, needed in zip(shape, least, strict=False)):
+            raise ValueError(
+                f"{name} needs at least {_size(least)} with these parameters, "
+                f"but {which} is {_size(shape[: len(least)])}."
+            )
+        if self.channels is not None and len(shape) == 3 and shape[2] not in self.channels:
+            wanted = " or ".join(map(str, self.channels))
+            raise ValueError(
+                f"{name} takes images of {wanted} channels, but {which} has {shape[2]}."
+            )
+
+    def _stack(self, results: Iterable[NDArray[Any]], count: int) -> Any:
+        """Put results of one shape into one array, written as they come; else list them."""
+        stacked: NDArray[Any] | None = None
+        for index, result in enumerate(results):
+            if stacked is None:
+                stacked = np.empty((count, *result.shape), result.dtype)
+            if result.shape != stacked.shape[1:] or result.dtype != stacked.dtype:
+                return self._listed([*stacked[:index], result, *results])
+            stacked[index] = result
+        return stacked
+
+    def _listed(self, results: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        if self.gives == "vectors":
+            lengths = sorted({len(result) for result in results})
+            raise ValueError(
+                f"{type(self).__name__} gives vectors of different lengths ({lengths[0]} to "
+                f"{lengths[-1]}) for images of different sizes. Give all images one size, for "
+                "example with ReadImages(size=(256, 256))."
+            )
+        return results
+
+    def _empty(self, items: Batch) -> Any:
+        """Give the result for no images, of the shape that it would have with some."""
+        shape: tuple[int, ...] | None = getattr(self, "input_shape_", None)
+        if isinstance(items, np.ndarray) and items.ndim > 1:
+            shape = items.shape[1:]
+        if shape is not None:
+            self._check_shape(shape, "an image of this empty batch")
+            return np.empty((0, *self._transform_one(np.zeros(shape, np.float32)).shape), "f4")
+        return np.empty((0, 0), np.float32) if self.gives == "vectors" else []
+
+
+def _channel_names(count: int) -> list[str]:
+    known = {1: ["gray"], 3: ["red", "green", "blue"]}
+    return known.get(count) or [f"channel{index}" for index in range(count)]
+
+
+def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
+    """Scale whole-number pixels to [0, 1], and refuse what is not finite."""
+    if array.dtype in (np.uint8, np.uint16):
+        scale = np.float32(np.iinfo(array.dtype).max)
+        return np.ascontiguousarray(array, np.float32) / scale
+    if array.dtype == bool:
+        return np.ascontiguousarray(array, np.float32)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"{which} is of type {array.dtype}. Pixels are uint8, uint16 or bool, which are "
+            "scaled to [0, 1], or floating point."
+        )
+    image = np.ascontiguousarray(array, np.float32)
+    flat = image.ravel()
+    # The dot product is the quickest look; it also overflows, hence the second.
+    if not (np.isfinite(flat @ flat) or np.isfinite(flat).all()):
+        raise ValueError(f"{which} contains NaN or infinity.")
+    return image
+
+
+def _wanted(kind: Kind) -> str:
+    if kind == "signals":
+        return "a batch of signals, an array (n, length) or a list of arrays (length,)"
+    return (
+        "a batch of images, an array (n, height, width, channels) or a list of arrays "
+        "(height, width, channels)"
+    )
+
+
+def _got(kind: Kind, shape: tuple[int, ...]) -> str:
+    if kind == "signals" or len(shape) not in (2, 3):
+        return f"one array of shape {shape}."
+    return (
+        f"one array of shape {shape}. For a single image, wrap it in a list: [image]. "
+        "For several grey images, add the axis of channels: images[..., np.newaxis]."
+    )
+
+
+def _size(shape: Sequence[int]) -> str:
+    if len(shape) == 1:
+        return f"{shape[0]} samples"
+    return " x ".join(map(str, shape)) + (" pixels" if len(shape) == 2 else "")
