@@ -46,17 +46,20 @@ class Each(HasMethods):
     constraint : constraint
         What each item must satisfy.
     length : int, optional
-        How many items there must be; any number from one up where it is not given.
+        How many items there must be; any number where it is not given.
+    empty : bool, default=False
+        Whether there may be none.
     """
 
-    def __init__(self, constraint: Any, length: int | None = None) -> None:
+    def __init__(self, constraint: Any, length: int | None = None, empty: bool = False) -> None:
         _Constraint.__init__(self)
         self.constraint = make_constraint(constraint)
         self.length = length
+        self.empty = empty
 
     def is_satisfied_by(self, value: Any) -> bool:
         """Say whether ``value`` is such a sequence."""
-        if not isinstance(value, (list, tuple)) or len(value) == 0:
+        if not isinstance(value, (list, tuple)) or (len(value) == 0 and not self.empty):
             return False
         if self.length is not None and len(value) != self.length:
             return False
@@ -67,7 +70,8 @@ class Each(HasMethods):
         return [generate_invalid_param_val(self.constraint)] * (self.length or 1)
 
     def __str__(self) -> str:
-        count = "one or more items" if self.length is None else f"{self.length} items"
+        some = "any number of items" if self.empty else "one or more items"
+        count = some if self.length is None else f"{self.length} items"
         return f"a list or tuple of {count}, each {self.constraint}"
 
 

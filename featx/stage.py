@@ -191,7 +191,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 )
             return X
         dimensions = 2 if kind == "signals" else 4
-        if isinstance(X, np.ndarray) and X.dtype != object and X.ndim != dimensions:
+        if isinstance(X, np.ndarray) and X.dtype.kind != "O" and X.ndim != dimensions:
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
         if not isinstance(X, list | tuple | np.ndarray):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")

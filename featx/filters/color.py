@@ -1,0 +1,141 @@
+"""Colour: grey values and colour spaces."""
+
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+
+from featx.constraints import StrOptions
+from featx.stage import Image, ImageStage
+
+#: Luma weights of ITU-R BT.601, which JPEG uses.
+LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+
+# Linear spaces: a matrix, one row a channel, and what is added.
+_LINEAR = MappingProxyType(
+    {
+        "ycbcr": (
+            np.array(
+                [
+                    [0.299, 0.587, 0.114],
+                    [-0.299 / 1.772, -0.587 / 1.772, 0.886 / 1.772],
+                    [0.701 / 1.402, -0.587 / 1.402, -0.114 / 1.402],
+                ]
+            ),
+            np.array([0, 0.5, 0.5]),
+        ),
+        "opponent": (
+            np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]]) / np.sqrt([[2], [6], [3]]),
+            np.zeros(3),
+        ),
+    }
+)
+_OPENCV = MappingProxyType(
+    {"hsv": cv2.COLOR_RGB2HSV, "lab": cv2.COLOR_RGB2LAB, "luv": cv2.COLOR_RGB2LUV}
+)
+_NAMES = MappingProxyType(
+    {
+        "hsv": ["hue", "saturation", "value"],
+        "lab": ["lightness", "a", "b"],
+        "luv": ["lightness", "u", "v"],
+        "ycbcr": ["y", "cb", "cr"],
+        "opponent": ["red_green", "yellow_blue", "intensity"],
+    }
+)
+
+
+class Grayscale(ImageStage):
+    """Grey value, 0.299 R + 0.587 G + 0.114 B.
+
+    Notes
+    -----
+    Takes images of one or three channels, RGB; gives (height, width, 1). Grey images pass
+    unchanged. The weights are those of ITU-R BT.601, so that an image read in colour and made
+    grey equals the same JPEG read in grey to within its rounding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import Grayscale
+    >>> Grayscale().fit_transform([np.full((1, 1, 3), [0, 1, 0], dtype=np.float32)]).round(3)
+    array([[[[0.587]]]], dtype=float32)
+    """
+
+    takes = "pixels"
+    channels = (1, 3)
+
+    def _transform_one(self, image: Image) -> Image:
+        if image.shape[2] == 1:
+            return image
+        gray = np.asarray(cv2.transform(image, LUMA[np.newaxis]), np.float32)
+        return gray.reshape(*image.shape[:2], 1)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return ["gray"]
+
+
+class ColorSpace(ImageStage):
+    r"""Another colour space in place of RGB.
+
+    Parameters
+    ----------
+    space : {"hsv", "lab", "luv", "ycbcr", "opponent"}, default="lab"
+        - ``"hsv"``: hue, saturation and value, each in [0, 1];
+        - ``"lab"``, ``"luv"``: CIE 1976 from sRGB under D65; lightness in [0, 100], the others
+          about [-128, 128];
+        - ``"ycbcr"``: as in JPEG, each in [0, 1], the neutral colour at 0.5;
+        - ``"opponent"``: :math:`(R - G) / \sqrt 2`, :math:`(R + G - 2B) / \sqrt 6` and
+          :math:`(R + G + B) / \sqrt 3`.
+
+    Raises
+    ------
+    ValueError
+        If an image does not have three channels, or a value is outside [0, 1].
+
+    Notes
+    -----
+    Takes RGB images (height, width, 3) with values in [0, 1]; gives maps of the same shape.
+    OpenCV's CIE spaces differ from the literal formulas by less than 0.1.
+
+    References
+    ----------
+    .. [1] K. van de Sande, T. Gevers and C. Snoek, "Evaluating Color Descriptors for Object and
+       Scene Recognition", IEEE TPAMI 32(9), 2010 (opponent colours).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import ColorSpace
+    >>> red = np.full((1, 1, 3), [1, 0, 0], dtype=np.float32)
+    >>> ColorSpace(space="hsv").fit_transform([red]).round(3)
+    array([[[[0., 1., 1.]]]], dtype=float32)
+    """
+
+    takes = "pixels"
+    channels = (3,)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "space": [StrOptions(set(_OPENCV) | set(_LINEAR))],
+    }
+
+    def __init__(self, space: str = "lab") -> None:
+        self.space = space
+
+    def _transform_one(self, image: Image) -> Image:
+        low, high = float(image.min()), float(image.max())
+        if low < 0 or high > 1:
+            raise ValueError(
+                f"ColorSpace takes colours in [0, 1], but got values from {low:g} to {high:g}. "
+                "Scale them first; uint8 images are scaled on their own."
+            )
+        if self.space in _LINEAR:
+            matrix, offset = _LINEAR[self.space]
+            linear = cv2.transform(image, np.column_stack([matrix, offset]))
+            return np.asarray(linear, np.float32)
+        converted = np.asarray(cv2.cvtColor(image, _OPENCV[self.space]), np.float32)
+        if self.space == "hsv":
+            converted[..., 0] /= 360
+        return converted
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return _NAMES[self.space]

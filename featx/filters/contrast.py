@@ -1,0 +1,97 @@
+"""Contrast: responses in proportion to those around them."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.constraints import Interval, positive
+from featx.stage import Image, ImageStage
+
+
+class LocalContrast(ImageStage):
+    r"""Deviation from the local mean, in units of the local standard deviation.
+
+    .. math:: y = \frac{x - m}{\max(s, \epsilon)}, \qquad s^2 = \overline{(x - m)^2}
+
+    where :math:`m` and :math:`s^2` are means over the window around the pixel.
+
+    Parameters
+    ----------
+    size : int or None, default=9
+        Height and width of the window, odd; None for one window, the whole image.
+    subtract_mean : bool, default=True
+        If False, :math:`m = 0`: values are divided by their local root mean square. With
+        ``size=None`` this scales each map of an image to unit energy.
+    epsilon : float, default=1e-3
+        The least divisor, in units of the values, so that noise in even regions is not blown up.
+
+    Notes
+    -----
+    Takes maps (height, width, c), each of which is treated by itself; gives maps of the same
+    shape. The image is reflected about its outermost pixels. An even region gives 0. The
+    variance is computed in double precision. Unlike [1]_ the window is a square, not a Gaussian,
+    and channels are not mixed.
+
+    References
+    ----------
+    .. [1] K. Jarrett, K. Kavukcuoglu, M. Ranzato and Y. LeCun, "What is the best multi-stage
+       architecture for object recognition?", ICCV 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import LocalContrast
+    >>> edges = np.array([[3.0, -4.0], [0.0, 0.0]], dtype=np.float32)
+    >>> unit = LocalContrast(size=None, subtract_mean=False).fit_transform([edges])[0, ..., 0]
+    >>> unit.round(2).tolist()
+    [[1.2000000476837158, -1.600000023841858], [0.0, 0.0]]
+    >>> float((unit**2).mean())
+    1.0
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [Interval(Integral, 1, None, closed="left"), None],
+        "subtract_mean": ["boolean"],
+        "epsilon": [positive],
+    }
+
+    def __init__(
+        self, size: int | None = 9, subtract_mean: bool = True, epsilon: float = 1e-3
+    ) -> None:
+        self.size = size
+        self.subtract_mean = subtract_mean
+        self.epsilon = epsilon
+
+    def _check_together(self) -> None:
+        if self.size is not None and self.size % 2 == 0:
+            raise ValueError(
+                f"LocalContrast: size must be odd, so that the window has a centre, "
+                f"but it is {self.size}. Use {self.size + 1}."
+            )
+
+    def _transform_one(self, image: Image) -> Image:
+        values = image.astype(np.float64)
+        # The whole image's mean is taken off first: the variance loses no digits to it.
+        if self.subtract_mean:
+            values -= values.mean(axis=(0, 1))
+        square = self._mean(values**2)
+        if self.subtract_mean and self.size is not None:
+            mean = self._mean(values)
+            values -= mean
+            square -= mean**2
+        deviation = np.sqrt(np.maximum(square, 0))
+        return np.divide(values, np.maximum(deviation, self.epsilon)).astype(np.float32)
+
+    def _mean(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Average over the window around each pixel."""
+        if self.size is None:
+            return np.asarray(values.mean(axis=(0, 1), keepdims=True))
+        window = (self.size, self.size)
+        means = cv2.blur(values, window, borderType=cv2.BORDER_REFLECT_101)
+        return np.asarray(means, np.float64).reshape(values.shape)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return channels
