@@ -184,14 +184,14 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Refuse what is not a batch: one image is never taken for several."""
         name, kind = type(self).__name__, self._item_kind()
         if kind == "paths":
-            if not isinstance(X, list | tuple | np.ndarray) and not hasattr(X, "iloc"):
+            if not (hasattr(X, "iloc") or isinstance(X, list | tuple | np.ndarray)):
                 raise ValueError(
                     f"{name} takes a batch of paths, but got {X!r}. "
                     "For a single image, wrap it in a list: [path]."
                 )
             return X
         dimensions = 2 if kind == "signals" else 4
-        if isinstance(X, np.ndarray) and X.dtype.kind != "O" and X.ndim != dimensions:
+        if isinstance(X, np.ndarray) and X.ndim != dimensions and _is_numeric(X):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
         if not isinstance(X, list | tuple | np.ndarray):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
@@ -259,6 +259,11 @@ class ImageStage(TransformerMixin, BaseEstimator):
             self._check_shape(shape, "an image of this empty batch")
             return np.empty((0, *self._transform_one(np.zeros(shape, np.float32)).shape), "f4")
         return np.empty((0, 0), np.float32) if self.gives == "vectors" else []
+
+
+def _is_numeric(array: NDArray[Any]) -> bool:
+    """Tell an array of pixels from an array of objects, each of which is an image."""
+    return array.dtype != object
 
 
 def _channel_names(count: int) -> list[str]:

@@ -1,0 +1,1 @@
+"""Descriptors: maps to vectors, or to sets of local descriptors."""

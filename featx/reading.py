@@ -1,0 +1,453 @@
+"""Files to pixels, and the reasons for refusing one.
+
+A file is read whole or refused: what a damaged file still shows is never taken for the image.
+"""
+
+import os
+import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Sequence
+from io import BytesIO
+from numbers import Integral
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageOps,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from featx.constraints import Each, Interval, StrOptions, natural, pair
+from featx.stage import ImageStage
+
+# Pillow talks to the terminal about odd files; here each gets a reason or its pixels.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+#: Why an image may be refused, and what each reason means.
+REASONS = MappingProxyType(
+    {
+        "missing": "there is no such file",
+        "not-a-file": "it is a folder, a pipe, a socket or a device",
+        "unreadable": "the system does not let it be read",
+        "empty": "it has no bytes",
+        "not-an-image": "its content is of no known image format",
+        "unsupported": "its format is known, but not this kind of it",
+        "truncated": "it ends before the image does",
+        "corrupt": "it is damaged",
+        "too-large": "it has more pixels than the limit",
+        "unsuitable": "a stage cannot work on it",
+    }
+)
+_RIGHT = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+
+Pixels = NDArray[Any]
+_Path = str | bytes | os.PathLike[Any]
+
+
+class RefusedImage(ValueError):  # noqa: N818 - the name says what happened to the image
+    """An image that is not read, with the reason.
+
+    Attributes
+    ----------
+    path : str
+        The file.
+    reason : str
+        One of `REASONS`.
+    detail : str
+        What exactly was wrong, and what would be right.
+    """
+
+    def __init__(self, path: _Path, reason: str, detail: str) -> None:
+        super().__init__(path, reason, detail)
+        self.path = os.fsdecode(path)
+        self.reason = reason
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}: {self.detail}"
+
+
+class ReadImages(ImageStage):
+    """Image files as pixels.
+
+    Parameters
+    ----------
+    size : (int, int), optional
+        Height and width; by default each image keeps its own.
+    mode : {"rgb", "gray"}, default="rgb"
+        Three channels in this order, or one: 0.299 R + 0.587 G + 0.114 B, rounded.
+    fit : {"stretch", "crop", "pad", "shrink"}, default="stretch"
+        How an image comes to ``size``: ``"stretch"`` changes its aspect; ``"crop"`` covers the
+        size and cuts what is beyond it on both sides; ``"pad"`` fits inside and fills up with
+        the background on both sides; ``"shrink"`` makes an image that is larger fit inside, and
+        leaves the others: sizes then differ.
+    background : (int, int, int), default=(255, 255, 255)
+        The colour in [0, 255] that transparent parts and padding show.
+    max_pixels : int, default=89478485
+        Images of more pixels are refused, by their headers, before they are decoded.
+    reduced_decoding : bool, default=False
+        Decode JPEG files that are much larger than ``size`` at a half, a quarter or an eighth.
+        This is faster and changes features slightly.
+
+    Raises
+    ------
+    RefusedImage
+        If a file cannot be read whole; `REASONS` lists the reasons.
+
+    Notes
+    -----
+    Takes paths (str, bytes or `pathlib.Path`); arrays pass through unchanged. Gives uint8, or
+    uint16 for grey files of 16 bits and float32 for files of floating point in [0, 1]; colour of
+    16 bits is read with 8. Formats are told by content, not by name: JPEG, PNG, GIF (first
+    frame), TIFF (first page), BMP, WebP, PPM, PGM and PBM. EXIF orientation is applied; colour
+    profiles are not. Shrinking averages over areas, enlarging interpolates linearly.
+
+    Examples
+    --------
+    >>> from featx import ReadImages
+    >>> ReadImages(size=(128, 128), mode="gray").transform(["no-such-file.jpg"])
+    Traceback (most recent call last):
+    featx.reading.RefusedImage: no-such-file.jpg: missing: there is no such file.
+    """
+
+    takes = "paths"
+    gives = "pixels"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [pair, None],
+        "mode": [StrOptions({"rgb", "gray"})],
+        "fit": [StrOptions({"stretch", "crop", "pad", "shrink"})],
+        "background": [Each(Interval(Integral, 0, 255, closed="both"), length=3)],
+        "max_pixels": [natural],
+        "reduced_decoding": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        size: Sequence[int] | None = None,
+        mode: str = "rgb",
+        fit: str = "stretch",
+        background: Sequence[int] = (255, 255, 255),
+        max_pixels: int = 89_478_485,
+        reduced_decoding: bool = False,
+    ) -> None:
+        self.size = size
+        self.mode = mode
+        # Under another name: `fit` is the method of every scikit-learn estimator.
+        self._fit_to_size = fit
+        self.background = background
+        self.max_pixels = max_pixels
+        self.reduced_decoding = reduced_decoding
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters, ``fit`` among them."""
+        names = [name for name in self._parameter_constraints if name != "fit"]
+        return {name: getattr(self, name) for name in names} | {"fit": self._fit_to_size}
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters, ``fit`` among them."""
+        self._fit_to_size = parameters.pop("fit", self._fit_to_size)
+        super().set_params(**parameters)
+        return self
+
+    def _transform_one(self, image: Any) -> Pixels:
+        if isinstance(image, np.ndarray):
+            return image
+        least = (self.size[0], self.size[1]) if self.size and self.reduced_decoding else None
+        pixels = read_image(image, self.mode, tuple(self.background), self.max_pixels, least)
+        if self.size is None:
+            return pixels
+        return fit_to(pixels, (self.size[0], self.size[1]), self._fit_to_size, self._background())
+
+    def _background(self) -> tuple[int, ...]:
+        if self.mode == "rgb":
+            return tuple(self.background)
+        red, green, blue = self.background
+        return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16,)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return ["gray"] if self.mode == "gray" else ["red", "green", "blue"]
+
+
+def read_image(
+    path: _Path,
+    mode: str = "rgb",
+    background: Sequence[int] = (255, 255, 255),
+    max_pixels: int = 89_478_485,
+    least: tuple[int, int] | None = None,
+) -> Pixels:
+    """Read one file; the parameters are those of `ReadImages`.
+
+    ``least`` is the height and width down to which a JPEG may be decoded at a reduced scale.
+
+    Returns
+    -------
+    ndarray of shape (height, width, 1 or 3)
+    """
+    content = read_file(path)
+    known = _format(content)
+    if known is None:
+        raise RefusedImage(path, "not-an-image", f"its content is of no known format. {_RIGHT}")
+    try:
+        if known == "JPEG":
+            pixels = _read_jpeg(path, content, mode, max_pixels, least)
+            if pixels is not None:
+                return pixels
+        if known == "PNG":
+            _check_png(path, content)
+        return _read_with_pillow(path, content, known, mode, background, max_pixels)
+    except RefusedImage:
+        raise
+    # Decoders raise whatever broken content makes them stumble over; each is a broken file.
+    except Exception as error:
+        raise _broken(path, known, str(error)) from error
+
+
+def read_file(path: _Path) -> bytes:
+    """Read a regular file's bytes, or refuse it; nothing else is ever opened."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise RefusedImage(path, "not-a-file", f"{REASONS['not-a-file']}, not an image file.")
+        content = Path(os.fsdecode(path)).read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise RefusedImage(path, "missing", "there is no such file.") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, RefusedImage):
+            raise
+        problem = getattr(error, "strerror", None) or str(error)
+        raise RefusedImage(path, "unreadable", f"{problem}.") from None
+    if not content:
+        raise RefusedImage(path, "empty", "it has no bytes.")
+    return content
+
+
+def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[int, ...]) -> Pixels:
+    """Bring an image to a height and width, as `ReadImages` describes."""
+    (height, width), (rows, columns) = pixels.shape[:2], size
+    if (height, width) == size:
+        return pixels
+    if fit == "stretch":
+        return resize(pixels, size)
+    scales = rows / height, columns / width
+    scale = max(scales) if fit == "crop" else min(scales)
+    if fit == "shrink" and scale >= 1:
+        return pixels
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    if fit == "crop":
+        inner = max(inner[0], rows), max(inner[1], columns)
+    scaled = resize(pixels, inner)
+    top, left = abs(inner[0] - rows) // 2, abs(inner[1] - columns) // 2
+    if fit == "crop":
+        return np.ascontiguousarray(scaled[top : top + rows, left : left + columns])
+    if fit == "shrink":
+        return scaled
+    whole = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
+    filled = np.asarray(background) / 255 * whole
+    padded = np.empty((rows, columns, pixels.shape[2]), pixels.dtype)
+    padded[:] = filled if pixels.dtype == np.float32 else np.rint(filled)
+    padded[top : top + inner[0], left : left + inner[1]] = scaled
+    return padded
+
+
+# Above this many pixels, factors that are no whole numbers are averaged by a loop of our own.
+_LARGE = 512 * 512
+
+
+def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
+    (height, width, channels), (rows, columns) = pixels.shape, size
+    smaller = min(height, rows), min(width, columns)
+    if smaller != (height, width):
+        whole = height % smaller[0] == 0 and width % smaller[1] == 0
+        if pixels.dtype == np.uint8 and height * width > _LARGE and not whole:
+            # Loaded here, since it loads numba, which small images should not wait for.
+            from featx.resizing import shrink
+
+            pixels = shrink(pixels, *smaller)
+        else:
+            pixels = cv2.resize(pixels, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != size:
+        pixels = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return pixels.reshape(rows, columns, channels)
+
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"BM", "BMP"),
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"II+\x00", "TIFF"),
+    (b"MM\x00+", "TIFF"),
+)
+
+
+def _format(content: bytes) -> str | None:
+    """Tell the format by the first bytes."""
+    for signature, name in _SIGNATURES:
+        if content.startswith(signature):
+            return name
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "WEBP"
+    if content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace():
+        return "PPM"
+    return None
+
+
+def _read_jpeg(
+    path: _Path, content: bytes, mode: str, max_pixels: int, least: tuple[int, int] | None
+) -> Pixels | None:
+    """Decode with libjpeg-turbo; None for colour spaces that Pillow must decode."""
+    height, width, space, _ = simplejpeg.decode_jpeg_header(content)
+    if space in ("CMYK", "YCCK"):
+        return None
+    _check_size(path, width, height, max_pixels)
+    turned = _orientation(content)
+    if least is not None and turned >= 5:
+        least = least[::-1]
+    rows, columns = least or (0, 0)
+    pixels = simplejpeg.decode_jpeg(
+        content,
+        colorspace="GRAY" if mode == "gray" else "RGB",
+        min_height=min(rows, height),
+        min_width=min(columns, width),
+        min_factor=1,
+    )
+    return _turned(pixels, turned)
+
+
+def _orientation(content: bytes) -> int:
+    """Read the EXIF orientation, 1 to 8, of a JPEG; 1 where there is none."""
+    start = content.find(b"Exif\x00\x00", 0, 1 << 16)
+    if start < 0:
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(content[start : start + (1 << 16)])
+        orientation = exif.get(0x0112, 1)
+    except (SyntaxError, ValueError, struct.error, TypeError, KeyError):
+        return 1  # a broken note beside the image does not make the image wrong
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _turned(pixels: Pixels, orientation: int) -> Pixels:
+    if orientation == 1:
+        return pixels
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def _check_png(path: _Path, content: bytes) -> None:
+    """Check what Pillow forgives: each chunk's checksum, and that the last is the end."""
+    position = 8
+    while position + 12 <= len(content):
+        length, kind = struct.unpack(">I4s", content[position : position + 8])
+        end = position + 12 + length
+        if end > len(content):
+            break
+        (expected,) = struct.unpack(">I", content[end - 4 : end])
+        if zlib.crc32(content[position + 4 : end - 4]) != expected:
+            chunk = kind.decode("latin-1")
+            raise RefusedImage(path, "corrupt", f"the checksum of its {chunk!r} chunk is wrong.")
+        if kind == b"IEND":
+            return
+        position = end
+    raise RefusedImage(path, "truncated", "this PNG file ends before its end chunk.")
+
+
+_PLUGINS = MappingProxyType[str, Any](
+    {
+        "JPEG": JpegImagePlugin.JpegImageFile,
+        "PNG": PngImagePlugin.PngImageFile,
+        "GIF": GifImagePlugin.GifImageFile,
+        "BMP": BmpImagePlugin.BmpImageFile,
+        "TIFF": TiffImagePlugin.TiffImageFile,
+        "WEBP": WebPImagePlugin.WebPImageFile,
+        "PPM": PpmImagePlugin.PpmImageFile,
+    }
+)
+
+
+def _read_with_pillow(
+    path: _Path,
+    content: bytes,
+    known: str,
+    mode: str,
+    background: Sequence[int],
+    max_pixels: int,
+) -> Pixels:
+    # The plugin itself: Image.open would look at sizes in its own way and warn.
+    with _PLUGINS[known](BytesIO(content)) as opened:
+        _check_size(path, opened.width, opened.height, max_pixels)
+        opened.load()
+        image = ImageOps.exif_transpose(opened)
+        deep = _deep(path, image)
+        if deep is not None:
+            return np.repeat(deep[..., np.newaxis], 1 if mode == "gray" else 3, axis=2)
+        if image.mode in ("LAB", "HSV"):
+            raise RefusedImage(
+                path, "unsupported", f"its colours are {image.mode}. Save it as RGB."
+            )
+        if image.has_transparency_data:
+            over = Image.new("RGBA", image.size, (*background, 255))
+            image = Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
+        image = image.convert("RGB" if mode == "rgb" else "L")
+        return np.array(image).reshape(image.height, image.width, -1)
+
+
+def _deep(path: _Path, image: Image.Image) -> Pixels | None:
+    """Give the grey values of images of more than 8 bits, or None for all others."""
+    if image.mode.startswith("I;16"):
+        return np.array(image).astype(np.uint16)
+    if image.mode == "I":
+        values = np.array(image)
+        if values.min() >= 0 and values.max() <= np.iinfo(np.uint16).max:
+            return values.astype(np.uint16)
+        raise RefusedImage(path, "unsupported", "its pixels have 32 bits. Save it with 8 or 16.")
+    if image.mode == "F":
+        values = np.array(image, np.float32)
+        if values.min() >= 0 and values.max() <= 1:
+            return values
+        raise RefusedImage(path, "unsupported", "its pixels are not in [0, 1]. Scale them first.")
+    return None
+
+
+def _check_size(path: _Path, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise RefusedImage(
+            path,
+            "too-large",
+            f"it has {width} x {height} = {width * height} pixels, more than max_pixels="
+            f"{max_pixels}.",
+        )
+
+
+_ENDS_EARLY = ("truncated", "premature end", "not enough", "eof", "end of file", "short read")
+
+
+def _broken(path: _Path, known: str, problem: str) -> RefusedImage:
+    """Tell what a decoder stumbled over."""
+    problem = " ".join(problem.split()) or "it cannot be decoded"
+    reason = "truncated" if any(s in problem.lower() for s in _ENDS_EARLY) else "corrupt"
+    return RefusedImage(path, reason, f"as a {known} file it is broken ({problem}).")

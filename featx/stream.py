@@ -1,0 +1,482 @@
+"""Stages run depth first over chunks of files: the one place that knows of chunks and workers.
+
+The stages of one stream, or of several that are compared, make a graph in which equal stages on
+equal input are one node. A chunk of images goes through the whole graph before the next is
+begun, so that maps stay in cache and memory does not grow with the number of images.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from numbers import Integral
+from typing import Any, ClassVar, Self
+from warnings import warn
+
+import cv2
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils import get_tags
+from threadpoolctl import threadpool_limits
+
+from featx.constraints import Options, StrOptions, natural, validate
+from featx.reading import RefusedImage
+from featx.stage import Batch
+
+
+class Stream(TransformerMixin, BaseEstimator):
+    """Stages as one transformer, run depth first over small chunks of images.
+
+    Parameters
+    ----------
+    stages : list of transformers
+        The stages in order. A `sklearn.pipeline.FeatureUnion` branches: each branch takes what
+        the stages before it give, and the branches' channels or vectors are put side by side.
+        What branches have in common is computed once.
+    chunk_size : int, default=32
+        How many images go through all stages at a time.
+    n_jobs : int, default=1
+        How many threads work on chunks; -1 for one a processor.
+    refused : {"raise", "nan"}, default="raise"
+        What `transform` does with images that cannot be read, or are unsuitable for a stage:
+        raise `RefusedImage` for the first, or give a row of NaN for each and warn once.
+
+    Raises
+    ------
+    RefusedImage
+        If an image is refused and ``refused="raise"``; `fit` always raises.
+
+    Notes
+    -----
+    Results are the same, bit for bit, whatever the chunk size and the number of threads. Stages
+    that learn are fitted in `fit`, each on all that the stages before it give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import Sobel, Stream, Summarize
+    >>> images = np.random.default_rng(0).random((100, 32, 32, 1), dtype=np.float32)
+    >>> stream = Stream([Sobel(axis="vertical"), Summarize(statistics=["mean_square"])])
+    >>> stream.fit_transform(images).shape
+    (100, 1)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "stages": [list, tuple],
+        "chunk_size": [natural],
+        "n_jobs": [natural, Options(Integral, {-1}), None],
+        "refused": [StrOptions({"raise", "nan"})],
+    }
+
+    def __init__(
+        self,
+        stages: Sequence[Any],
+        chunk_size: int = 32,
+        n_jobs: int | None = 1,
+        refused: str = "raise",
+    ) -> None:
+        self.stages = stages
+        self.chunk_size = chunk_size
+        self.n_jobs = n_jobs
+        self.refused = refused
+
+    def fit(self, X: Batch, y: Any = None) -> Self:
+        """Check everything on the first image, and fit the stages that learn.
+
+        Parameters
+        ----------
+        X : sequence of paths, or batch of images
+            The images.
+        y : array-like of shape (n,), optional
+            Labels, for stages that use them.
+
+        Returns
+        -------
+        self
+        """
+        graph = self._graph()
+        first = list(X[:1])
+        values: dict[Node, Any] = {}
+        for node in graph.nodes:
+            if _learns(node.stage):
+                (inputs,) = self._collect(Graph(node.inputs), X)
+                node.stage.fit(inputs, y)
+            elif node.stage is not None:
+                node.stage.fit(values[node.inputs[0]])
+            values[node] = _value(node, first, values)
+        self.feature_names_out_ = graph.feature_names(graph.outputs[0])
+        return self
+
+    def transform(self, X: Batch) -> Any:
+        """Compute what the last stage gives for every image.
+
+        Parameters
+        ----------
+        X : sequence of paths, or batch of images
+            The images.
+
+        Returns
+        -------
+        ndarray or list of ndarray
+            One result an image.
+        """
+        graph = self._graph()
+        if len(X) == 0:
+            value: Any = X
+            for node in graph.nodes:
+                if node.stage is not None:
+                    value = node.stage.transform(value)
+            return value
+        (result,) = self._collect(graph, X, self.refused)
+        return result
+
+    def iterate(self, X: Iterable[Any]) -> Iterator["Chunk"]:
+        """Compute chunk by chunk, losing nothing to images that are refused.
+
+        Parameters
+        ----------
+        X : iterable of paths or images
+            The images; only a few chunks of them are held at a time.
+
+        Yields
+        ------
+        Chunk
+            In the order of the images.
+        """
+        return self._graph().run(X, self.chunk_size, self.n_jobs)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Name what the last stage gives, after `fit`."""
+        if not hasattr(self, "feature_names_out_"):
+            raise ValueError("Stream names its features after fit, which sees how many there are.")
+        return self.feature_names_out_
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters; with ``deep``, also ``sobel`` and ``sobel__axis`` of the stages."""
+        parameters: dict[str, Any] = super().get_params(deep=False)
+        if deep:
+            for name, stage in named_stages(self.stages).items():
+                parameters[name] = stage
+                for key, value in stage.get_params(deep=True).items():
+                    parameters[f"{name}__{key}"] = value
+        return parameters
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters of the stream, or of its stages as ``sobel__axis``."""
+        if "stages" in parameters:
+            self.stages = parameters.pop("stages")
+        for key in [key for key in parameters if key in named_stages(self.stages)]:
+            position = list(named_stages(self.stages)).index(key)
+            self.stages = [*self.stages]
+            self.stages[position] = parameters.pop(key)
+        super().set_params(**parameters)
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "feature_names_out_") or not any(map(_learns, self.stages))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = any(map(_learns, self.stages))
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+    def _graph(self) -> "Graph":
+        validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
+        if len(self.stages) == 0:
+            raise ValueError("Stream: stages is empty. Give one stage at least.")
+        return Graph.of([self.stages])
+
+    def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
+        chunks = graph.run(X, self.chunk_size, self.n_jobs)
+        return collect(chunks, len(graph.outputs), refused)
+
+
+@dataclass(eq=False)
+class Node:
+    """A stage and the nodes that give its input, or, without a stage, the source or a union."""
+
+    stage: Any = None
+    inputs: tuple["Node", ...] = ()
+    #: The names of a union's branches.
+    branches: tuple[str, ...] = ()
+
+
+@dataclass
+class Chunk:
+    """What a graph gives for a few consecutive images."""
+
+    #: The images, as they came.
+    items: list[Any]
+    #: For each output of the graph, one result for every image that was not refused.
+    outputs: list[Any]
+    #: The refused images, by their position in ``items``.
+    refused: dict[int, RefusedImage]
+    #: Processor seconds that each node took.
+    seconds: Counter[Node] = field(default_factory=Counter)
+
+    @property
+    def kept(self) -> list[int]:
+        """The positions of the images that were not refused."""
+        return [index for index in range(len(self.items)) if index not in self.refused]
+
+
+class Graph:
+    """Nodes in an order in which each comes after its inputs, and those whose values are wanted."""
+
+    def __init__(self, outputs: Sequence[Node]) -> None:
+        self.outputs = list(outputs)
+        self.nodes: list[Node] = []
+        for output in outputs:
+            self._add(output)
+        self._uses = Counter(chain.from_iterable(node.inputs for node in self.nodes))
+        self._uses.update(self.outputs)
+
+    @classmethod
+    def of(cls, streams: Iterable[Sequence[Any]]) -> "Graph":
+        """Make the graph of several lists of stages, each of which gives one output."""
+        source, known = Node(), dict[Any, Node]()
+        return cls([_extend(source, stages, known) for stages in streams])
+
+    def run(self, items: Iterable[Any], chunk_size: int, n_jobs: int | None) -> Iterator[Chunk]:
+        """Take all items through the graph, a few chunks at a time, and keep their order."""
+        chunks = _batched(items, chunk_size)
+        workers = joblib.effective_n_jobs(n_jobs)
+        with _one_thread_inside():
+            if workers == 1:
+                yield from map(self.run_chunk, chunks)
+                return
+            pool = ThreadPoolExecutor(workers, thread_name_prefix="featx")
+            try:
+                # Two chunks a worker are under way, so that memory does not grow.
+                waiting: deque[Future[Chunk]] = deque()
+                for chunk in chunks:
+                    waiting.append(pool.submit(self.run_chunk, chunk))
+                    if len(waiting) >= 2 * workers:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def run_chunk(self, items: list[Any]) -> Chunk:
+        """Take one chunk through the graph.
+
+        An image that a stage cannot take is refused by itself, with the stage's words.
+        """
+        try:
+            return self._run(items)
+        except ValueError as error:
+            if len(items) == 1:
+                refused = _refusal(items[0], error)
+                return Chunk(items, [[] for _ in self.outputs], {0: refused})
+            singles = [self.run_chunk([item]) for item in items]
+            if not any(single.refused for single in singles):
+                raise  # each image will do by itself, so it is their sizes that do not agree
+        chunk = Chunk(items, [], {})
+        for index, single in enumerate(singles):
+            chunk.refused.update(dict.fromkeys(range(index, index + 1), *single.refused.values()))
+            chunk.seconds.update(single.seconds)
+        kept = [single for single in singles if not single.refused]
+        chunk.outputs = [
+            join([single.outputs[index] for single in kept]) for index in range(len(self.outputs))
+        ]
+        return chunk
+
+    def values(self, items: list[Any]) -> dict[Node, Any]:
+        """Give what every node gives for these images."""
+        values: dict[Node, Any] = {}
+        for node in self.nodes:
+            values[node] = _value(node, items, values)
+        return values
+
+    def feature_names(self, node: Node) -> NDArray[Any]:
+        """Name what a node gives, its stages being fitted."""
+        if node.stage is not None:
+            inputs = self.feature_names(node.inputs[0])
+            names = node.stage.get_feature_names_out(inputs if len(inputs) else None)
+            return np.asarray(names, dtype=object)
+        named = [
+            f"{branch}__{name}"
+            for branch, source in zip(node.branches, node.inputs, strict=True)
+            for name in self.feature_names(source)
+        ]
+        return np.asarray(named, dtype=object)
+
+    def above(self, node: Node) -> list[Node]:
+        """List a node and all that it depends on."""
+        return Graph([node]).nodes
+
+    def _add(self, node: Node) -> None:
+        if node not in self.nodes:
+            for source in node.inputs:
+                self._add(source)
+            self.nodes.append(node)
+
+    def _run(self, items: list[Any]) -> Chunk:
+        values: dict[Node, Any] = {}
+        seconds: Counter[Node] = Counter()
+        uses = self._uses.copy()
+        for node in self.nodes:
+            started = time.thread_time()
+            values[node] = _value(node, items, values)
+            seconds[node] = time.thread_time() - started  # type: ignore[assignment]
+            for source in node.inputs:
+                uses[source] -= 1
+                if uses[source] == 0:
+                    del values[source]
+        return Chunk(items, [values[node] for node in self.outputs], {}, seconds)
+
+
+def named_stages(stages: Sequence[Any]) -> dict[str, Any]:
+    """Name stages as `sklearn.pipeline.make_pipeline` does: sobel, or sobel-1, sobel-2."""
+    names = [type(stage).__name__.lower() for stage in stages]
+    count, seen = Counter(names), Counter[str]()
+    named = {}
+    for name, stage in zip(names, stages, strict=True):
+        seen[name] += 1
+        named[name if count[name] == 1 else f"{name}-{seen[name]}"] = stage
+    return named
+
+
+def collect(chunks: Iterable[Chunk], count: int, refused: str) -> list[Any]:
+    """Join the outputs of chunks, of which there are ``count``, into one batch each."""
+    parts: list[list[Any]] = [[] for _ in range(count)]
+    refusals: list[RefusedImage] = []
+    for chunk in chunks:
+        if chunk.refused and refused == "raise":
+            raise next(iter(chunk.refused.values()))
+        refusals += chunk.refused.values()
+        for index, output in enumerate(chunk.outputs):
+            parts[index].append((chunk, output))
+    if refusals:
+        warn(
+            f"{len(refusals)} of the images are refused, and their rows are NaN. "
+            f"The first: {refusals[0]}",
+            stacklevel=4,
+        )
+        return [_with_gaps(part) for part in parts]
+    return [join([output for _, output in part]) for part in parts]
+
+
+def join(batches: list[Any]) -> Any:
+    """Join batches into one: an array where all results have one shape, else a list."""
+    batches = [batch for batch in batches if len(batch) > 0]
+    arrays = all(isinstance(batch, np.ndarray) for batch in batches)
+    if arrays and len({(batch.shape[1:], batch.dtype) for batch in batches}) == 1:
+        return batches[0] if len(batches) == 1 else np.concatenate(batches)
+    if any(getattr(batch, "ndim", 0) == 2 for batch in batches):
+        lengths = sorted({batch.shape[1] for batch in batches})
+        raise ValueError(
+            f"The images give vectors of different lengths ({lengths[0]} to {lengths[-1]}), since "
+            "their sizes differ. Give all images one size, for example with "
+            "ReadImages(size=(256, 256))."
+        )
+    return list(chain.from_iterable(batches))
+
+
+def _with_gaps(part: list[tuple[Chunk, Any]]) -> Any:
+    """Join vectors, with rows of NaN for the images that were refused."""
+    vectors = join([output for _, output in part])
+    if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
+        raise ValueError('refused="nan" needs a stream that gives vectors, of one image at least.')
+    rows = np.full((sum(len(chunk.items) for chunk, _ in part), vectors.shape[1]), np.nan, "f4")
+    starts = np.cumsum([0, *(len(chunk.items) for chunk, _ in part)])
+    kept = [start + i for start, (chunk, _) in zip(starts, part, strict=False) for i in chunk.kept]
+    rows[kept] = vectors
+    return rows
+
+
+def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
+    """Lead a node through stages, and use the nodes that are already known."""
+    for stage in stages:
+        if isinstance(stage, FeatureUnion):
+            node = _branch(node, stage, known)
+            continue
+        if isinstance(stage, Pipeline):
+            node = _extend(node, [step for _, step in stage.steps], known)
+            continue
+        if isinstance(stage, str) and stage == "passthrough":
+            continue
+        if not hasattr(stage, "transform"):
+            raise ValueError(f"Stream takes transformers, but got {stage!r}.")
+        # What learns may be in different states: only the same object is the same stage.
+        identity = id(stage) if _learns(stage) else joblib.hash(stage.get_params())
+        key = (type(stage), identity, id(node))
+        node = known.setdefault(key, Node(stage, (node,)))
+    return node
+
+
+def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
+    if union.transformer_weights:
+        raise ValueError("Stream takes no transformer_weights; scale after the stream.")
+    branches = {
+        name: _extend(node, [branch], known)
+        for name, branch in union.transformer_list
+        if not (isinstance(branch, str) and branch == "drop")
+    }
+    key = ("union", *(id(branch) for branch in branches.values()))
+    return known.setdefault(key, Node(None, tuple(branches.values()), tuple(branches)))
+
+
+def _learns(stage: Any) -> bool:
+    if stage is None or isinstance(stage, str):
+        return False
+    if isinstance(stage, Pipeline):
+        return any(_learns(step) for _, step in stage.steps)
+    if isinstance(stage, FeatureUnion):
+        return any(_learns(branch) for _, branch in stage.transformer_list)
+    return bool(getattr(stage, "learns", get_tags(stage).requires_fit))
+
+
+def _value(node: Node, items: list[Any], values: dict[Node, Any]) -> Any:
+    if node.stage is not None:
+        return node.stage.transform(values[node.inputs[0]])
+    if not node.inputs:
+        return items
+    parts = [values[source] for source in node.inputs]
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return _side_by_side(parts)
+    return [_side_by_side(group) for group in zip(*parts, strict=True)]
+
+
+def _side_by_side(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    if len({part.shape[:-1] for part in parts}) > 1:
+        sizes = ", ".join(" x ".join(map(str, part.shape[-3:-1])) for part in parts)
+        raise ValueError(
+            f"The branches of a union give maps of different sizes ({sizes} pixels). Use a "
+            'padding that keeps the size, such as padding="reflect", or summarize each branch.'
+        )
+    return np.concatenate(parts, axis=-1)
+
+
+def _refusal(item: Any, error: ValueError) -> RefusedImage:
+    if isinstance(error, RefusedImage):
+        return error
+    name = item if isinstance(item, str | bytes) or hasattr(item, "__fspath__") else "an image"
+    return RefusedImage(name, "unsuitable", str(error))
+
+
+def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+@contextmanager
+def _one_thread_inside() -> Iterator[None]:
+    """Leave the processors to the workers: OpenCV and BLAS use one thread in each."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with threadpool_limits(1):
+            yield
+    finally:
+        cv2.setNumThreads(threads)
