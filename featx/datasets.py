@@ -1,0 +1,271 @@
+"""Folders, globs and manifests to paths and labels, and the cards of known data sets."""
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from featx import bundled
+
+#: Where data sets with a card are looked for.
+ROOT_VARIABLE = "FEATX_DATA"
+#: Which classes make up each new one, for example ``{"city": ["street", "tallbuilding"]}``.
+Target = Mapping[str, Sequence[str]]
+_MANIFESTS = (".csv", ".parquet")
+
+
+class DatasetError(ValueError):
+    """Images, labels or a card that cannot be used: says which, and what would be right."""
+
+
+class Dataset(NamedTuple):
+    """Images and their classes; unpacks as ``paths, labels``."""
+
+    #: The files, in the order of their names or of the manifest's rows.
+    paths: list[str]
+    #: The class of each, an array of str.
+    labels: NDArray[Any]
+
+
+class Listing(NamedTuple):
+    """Files as they are found: some may have no label."""
+
+    paths: list[str]
+    labels: list[str | None]
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a data set."""
+
+    name: str
+    title: str
+    citation: str
+    terms: str
+    #: Where the archive is, and its SHA-256; None where the data set is generated.
+    archive: Mapping[str, str] | None
+    #: Its folder of class sub-folders, from the root of all data sets.
+    folder: str
+    targets: Mapping[str, Target]
+    known_faults: Sequence[str]
+
+
+def load_dataset(
+    source: str | Path, target: str | Target | None = None, root: str | Path | None = None
+) -> Dataset:
+    """List the images of a data set, and their classes.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder, whose sub-folders are the classes; a glob, such as ``"photos/*/*.jpg"``, the
+        folder of each file being its class; a CSV or Parquet manifest with the columns ``path``
+        and ``label``; or the name of a data set with a card.
+    target : str or dict, optional
+        Which classes are merged to what, ``{"city": ["street", "tallbuilding"], ...}``; others
+        are left out. For a data set with a card also the name of one of its targets.
+    root : str or Path, optional
+        Where data sets with a card are; by default what the environment variable ``FEATX_DATA``
+        says.
+
+    Returns
+    -------
+    Dataset
+        ``paths``, a list of str, and ``labels``, an array of str.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such data set or class, or an image has no class.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from featx import load_dataset
+    >>> with TemporaryDirectory() as photos:
+    ...     for name in ["sea/1.jpg", "street/2.jpg", "tower/3.jpg"]:
+    ...         (Path(photos) / name).parent.mkdir()
+    ...         _ = (Path(photos) / name).write_bytes(b"...")
+    ...     paths, labels = load_dataset(photos, target={"city": ["street", "tower"]})
+    >>> labels.tolist()
+    ['city', 'city']
+    """
+    name = str(source)
+    if name in bundled.names("datasets") and not os.path.exists(name):
+        card = read_card(name)
+        source = _folder_of(card, root)
+        if isinstance(target, str):
+            target = _named_target(card, target)
+    elif isinstance(target, str):
+        raise DatasetError(
+            f"target {target!r}: only data sets with a card have named targets. For {name}, give "
+            "{'new class': ['old class', ...]}."
+        )
+    return labelled(merge_labels(list_images(source), target), name)
+
+
+def list_images(source: str | Path) -> Listing:
+    """List the files of a folder, a glob or a manifest, whether or not they are images.
+
+    Every file is listed, since one that is not listed cannot be reported; only folders whose
+    names begin with a dot are passed over. A file's label is the first folder below ``source``;
+    for a glob, its own folder; for a manifest, what it says.
+
+    Raises
+    ------
+    DatasetError
+        If there is nothing at ``source``, or a manifest cannot be read.
+    """
+    path = Path(source)
+    if path.is_dir():
+        listing = Listing(*_columns(_walk(path)))
+    elif path.suffix.lower() in _MANIFESTS and not glob.has_magic(str(source)):
+        listing = _read_manifest(path)
+    else:
+        found = sorted(file for file in glob.glob(str(source), recursive=True) if _is_file(file))
+        if not found and not glob.has_magic(str(source)):
+            raise DatasetError(f"{source}: there is no such folder or file.")
+        listing = Listing(found, [Path(file).parent.name or None for file in found])
+    if not listing.paths:
+        raise DatasetError(f"{source}: there are no files in it. {_WANTED}")
+    return listing
+
+
+_WANTED = (
+    "Wanted: a folder of images, whose sub-folders are the classes; a glob; or a CSV or Parquet "
+    "manifest with the columns path and label."
+)
+
+
+def merge_labels(listing: Listing, target: Target | None) -> Listing:
+    """Keep the images of the classes in ``target``, under their new names."""
+    if target is None:
+        return listing
+    found = sorted({label for label in listing.labels if label is not None})
+    new_names: dict[str, str] = {}
+    for new, olds in target.items():
+        if isinstance(olds, str):
+            raise DatasetError(f"target: {new!r} must be a list of classes, not {olds!r} alone.")
+        for old in olds:
+            if old not in found:
+                raise DatasetError(f"There is no class {old!r}. {bundled.nearest(old, found)}")
+            if new_names.setdefault(old, new) != new:
+                raise DatasetError(
+                    f"Class {old!r} goes to {new_names[old]!r} and to {new!r}. Choose one."
+                )
+    kept = [
+        (path, new_names[label]) for path, label in zip(*listing, strict=True) if label in new_names
+    ]
+    return Listing(*_columns(kept))
+
+
+def labelled(listing: Listing, source: str | Path) -> Dataset:
+    """Give paths and labels, if every image has one."""
+    missing = [path for path, label in zip(*listing, strict=True) if label is None]
+    if missing:
+        raise DatasetError(
+            f"{source}: {len(missing)} of {len(listing.paths)} images have no class, for example "
+            f"{missing[0]}. Put the images of each class into a sub-folder of its own."
+        )
+    return Dataset(listing.paths, np.asarray(listing.labels, dtype=str))
+
+
+def class_counts(labels: Sequence[Any]) -> str:
+    """Say how many images each class has, in one line."""
+    counts = sorted(Counter(map(str, labels)).items())
+    return ", ".join(f"{label} {count}" for label, count in counts)
+
+
+def read_card(name: str) -> Card:
+    """Read the card of a data set."""
+    path = bundled.find("datasets", name)
+    if path is None:
+        hint = bundled.nearest(name, bundled.names("datasets"))
+        raise DatasetError(f"{name}: no data set of this name has a card. {hint}")
+    return Card(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+def _folder_of(card: Card, root: str | Path | None) -> Path:
+    root = root or os.environ.get(ROOT_VARIABLE)
+    if root is None:
+        raise DatasetError(
+            f"{card.name}: it is not known where the data are. Set {ROOT_VARIABLE} to the folder "
+            f"that holds {card.folder}, or give root=."
+        )
+    folder = Path(root) / card.folder
+    if not folder.is_dir():
+        how = card.archive["url"] if card.archive else f"featx datasets make --out {folder}"
+        raise DatasetError(f"{card.name}: there is no folder {folder}. To get the data: {how}")
+    return folder
+
+
+def _named_target(card: Card, name: str) -> Target:
+    if name not in card.targets:
+        hint = bundled.nearest(name, list(card.targets))
+        raise DatasetError(f"{card.name} has no target {name!r}. {hint}")
+    return card.targets[name]
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, str | None]]:
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        # A link to a folder above would lead round for ever.
+        real = os.path.realpath(place)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        parts = Path(place).relative_to(folder).parts
+        for file in sorted(files):
+            yield os.path.join(place, file), parts[0] if parts else None
+
+
+def _is_file(path: str) -> bool:
+    return not os.path.isdir(path)
+
+
+def _columns(rows: Any) -> tuple[list[Any], list[Any]]:
+    rows = list(rows)
+    return [path for path, _ in rows], [label for _, label in rows]
+
+
+def _read_manifest(path: Path) -> Listing:
+    # pyarrow takes long to load, and folders do not need it.
+    import pyarrow
+    from pyarrow import csv, parquet
+
+    if not path.is_file():
+        raise DatasetError(f"{path}: there is no such file.")
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = parquet.read_table(path)
+        else:
+            text = {"path": pyarrow.string(), "label": pyarrow.string()}
+            options = csv.ConvertOptions(
+                column_types=text, null_values=[""], strings_can_be_null=True
+            )
+            table = csv.read_csv(path, convert_options=options)
+    except pyarrow.ArrowException as error:
+        raise DatasetError(f"{path}: not a {path.suffix[1:]} file: {error}.") from None
+    if "path" not in table.column_names:
+        raise DatasetError(
+            f"{path}: there is no column 'path'. A manifest has the columns path and, for labelled "
+            f"images, label; this one has: {', '.join(table.column_names) or 'none'}."
+        )
+    paths = table["path"].to_pylist()
+    if None in paths:
+        raise DatasetError(f"{path}: row {paths.index(None) + 1} has no path.")
+    labels = table["label"].to_pylist() if "label" in table.column_names else [None] * len(paths)
+    return Listing(
+        [os.path.join(path.parent, str(file)) for file in paths],
+        [None if label is None else str(label) for label in labels],
+    )
