@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from warnings import warn
 
 import numpy as np
 import yaml
@@ -83,7 +84,7 @@ def load_dataset(
     Raises
     ------
     DatasetError
-        If there is no such data set or class, or an image has no class.
+        If there is no such data set or class, or no image has a class.
 
     Examples
     --------
@@ -168,14 +169,40 @@ def merge_labels(listing: Listing, target: Target | None) -> Listing:
 
 
 def labelled(listing: Listing, source: str | Path) -> Dataset:
-    """Give paths and labels, if every image has one."""
+    """Give paths and labels; images without a class are left out with a warning.
+
+    Raises
+    ------
+    DatasetError
+        If no image has a class.
+    """
+    kept = [(path, label) for path, label in zip(*listing, strict=True) if label is not None]
     missing = [path for path, label in zip(*listing, strict=True) if label is None]
-    if missing:
+    if not kept:
         raise DatasetError(
-            f"{source}: {len(missing)} of {len(listing.paths)} images have no class, for example "
-            f"{missing[0]}. Put the images of each class into a sub-folder of its own."
+            f"{source}: none of the {len(missing)} images has a class. Put the images of each "
+            "class into a sub-folder of its own."
         )
-    return Dataset(listing.paths, np.asarray(listing.labels, dtype=str))
+    if missing:
+        warn(
+            f"{source}: {len(missing)} of {len(listing.paths)} files are in no class folder and "
+            f"are left out, for example {missing[0]}.",
+            stacklevel=3,
+        )
+    paths, labels = _columns(kept)
+    return Dataset(paths, np.asarray(labels, dtype=str))
+
+
+def parse_target(options: Sequence[str]) -> Target | None:
+    """Read options such as ``city=street,tallbuilding``; None where there are none."""
+    target: dict[str, list[str]] = {}
+    for option in options:
+        new, equals, olds = option.partition("=")
+        names = [name.strip() for name in olds.split(",")]
+        if not (new.strip() and equals and all(names)):
+            raise DatasetError(f"labels {option!r}: wanted is NEW=old,old, as city=street,tower.")
+        target.setdefault(new.strip(), []).extend(names)
+    return target or None
 
 
 def class_counts(labels: Sequence[Any]) -> str:

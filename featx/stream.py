@@ -104,7 +104,7 @@ class Stream(TransformerMixin, BaseEstimator):
         first = list(X[:1])
         values: dict[Node, Any] = {}
         for node in graph.nodes:
-            if _learns(node.stage):
+            if learns(node.stage):
                 (inputs,) = self._collect(Graph(node.inputs), X)
                 node.stage.fit(inputs, y)
             elif node.stage is not None:
@@ -179,11 +179,11 @@ class Stream(TransformerMixin, BaseEstimator):
         return self
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "feature_names_out_") or not any(map(_learns, self.stages))
+        return hasattr(self, "feature_names_out_") or not any(map(learns, self.stages))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.requires_fit = any(map(_learns, self.stages))
+        tags.requires_fit = any(map(learns, self.stages))
         tags.input_tags.two_d_array = False
         tags.input_tags.string = True
         return tags
@@ -282,7 +282,8 @@ class Graph:
                 raise  # each image will do by itself, so it is their sizes that do not agree
         chunk = Chunk(items, [], {})
         for index, single in enumerate(singles):
-            chunk.refused.update(dict.fromkeys(range(index, index + 1), *single.refused.values()))
+            if single.refused:
+                chunk.refused[index] = single.refused[0]
             chunk.seconds.update(single.seconds)
         kept = [single for single in singles if not single.refused]
         chunk.outputs = [
@@ -449,7 +450,7 @@ def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
         if not hasattr(stage, "transform"):
             raise ValueError(f"Stream takes transformers, but got {stage!r}.")
         # What learns may be in different states: only the same object is the same stage.
-        identity = id(stage) if _learns(stage) else joblib.hash(stage.get_params())
+        identity = id(stage) if learns(stage) else joblib.hash(stage.get_params())
         key = (type(stage), identity, id(node))
         node = known.setdefault(key, Node(stage, (node,)))
     return node
@@ -467,13 +468,14 @@ def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
     return known.setdefault(key, Node(None, tuple(branches.values()), tuple(branches)))
 
 
-def _learns(stage: Any) -> bool:
+def learns(stage: Any) -> bool:
+    """Tell whether a stage, or any within it, must be fitted to images."""
     if stage is None or isinstance(stage, str):
         return False
     if isinstance(stage, Pipeline):
-        return any(_learns(step) for _, step in stage.steps)
+        return any(learns(step) for _, step in stage.steps)
     if isinstance(stage, FeatureUnion):
-        return any(_learns(branch) for _, branch in stage.transformer_list)
+        return any(learns(branch) for _, branch in stage.transformer_list)
     return bool(getattr(stage, "learns", get_tags(stage).requires_fit))
 
 

@@ -1,0 +1,262 @@
+"""Pipelines that are fitted on folders of images, kept in files, and used on other images."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import skops.io
+from numpy.typing import NDArray
+from pyarrow import csv, parquet
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.pipeline import Pipeline, make_pipeline
+
+import featx
+from featx.reading import RefusedImage
+from featx.recipes import stage_names
+from featx.stream import Chunk, Stream, learns, run_together
+from featx.writing import as_text, new_file
+
+Progress = Callable[[int, int], object]
+
+
+class ModelError(ValueError):
+    """A model that cannot be fitted, loaded or used: says why, and what would be right."""
+
+
+@dataclass
+class Evaluation:
+    """How well a model does on images whose classes are known."""
+
+    classes: list[str]
+    #: Rows are the true classes, columns the predictions, both in the order of ``classes``.
+    confusion: NDArray[np.int64]
+    accuracy: float
+    balanced_accuracy: float
+    refused: list[RefusedImage]
+
+    @property
+    def images(self) -> int:
+        """The number of images that were classified."""
+        return int(self.confusion.sum())
+
+
+def split(pipeline: Pipeline) -> tuple[Stream, list[Any]]:
+    """Part a pipeline before the first step that learns.
+
+    Returns
+    -------
+    Stream
+        The stages before it, which give the same for an image whatever the others are.
+    list of estimators
+        The steps from it on.
+    """
+    stream, *steps = (step for _, step in pipeline.steps)
+    if not isinstance(stream, Stream):
+        raise ModelError(f"The first step must be a Stream of stages, but it is {stream!r}.")
+    stages = list(stream.stages)
+    first = next((i for i, stage in enumerate(stages) if learns(stage)), len(stages))
+    fixed = Stream(stages[:first], stream.chunk_size, stream.n_jobs)
+    if first == len(stages):
+        return fixed, steps
+    return fixed, [Stream(stages[first:], stream.chunk_size, stream.n_jobs), *steps]
+
+
+def train(
+    pipeline: Pipeline,
+    paths: Sequence[Any],
+    labels: Sequence[str] | NDArray[Any],
+    n_jobs: int | None = 1,
+    progress: Callable[[int], object] = int,
+) -> tuple[Pipeline, list[RefusedImage]]:
+    """Fit a pipeline on the images that can be read.
+
+    Returns
+    -------
+    Pipeline
+        The fitted pipeline.
+    list of RefusedImage
+        The images that it has not seen.
+
+    Raises
+    ------
+    ModelError
+        If the images that can be read are not of two classes at least.
+    """
+    fixed, steps = split(pipeline)
+    if not steps or not hasattr(steps[-1], "predict"):
+        raise ModelError("The recipe has no classifier. End it with one, such as LinearSVC.")
+    check_classes(labels)
+    computed = run_together([fixed], paths, n_jobs, progress)
+    if not computed.kept:
+        raise ModelError(f"All {len(paths)} images are refused. The first: {computed.refused[0]}")
+    kept = np.asarray(labels)[computed.kept]
+    check_classes(kept)
+    fixed.fit([paths[computed.kept[0]]])
+    classifier = make_pipeline(*steps).fit(computed.outputs[0], kept)
+    return Pipeline([("stream", fixed), *classifier.steps]), computed.refused
+
+
+def check_classes(labels: Sequence[str] | NDArray[Any]) -> None:
+    """Refuse labels of fewer than two classes."""
+    classes = sorted(set(map(str, labels)))
+    if len(classes) < 2:
+        only = f"only one, {classes[0]!r}" if classes else "none"
+        raise ModelError(
+            f"A classifier needs images of two classes at least, but there is {only}. Put the "
+            "images of each class into a sub-folder of its own."
+        )
+
+
+def save_model(pipeline: Pipeline, file: str | Path) -> None:
+    """Write a fitted pipeline to a skops file, whole or not at all."""
+    with new_file(file) as unfinished:
+        skops.io.dump(pipeline, unfinished)
+
+
+def load_model(file: str | Path) -> Pipeline:
+    """Load a fitted pipeline, if it holds nothing but stages and estimators.
+
+    Raises
+    ------
+    ModelError
+        If there is no such file, it is no model, or it asks for anything that is neither a public
+        stage of featx nor an estimator that recipes may name.
+    """
+    if not Path(file).is_file():
+        raise ModelError(f"{file}: there is no such file.")
+    try:
+        unknown = set(skops.io.get_untrusted_types(file=file))
+    # skops raises whatever a broken archive makes it stumble over.
+    except Exception as error:
+        raise ModelError(f"{file}: not a model that featx train wrote ({error}).") from None
+    if refused := sorted(unknown - _trusted()):
+        raise ModelError(
+            f"{file}: not loaded, since it asks for what is no part of featx: {', '.join(refused)}."
+        )
+    model = skops.io.load(file, trusted=sorted(unknown))
+    if not isinstance(model, Pipeline) or not isinstance(model[0], Stream):
+        raise ModelError(f"{file}: not a model that featx train wrote, but {type(model).__name__}.")
+    return model
+
+
+#: What estimators that recipes may name are made of, and skops does not know.
+_PARTS_OF_ESTIMATORS = {
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+    "sklearn.metrics._dist_metrics.EuclideanDistance64",
+    "sklearn.neighbors._kd_tree.KDTree",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
+}
+
+
+def _trusted() -> set[str]:
+    """List the types that a model may hold, beside those that skops itself trusts."""
+    public = [getattr(featx, name) for name in (*stage_names(), "Stream")]
+    return _PARTS_OF_ESTIMATORS | {f"{stage.__module__}.{stage.__qualname__}" for stage in public}
+
+
+def evaluate(
+    model: Pipeline,
+    paths: Sequence[Any],
+    labels: Sequence[str] | NDArray[Any],
+    n_jobs: int | None = 1,
+    progress: Callable[[int], object] = int,
+) -> Evaluation:
+    """Compare a model's predictions with the true classes."""
+    known = [str(name) for name in model.classes_]
+    if strange := sorted(set(map(str, labels)) - set(known)):
+        raise ModelError(
+            f"The model knows no class {strange[0]!r}; it knows {', '.join(known)}. Merge or "
+            "select classes with labels."
+        )
+    computed = run_together([model[0]], paths, n_jobs, progress)
+    if not computed.kept:
+        raise ModelError(f"All {len(paths)} images are refused. The first: {computed.refused[0]}")
+    truth = np.asarray(labels)[computed.kept]
+    predicted = model[1:].predict(computed.outputs[0])
+    return Evaluation(
+        known,
+        confusion_matrix(truth, predicted, labels=known),
+        float(np.mean(truth == predicted)),
+        float(balanced_accuracy_score(truth, predicted)),
+        computed.refused,
+    )
+
+
+def write_predictions(
+    model: Pipeline,
+    paths: Sequence[Any],
+    file: str | Path,
+    n_jobs: int | None = 1,
+    progress: Progress = lambda done, refused: None,
+) -> tuple[NDArray[Any], list[RefusedImage]]:
+    """Write a CSV or Parquet table with one row for every image, refused ones too.
+
+    Returns
+    -------
+    ndarray of str
+        The predictions of the images that were not refused.
+    list of RefusedImage
+        The others.
+    """
+    if Path(file).suffix.lower() not in (".csv", ".parquet"):
+        raise ModelError(f"{file}: the name must end in .csv or .parquet.")
+    refused: list[RefusedImage] = []
+    predictions = []
+    with new_file(file) as unfinished:
+        tables = []
+        for chunk in Stream(model[0].stages, model[0].chunk_size, n_jobs).iterate(paths):
+            table = _prediction_rows(model, chunk)
+            refused += chunk.refused.values()
+            tables.append(table)
+            progress(len(chunk.items), len(chunk.refused))
+        table = pyarrow.concat_tables(tables)
+        if len(refused) == len(table):
+            raise ModelError(f"All {len(table)} images are refused. The first: {refused[0]}")
+        write = parquet.write_table if unfinished.suffix.lower() == ".parquet" else csv.write_csv
+        write(table, unfinished)
+        predictions = [name for name in table["prediction"].to_pylist() if name is not None]
+    return np.asarray(predictions), refused
+
+
+def _prediction_rows(model: Pipeline, chunk: Chunk) -> pyarrow.Table:
+    count = len(chunk.items)
+    prediction: list[str | None] = [None] * count
+    kind, scores = "score", np.full((count, len(model.classes_)), np.nan)
+    if chunk.kept:
+        (vectors,) = chunk.outputs
+        kind, scores[chunk.kept] = class_scores(model[1:], vectors)
+        for index, name in zip(chunk.kept, model[1:].predict(vectors), strict=True):
+            prediction[index] = str(name)
+    elif hasattr(model, "predict_proba"):
+        kind = "probability"
+    reasons = [chunk.refused[i].reason if i in chunk.refused else None for i in range(count)]
+    missing = np.array([reason is not None for reason in reasons])
+    text = pyarrow.string()
+    columns = {
+        "path": pyarrow.array([as_text(path) for path in chunk.items], text),
+        "prediction": pyarrow.array(prediction, text),
+        **{
+            f"{kind}_{name}": pyarrow.array(scores[:, index], mask=missing)
+            for index, name in enumerate(model.classes_)
+        },
+        "status": pyarrow.array(["ok" if reason is None else "refused" for reason in reasons]),
+        "reason": pyarrow.array(reasons, text),
+    }
+    return pyarrow.table(columns)
+
+
+def class_scores(classifier: Pipeline, vectors: Any) -> tuple[str, NDArray[np.float64]]:
+    """Give "probability" or "score", and one for each class, in the classifier's order."""
+    if hasattr(classifier, "predict_proba"):
+        return "probability", classifier.predict_proba(vectors)
+    scores = classifier.decision_function(vectors)
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    return "score", scores
