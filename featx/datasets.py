@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,7 +205,7 @@ def parse_target(options: Sequence[str]) -> Target | None:
     return target or None
 
 
-def class_counts(labels: Sequence[Any]) -> str:
+def class_counts(labels: Iterable[Any]) -> str:
     """Say how many images each class has, in one line."""
     counts = sorted(Counter(map(str, labels)).items())
     return ", ".join(f"{label} {count}" for label, count in counts)
@@ -213,11 +213,16 @@ def class_counts(labels: Sequence[Any]) -> str:
 
 def read_card(name: str) -> Card:
     """Read the card of a data set."""
+    return Card(name=name, **yaml.safe_load(card_file(name).read_text(encoding="utf-8")))
+
+
+def card_file(name: str) -> Path:
+    """Find the card of a data set."""
     path = bundled.find("datasets", name)
     if path is None:
         hint = bundled.nearest(name, bundled.names("datasets"))
         raise DatasetError(f"{name}: no data set of this name has a card. {hint}")
-    return Card(name=name, **yaml.safe_load(path.read_text(encoding="utf-8")))
+    return path
 
 
 def _folder_of(card: Card, root: str | Path | None) -> Path:

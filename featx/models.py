@@ -42,6 +42,18 @@ class Evaluation:
         """The number of images that were classified."""
         return int(self.confusion.sum())
 
+    def __str__(self) -> str:
+        width = max(map(len, self.classes))
+        rows = [
+            f"accuracy {self.accuracy:.1%}, balanced {self.balanced_accuracy:.1%}, of "
+            f"{self.images} images; a row is a true class, a column a prediction"
+        ]
+        rows += [
+            f"{name:{width}}" + "".join(f"{count:7d}" for count in counts)
+            for name, counts in zip(self.classes, self.confusion, strict=True)
+        ]
+        return "\n".join(rows)
+
 
 def split(pipeline: Pipeline) -> tuple[Stream, list[Any]]:
     """Part a pipeline before the first step that learns.
@@ -111,9 +123,8 @@ def check_classes(labels: Sequence[str] | NDArray[Any]) -> None:
 
 
 def save_model(pipeline: Pipeline, file: str | Path) -> None:
-    """Write a fitted pipeline to a skops file, whole or not at all."""
-    with new_file(file) as unfinished:
-        skops.io.dump(pipeline, unfinished)
+    """Write a fitted pipeline to a skops file."""
+    skops.io.dump(pipeline, file)
 
 
 def load_model(file: str | Path) -> Pipeline:

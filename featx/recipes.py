@@ -97,10 +97,7 @@ def load_recipe(recipe: str | Path) -> Pipeline:
 
 def read_recipe(recipe: str | Path) -> Recipe:
     """Read and check a recipe; as `load_recipe`, with its title and source."""
-    path = bundled.find("pipelines", str(recipe)) or Path(recipe)
-    if not path.is_file():
-        hint = bundled.nearest(str(recipe), bundled.names("pipelines"))
-        raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
+    path = find_recipe(recipe)
     if path.stat().st_size > _LARGEST:
         raise RecipeError(f"{path}: larger than a recipe may be ({_LARGEST} bytes).")
     fields = _fields(path, _compose(path))
@@ -119,6 +116,23 @@ def read_recipe(recipe: str | Path) -> Recipe:
         steps=yaml.SafeLoader("").construct_object(steps, deep=True),
         pipeline=make_pipeline(Stream(built[:count]), *built[count:]),
     )
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """Find the file of a recipe, by its name or its path."""
+    path = bundled.find("pipelines", str(recipe)) or Path(recipe)
+    if not path.is_file():
+        hint = bundled.nearest(str(recipe), bundled.names("pipelines"))
+        raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
+    return path
+
+
+def titles() -> dict[str, str]:
+    """Give the title of each recipe that comes with featx, without loading its stages."""
+    paths = {name: find_recipe(name) for name in bundled.names("pipelines")}
+    return {
+        name: _text(path, _fields(path, _compose(path)), "title") for name, path in paths.items()
+    }
 
 
 def stage_names() -> list[str]:

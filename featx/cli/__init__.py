@@ -1,0 +1,97 @@
+"""The command line: reads arguments, calls the library, prints.
+
+One file a command. Nothing heavy is imported before the command that needs it runs, so that
+``--help`` and wrong usage are answered at once.
+"""
+
+import os
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from featx.cli import (
+    compare,
+    datasets,
+    demo,
+    evaluate,
+    explain,
+    extract,
+    predict,
+    recipes,
+    train,
+)
+
+app = typer.Typer(
+    name="featx",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for command in (extract.extract, train.train, predict.predict, evaluate.evaluate):
+    app.command()(command)
+app.command()(compare.compare)
+app.command()(explain.explain)
+app.add_typer(recipes.app, name="recipes")
+app.add_typer(datasets.app, name="datasets")
+app.command()(demo.demo)
+
+
+@app.callback(
+    invoke_without_command=True,
+    epilog="With --debug, a command that fails shows where. Exit status: 0 done; 1 failed, or "
+    "images refused under --strict; 2 wrong usage.",
+)
+def featx(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version, and exit.")
+    ] = False,
+) -> None:
+    """Folders of images to features, and features to classifiers, compared and explained.
+
+    IMAGES is a folder, whose sub-folders are the classes; a glob; or a CSV or Parquet manifest
+    with the columns path and label.
+    """
+    if version:
+        from featx import __version__
+
+        print(f"featx {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an error is one clear line, with a traceback only under --debug."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    warnings.showwarning = _warn
+    try:
+        app(arguments)
+    except BrokenPipeError:
+        # Whoever read the output has stopped; nothing more is to be said to them.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            raise
+        print(f"featx: {_one_line(error)}", file=sys.stderr)
+        sys.exit(_status(error))
+
+
+def _status(error: Exception) -> int:
+    """Tell wrong usage (2) from a run that failed (1)."""
+    from featx.datasets import DatasetError
+    from featx.recipes import RecipeError
+
+    return 2 if isinstance(error, DatasetError | RecipeError) else 1
+
+
+def _one_line(error: Exception) -> str:
+    expected = isinstance(error, ValueError | OSError | ImportError)
+    text = " ".join(str(error).split())
+    return text if expected else f"{type(error).__name__}: {text} (run with --debug to see where)"
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -1,0 +1,43 @@
+"""``featx demo``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from featx.cli.options import Json, Quiet, show
+from featx.cli.progress import Progress
+
+RECIPES = ("edges-alone", "vertical-lines", "vertical-line-ratio", "line-energies", "hog-svm")
+
+
+def demo(
+    out: Annotated[str, typer.Option(help="The folder to make.")] = "featx-demo",
+    n: Annotated[int, typer.Option(min=20, help="How many scenes are drawn.")] = 400,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the main job on generated scenes: no data needed.
+
+    Cities and landscapes are drawn; recipes from edges alone to histograms of oriented gradients
+    are compared on them; and what the stages of vertical-lines make of a scene is drawn.
+    """
+    from featx import comparison, report
+    from featx.datasets import load_dataset
+    from featx.recipes import load_recipe
+    from featx.scenes import write_scenes
+    from featx.writing import new_folder
+
+    report.require("jinja2", "matplotlib")
+    with new_folder(out) as folder:
+        with Progress(n, quiet) as progress:
+            write_scenes(folder / "scenes", n, (256, 256), 0, progress)
+        paths, labels = load_dataset(folder / "scenes")
+        with Progress(n, quiet) as progress:
+            compared = comparison.compare(RECIPES, paths, labels, n_jobs=-1, progress=progress.step)
+        report.write_comparison(compared, folder)
+        for label in compared.classes:
+            image = next(path for path, name in zip(paths, labels, strict=True) if name == label)
+            explanation = report.explain(image, load_recipe("vertical-lines"))
+            report.write_explanation(explanation, folder / f"{label}.png")
+    show(report.as_data(compared), f"{compared}\n{Path(out) / 'report.html'}", json)

@@ -1,0 +1,47 @@
+"""``featx evaluate``."""
+
+from featx.cli.options import (
+    Images,
+    Jobs,
+    Json,
+    Labels,
+    Model,
+    Quiet,
+    Strict,
+    listing,
+    refused_as_data,
+    show,
+    show_refused,
+)
+from featx.cli.progress import Progress
+
+
+def evaluate(
+    images: Images,
+    model: Model,
+    labels: Labels = [],  # noqa: B006 - typer copies it
+    jobs: Jobs = -1,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Compare a model's predictions with the classes of labelled images."""
+    found = listing(images, labels)
+
+    from featx import models
+    from featx.datasets import labelled
+
+    paths, classes = labelled(found, images)
+    fitted = models.load_model(model)
+    with Progress(len(paths), quiet) as progress:
+        evaluation = models.evaluate(fitted, paths, classes, jobs, progress)
+    result = {
+        "n": evaluation.images,
+        "accuracy": evaluation.accuracy,
+        "balanced_accuracy": evaluation.balanced_accuracy,
+        "classes": evaluation.classes,
+        "confusion": evaluation.confusion.tolist(),
+        "refused": refused_as_data(evaluation.refused),
+    }
+    show(result, str(evaluation), json)
+    show_refused(evaluation.refused, strict)

@@ -1,0 +1,65 @@
+"""The arguments and options that several commands share, and how they are read."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from featx.datasets import Listing
+    from featx.reading import RefusedImage
+
+Images = Annotated[
+    str, typer.Argument(metavar="IMAGES", help="A folder, a glob, or a CSV or Parquet manifest.")
+]
+Recipe = Annotated[str, typer.Option(help="The name of a recipe, or a YAML file.")]
+Model = Annotated[str, typer.Option(help="A file that featx train wrote.")]
+Labels = Annotated[
+    list[str],
+    typer.Option(
+        metavar="NEW=OLD,OLD",
+        help="Merge classes and select them: city=street,tower. Repeat it for each new class.",
+    ),
+]
+Jobs = Annotated[int, typer.Option(help="Threads; -1 for one a processor.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Plain lines in place of a progress bar.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if any image is refused.")]
+
+
+def listing(images: str, labels: list[str]) -> "Listing":
+    """List the images, with the classes that ``--labels`` wants."""
+    from featx.datasets import list_images, merge_labels, parse_target
+
+    return merge_labels(list_images(images), parse_target(labels))
+
+
+def show(result: dict[str, Any], line: str, as_json: bool) -> None:
+    """Print a result for programs or for people."""
+    print(json.dumps(result, indent=2) if as_json else line)
+
+
+def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:
+    """Print a line for each refused image; under ``--strict``, they are a failure."""
+    refused = list(refused)
+    for image in refused:
+        print(f"refused: {_printable(str(image))}", file=sys.stderr)
+    if refused and strict:
+        raise typer.Exit(1)
+
+
+def refused_as_data(refused: "Iterable[RefusedImage]") -> list[dict[str, str]]:
+    """Give refused images as plain data."""
+    return [
+        {"path": _printable(image.path), "reason": image.reason, "detail": image.detail}
+        for image in refused
+    ]
+
+
+def _printable(text: str) -> str:
+    """Show what is no Unicode, or would move the cursor, as escapes."""
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

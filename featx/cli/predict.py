@@ -1,0 +1,49 @@
+"""``featx predict``."""
+
+from typing import Annotated
+
+import typer
+
+from featx.cli.options import (
+    Images,
+    Jobs,
+    Json,
+    Model,
+    Quiet,
+    Strict,
+    listing,
+    refused_as_data,
+    show,
+    show_refused,
+)
+from featx.cli.progress import Progress
+
+
+def predict(
+    images: Images,
+    model: Model,
+    out: Annotated[str, typer.Option(help="The table to write: FILE.csv or FILE.parquet.")],
+    jobs: Jobs = -1,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Write the predicted class of every image to a table."""
+    found = listing(images, [])
+
+    from collections import Counter
+
+    from featx.datasets import class_counts
+    from featx.models import load_model, write_predictions
+
+    fitted = load_model(model)
+    with Progress(len(found.paths), quiet) as progress:
+        predictions, refused = write_predictions(fitted, found.paths, out, jobs, progress)
+    result = {
+        "out": out,
+        "images": len(predictions),
+        "predictions": dict(Counter(predictions.tolist())),
+        "refused": refused_as_data(refused),
+    }
+    show(result, f"{out}: {len(predictions)} images ({class_counts(predictions)})", json)
+    show_refused(refused, strict)

@@ -1,0 +1,38 @@
+"""``featx recipes``."""
+
+from typing import Annotated
+
+import typer
+
+from featx.cli.options import Json, show
+
+app = typer.Typer(help="Recipes: list them, show one, check one.", no_args_is_help=True)
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="The name of a recipe, or a file.")]
+
+
+@app.command("list")
+def list_recipes(json: Json = False) -> None:
+    """List the recipes that come with featx."""
+    from featx.recipes import titles
+
+    known = titles()
+    width = max(map(len, known))
+    show(known, "\n".join(f"{name:{width}}  {title}" for name, title in known.items()), json)
+
+
+@app.command("show")
+def show_recipe(recipe: Recipe) -> None:
+    """Print a recipe as it stands in its file."""
+    from featx.recipes import find_recipe
+
+    print(find_recipe(recipe).read_text(encoding="utf-8"), end="")
+
+
+@app.command()
+def check(recipe: Recipe, json: Json = False) -> None:
+    """Check a recipe: every stage, parameter and value."""
+    from featx.recipes import read_recipe
+
+    known = read_recipe(recipe)
+    result = {"name": known.name, "title": known.title, "digest": known.digest}
+    show(result, f"{known.path}: {known.title}. All is well.", json)

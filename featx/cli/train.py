@@ -1,0 +1,54 @@
+"""``featx train``."""
+
+from typing import Annotated
+
+import typer
+
+from featx.cli.options import (
+    Images,
+    Jobs,
+    Json,
+    Labels,
+    Quiet,
+    Recipe,
+    Strict,
+    listing,
+    refused_as_data,
+    show,
+    show_refused,
+)
+from featx.cli.progress import Progress
+
+
+def train(
+    images: Images,
+    recipe: Recipe,
+    out: Annotated[str, typer.Option(help="The file to write: MODEL.skops.")],
+    labels: Labels = [],  # noqa: B006 - typer copies it
+    jobs: Jobs = -1,
+    json: Json = False,
+    quiet: Quiet = False,
+    strict: Strict = False,
+) -> None:
+    """Fit a recipe on labelled images, and keep the model in a file."""
+    found = listing(images, labels)
+
+    from featx import models
+    from featx.datasets import class_counts, labelled
+    from featx.recipes import load_recipe
+    from featx.writing import new_file
+
+    paths, classes = labelled(found, images)
+    with new_file(out) as file:
+        with Progress(len(paths), quiet) as progress:
+            model, refused = models.train(load_recipe(recipe), paths, classes, jobs, progress)
+        models.save_model(model, file)
+    result = {
+        "out": out,
+        "images": len(paths) - len(refused),
+        "classes": [str(name) for name in model.classes_],
+        "refused": refused_as_data(refused),
+    }
+    line = f"{out}: fitted on {len(paths) - len(refused)} images ({class_counts(classes)})"
+    show(result, line, json)
+    show_refused(refused, strict)
