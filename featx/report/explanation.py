@@ -4,6 +4,7 @@ import base64
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from featx.stream import Graph
 from featx.writing import OutputError, as_text, new_file
 
 _CHANNELS = 8  # maps drawn of a stage, at most
-_NUMBERS = 24  # numbers written out, at most
+_WRITTEN = 4  # numbers written out, at most
+_NAMED = 24  # numbers drawn as bars with their names, at most
 
 
 @dataclass
@@ -37,7 +39,7 @@ class Explanation:
         vector = self.outputs[-1][1]
         if vector.ndim > 1:
             said = f"maps of {' x '.join(map(str, vector.shape))}"
-        elif len(vector) <= 4:
+        elif len(vector) <= _WRITTEN:
             pairs = zip(self.names, vector, strict=True)
             said = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
         else:
@@ -111,52 +113,65 @@ def _page(explanation: Explanation, picture: bytes) -> str:
 
 
 def _picture(explanation: Explanation) -> bytes:
-    """Draw a row for each stage: its maps, or its numbers."""
+    """Draw a film strip of the stages; stages of several maps get a row each."""
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
     outputs = explanation.outputs
-    columns = max(min(_CHANNELS, v.shape[2]) if v.ndim == 3 else 1 for _, v in outputs)
-    if columns > 1:
-        columns = max(columns, 3)
-    figure = Figure(figsize=(max(2.4 * columns, 5.5), 2.6 * len(outputs)), layout="constrained")
-    figure.suptitle(f"{Path(explanation.image).name}: {explanation}")
-    rows = figure.subfigures(len(outputs), 1, squeeze=False)[:, 0]
-    for row, (stage, value) in zip(rows, outputs, strict=True):
-        row.suptitle(stage, x=0.01, ha="left", fontsize=10, family="monospace")
+    most = max(_panels(value) for _, value in outputs)
+    rows, columns = (1, len(outputs)) if most == 1 else (len(outputs), 1)
+    wide = 3.0 * len(outputs) if most == 1 else max(1.9 * most, 6.0)
+    high = 3.9 if most == 1 else 2.6 * len(outputs)
+    figure = Figure(figsize=(wide, high), layout="constrained")
+    title = f"{Path(explanation.image).name}: {explanation}"
+    figure.suptitle("\n".join(wrap(title, int(11 * wide))), fontsize=11)
+    parts = figure.subfigures(rows, columns, squeeze=False).ravel()
+    for part, (stage, value) in zip(parts, outputs, strict=True):
+        name = "\n".join(wrap(stage, int(9.5 * wide / columns)))
+        part.suptitle(name, fontsize=9, family="monospace")
         if value.ndim == 3:
-            axes = row.subplots(1, columns, squeeze=False)[0]
-            for axis in axes:
-                axis.set_axis_off()
-            _draw_maps(row, axes, value)
+            _draw_maps(part, value)
+        elif len(value) <= _WRITTEN:
+            pairs = zip(explanation.names, value, strict=True)
+            text = "\n\n".join(f"{number:.4g}\n{name.replace('_', ' ')}" for name, number in pairs)
+            lines = [line for given in text.splitlines() for line in wrap(given, 24) or [""]]
+            part.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=11)
         else:
-            _draw_numbers(row.subplots(), value, explanation.names)
+            _draw_numbers(part.subplots(), value, explanation.names)
     file = BytesIO()
     figure.savefig(file, format="png", dpi=100)
     return file.getvalue()
 
 
-def _draw_maps(figure: Any, axes: Any, maps: NDArray[Any]) -> None:
+def _panels(value: NDArray[Any]) -> int:
+    """Tell how many pictures show what a stage gives: colours are one, maps are one each."""
+    if value.ndim < 3 or (value.shape[2] == 3 and _is_picture(value)):
+        return 1
+    return min(_CHANNELS, int(value.shape[2]))
+
+
+def _draw_maps(figure: Any, maps: NDArray[Any]) -> None:
     """Draw pixels as they are, and responses with zero in the middle of the colours."""
-    if maps.shape[2] == 3 and _is_picture(maps):
-        axes[0].imshow(maps)
-        return
+    count = _panels(maps)
+    axes = figure.subplots(1, count, squeeze=False)[0]
     largest = float(np.abs(maps).max()) or 1.0
     for axis, channel in zip(axes, np.moveaxis(maps, 2, 0), strict=False):
+        axis.set_axis_off()
         if _is_picture(maps):
-            image = axis.imshow(channel, cmap="gray")
-        elif maps.min() < 0:
-            image = axis.imshow(channel, cmap="RdBu_r", vmin=-largest, vmax=largest)
+            axis.imshow(maps if maps.shape[2] == 3 else channel, cmap="gray")
         else:
-            image = axis.imshow(channel, cmap="magma", vmin=0, vmax=largest)
+            signed = maps.min() < 0
+            least, colors = (-largest, "RdBu_r") if signed else (0, "magma")
+            image = axis.imshow(channel, cmap=colors, vmin=least, vmax=largest)
     if not _is_picture(maps):
-        figure.colorbar(image, ax=list(axes), shrink=0.8)
-    if maps.shape[2] > len(axes):
-        axes[-1].set_title(f"and {maps.shape[2] - len(axes)} more", fontsize=8)
+        bar = figure.colorbar(image, ax=list(axes), location="bottom", shrink=0.6, aspect=30)
+        bar.ax.tick_params(labelsize=8)
+    if maps.shape[2] > count > 1:
+        axes[-1].set_title(f"and {maps.shape[2] - count} more", fontsize=8)
 
 
 def _draw_numbers(axis: Any, vector: NDArray[Any], names: list[str]) -> None:
-    if len(vector) > _NUMBERS:
+    if len(vector) > _NAMED:
         axis.bar(np.arange(len(vector)), vector, width=1, color="#3b77b7")
         axis.set_xlabel(f"{len(vector)} numbers", fontsize=8)
         return
