@@ -290,13 +290,8 @@ class SpatialPyramid(ImageStage):
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         statistic, values = STATISTICS[self.statistic], image.astype(np.float64)
-        cells = [
-            statistic(values[top:bottom, left:right].reshape(-1, image.shape[2]))
-            for rows, columns in map(_pair, self.levels)
-            for top, bottom in _cells(image.shape[0], rows)
-            for left, right in _cells(image.shape[1], columns)
-        ]
-        return np.concatenate(cells).astype(np.float32)
+        levels = [_by_cell(statistic, values, *sizes) for sizes in map(_pair, self.levels)]
+        return np.concatenate(levels).astype(np.float32)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return [
@@ -322,6 +317,24 @@ def _windows(length: int, size: int, stride: int, padding: str) -> tuple[int, in
     count = -(-length // stride)
     missing = max((count - 1) * stride + size - length, 0)
     return count, missing // 2, missing - missing // 2
+
+
+def _by_cell(
+    statistic: Callable[[Float64], Float64], values: Float64, rows: int, columns: int
+) -> Float64:
+    """Compute a statistic in the cells of one grid, row by row."""
+    height, width, channels = values.shape
+    if height % rows == 0 and width % columns == 0:
+        # Cells of one size are as good as channels, and all are done in one go.
+        cells = values.reshape(rows, height // rows, columns, width // columns, channels)
+        return statistic(cells.transpose(1, 3, 0, 2, 4).reshape(-1, rows * columns * channels))
+    return np.concatenate(
+        [
+            statistic(values[top:bottom, left:right].reshape(-1, channels))
+            for top, bottom in _cells(height, rows)
+            for left, right in _cells(width, columns)
+        ]
+    )
 
 
 def _cells(length: int, count: int) -> list[tuple[int, int]]:
