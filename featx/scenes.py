@@ -337,8 +337,14 @@ def _noise(
         )
         total = _resized(total, (rows, columns)) + fall**octave * _normal(rng, (rows, columns))
     total = _resized(total, shape)
-    mean, deviation = cv2.meanStdDev(total)
-    return (total - mean.item()) / (deviation.item() + 1e-6)
+    mean, deviation = _moments(total)
+    return (total - mean) / (deviation + 1e-6)
+
+
+def _moments(values: Floats) -> tuple[float, float]:
+    """Compute mean and standard deviation."""
+    mean, deviation = cv2.meanStdDev(values)
+    return float(mean[0, 0]), float(deviation[0, 0])
 
 
 def _resized(values: Floats, shape: Shape) -> Floats:
@@ -346,7 +352,7 @@ def _resized(values: Floats, shape: Shape) -> Floats:
 
 
 def _tones(noise: Floats, mean: float, spread: float) -> Floats:
-    return np.clip(mean + spread * noise, 0, 1, dtype=np.float32)
+    return np.asarray(np.clip(mean + spread * noise, 0, 1), np.float32)
 
 
 def _paint(picture: Floats, tones: Floats, ramp: Sequence[Floats], mask: Floats) -> None:
@@ -354,9 +360,14 @@ def _paint(picture: Floats, tones: Floats, ramp: Sequence[Floats], mask: Floats)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if len(rows) > 0:
         part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        dark, light = ramp
-        colors = cv2.transform(tones[part], np.stack([light - dark, dark], axis=1))
-        _cover(picture[part], colors, mask[part])
+        _cover(picture[part], _between(ramp, tones[part]), mask[part])
+
+
+def _between(colors: Sequence[Floats], shares: Floats) -> Floats:
+    """Mix two colours, pixel by pixel."""
+    first, second = colors
+    mixed = [a + shares * (b - a) for a, b in zip(first, second, strict=True)]
+    return np.asarray(cv2.merge(mixed), np.float32)
 
 
 def _cover(picture: Floats, colors: Any, mask: Floats) -> None:
@@ -391,27 +402,26 @@ def _to_bytes(tones: Floats) -> NDArray[np.uint8]:
 
 
 def _from_bytes(tones: NDArray[np.uint8]) -> Floats:
-    return tones.astype(np.float32) / 255
+    return tones.astype(np.float32) * np.float32(1 / 255)
 
 
 def _discs(turns: NDArray[np.float64], radius: float, flat: float = 1.0) -> NDArray[np.float64]:
     return np.stack([radius * np.cos(turns), radius * flat * np.sin(turns)], axis=1)
 
 
-# The sky, and textures of the ground, which begins at the row ``top``.
+# The sky, and textures of the ground, which reaches from the top of its scene to the foreground.
 
 
 def _sky(scene: _Scene, zenith: Floats) -> None:
     rng, shape = scene.rng, scene.shape
-    everywhere = np.ones(shape, np.float32)
-    depth = everywhere * np.linspace(0, 1.3, scene.height, dtype=np.float32).clip(0, 1)[:, None]
-    _paint(scene.picture, depth, (zenith, scene.air), everywhere)
+    depth = np.linspace(0, 1.3, scene.height, dtype=np.float32).clip(0, 1)[:, None, None]
+    scene.picture[:] = zenith + depth * (scene.air - zenith)
     clouds = _noise(rng, shape, rng.uniform(30, 90) * scene.unit, 5, rng.uniform(1, 3))
     cover = 0.9 * _tones(clouds, rng.uniform(-0.7, 0.6), 0.6)
     _paint(scene.picture, _tones(clouds, 0.8, -0.25), _colors("9a9a9a f7f7f7"), cover)
 
 
-def _grass(scene: _Scene, top: float) -> Floats:
+def _grass(scene: _Scene) -> Floats:
     """Blades that grow longer towards the foreground."""
     rng, unit, height, width = scene.rng, scene.unit, *scene.shape
     tones = _to_bytes(_tones(_noise(rng, scene.shape, 40 * unit), 0.3, 0.12))
@@ -422,7 +432,7 @@ def _grass(scene: _Scene, top: float) -> Floats:
         length = (2 * unit + longest * depth) * rng.uniform(0.5, 1.2, count)
         bend = rng.normal(lean, 0.35, count) * length
         x = rng.uniform(0, width, count)
-        y = top + depth * (height - top) + rng.normal(0, 0.4, count) * length
+        y = depth * height + rng.normal(0, 0.4, count) * length
         joints = [np.stack([x + bend * t**2, y - length * t], axis=1) for t in (0, 0.6, 1)]
         blades = np.stack(joints, axis=1)
         for part, tone in enumerate(rng.normal(0.5, contrast, 4)):
@@ -430,25 +440,25 @@ def _grass(scene: _Scene, top: float) -> Floats:
     return _from_bytes(tones)
 
 
-def _foliage(scene: _Scene, top: float, leaf: tuple[float, float] = (2.0, 5.0)) -> Floats:
+def _foliage(scene: _Scene, leaf: tuple[float, float] = (2.0, 5.0)) -> Floats:
     """Leaves in clumps that are lit from above."""
     rng, height, width = scene.rng, *scene.shape
     size = max(1.0, rng.uniform(*leaf) * scene.unit)
     clumps = _noise(rng, scene.shape, 9 * size, 3)
     lit = clumps - np.roll(clumps, -round(size), axis=0)
     tones = _to_bytes(_tones(lit, 0.25, 0.2))
-    count = int(min(1200, 0.6 * width * (height - top) / size**2)) + 1
-    places = rng.uniform((0, max(0, top)), (width - 1, height - 1), (count, 2))
+    count = int(min(1200, 0.6 * width * height / size**2)) + 1
+    places = rng.uniform(0, (width - 1, height - 1), (count, 2))
     half = _discs(rng.uniform(0, np.pi, count), size) * rng.uniform(0.4, 0.9, (count, 1))
     leaves = np.stack([places - half, places + half], axis=1)
-    light = 0.35 * lit[tuple(places.astype(int).T[::-1])] + rng.normal(0.45, 0.15, count)
+    light = 0.4 * lit[tuple(places.astype(int).T[::-1])] + rng.normal(0.45, 0.15, count)
     level = np.clip(8 * light, 0, 7).astype(int)
     for tone in range(8):
         _strokes(tones, leaves[level == tone], (tone + 0.5) / 8, 0.6 * size)
     return _from_bytes(tones)
 
 
-def _rock(scene: _Scene, top: float) -> Floats:
+def _rock(scene: _Scene) -> Floats:
     """Slopes, rough, lit from one side."""
     rng = scene.rng
     period, stretch = rng.uniform(40, 90) * scene.unit, rng.uniform(0.6, 1.2)
@@ -458,14 +468,14 @@ def _rock(scene: _Scene, top: float) -> Floats:
     return _tones(light / light.std(), 0.5, rng.uniform(0.15, 0.28))
 
 
-def _stones(scene: _Scene, top: float) -> Floats:
+def _stones(scene: _Scene) -> Floats:
     """Boulders with a lit top and a dark foot, larger towards the foreground."""
     rng, unit = scene.rng, scene.unit
     tones = _to_bytes(_tones(_noise(rng, scene.shape, 6 * unit, 3), 0.35, 0.15))
     largest = rng.uniform(10, 30)
     for depth in np.sort(rng.uniform(0, 1.1, rng.integers(90, 170))):
         radius = unit * (1.5 + largest * depth * rng.uniform(0.3, 1.1))
-        center = (rng.uniform(0, scene.width), top + depth * (scene.height - top))
+        center = (rng.uniform(0, scene.width), depth * scene.height)
         outline = _discs(np.sort(rng.uniform(0, 2 * np.pi, 9)), radius, 0.7)
         tone = rng.uniform(60, 150)
         for shift, size, shade in ((0.1, 1.0, 0.3), (0.0, 1.0, 1.0), (-0.12, 0.75, 1.5)):
@@ -474,11 +484,11 @@ def _stones(scene: _Scene, top: float) -> Floats:
     return np.clip(_from_bytes(tones) + 0.06 * _noise(rng, scene.shape, 3 * unit, 2), 0, 1)
 
 
-def _water(scene: _Scene, top: float) -> Floats:
+def _water(scene: _Scene) -> Floats:
     """Waves, closer to each other towards the horizon, and foam."""
     rng, height, width = scene.rng, *scene.shape
     tile = _noise(rng, (256, 256), rng.uniform(8, 16), 4, 2.0)
-    near = np.maximum((np.arange(height) - top) / height, 0.02)[:, None]
+    near = np.linspace(0, 0.6, height).clip(0.02)[:, None]
     x = 128 + (np.arange(width) - width / 2) / scene.unit * 0.35 / near**0.5
     y = np.broadcast_to(rng.uniform(15, 50) / near, x.shape)
     places = x.astype(np.float32), y.astype(np.float32)
@@ -488,14 +498,14 @@ def _water(scene: _Scene, top: float) -> Floats:
     return np.clip(_tones(waves, 0.4, rng.uniform(0.08, 0.18)) + 0.4 * foam, 0, 1)
 
 
-def _sand(scene: _Scene, top: float) -> Floats:
+def _sand(scene: _Scene) -> Floats:
     """Ripples and grains, of a beach or a road."""
     rng = scene.rng
     ripples = _noise(rng, scene.shape, 8 * scene.unit, 3, rng.uniform(1.5, 4))
     return np.clip(0.55 + 0.12 * ripples + rng.uniform(0, 0.1) * _normal(rng, scene.shape), 0, 1)
 
 
-TEXTURES: dict[str, Callable[[_Scene, float], Floats]] = {
+TEXTURES: dict[str, Callable[[_Scene], Floats]] = {
     "grass": _grass,
     "foliage": _foliage,
     "canopy": partial(_foliage, leaf=(1.2, 2.6)),
@@ -508,8 +518,10 @@ TEXTURES: dict[str, Callable[[_Scene, float], Floats]] = {
 
 def _ground(scene: _Scene, texture: str, ramp: str, line: Floats, haze: float = 0.0) -> None:
     """Cover everything below a line with a texture."""
-    tones = TEXTURES[texture](scene, float(line.min()))
-    _paint(scene.picture, tones, _ramp(scene, ramp, haze), _below(scene.shape, line))
+    top = max(0, int(line.min()))
+    part = scene._replace(picture=scene.picture[top:])
+    tones = TEXTURES[texture](part)
+    _paint(part.picture, tones, _ramp(scene, ramp, haze), _below(part.shape, line - top))
 
 
 def _outline(scene: _Scene, row: float, roughness: float = 0.0) -> Floats:
@@ -529,7 +541,7 @@ def _outline(scene: _Scene, row: float, roughness: float = 0.0) -> Floats:
 
 def _landscape(scene: _Scene) -> None:
     rng, height = scene.rng, scene.height
-    if rng.random() < 0.1:
+    if rng.random() < 0.08:
         _wood(scene)
         return
     layers = _pick(rng, LAYERS)
@@ -558,14 +570,14 @@ def _trunk(scene: _Scene, x: float, base: float, tall: float, length: float) -> 
     """Draw so much of a tree's trunk, a little bent, and tell in which column it ends."""
     rng, steps = scene.rng, np.linspace(0, 1, 7)
     half = tall * rng.uniform(0.012, 0.03) * (1 - 0.6 * steps)
-    spine = x + (np.cumsum(rng.normal(0, 0.014, 7)) + rng.normal(0, 0.06) * steps) * length
+    spine = x + (np.cumsum(rng.normal(0, 0.018, 7)) + rng.normal(0, 0.06) * steps) * length
     rows = base - steps * length
     left, right = (np.stack([spine + side * half, rows], axis=1) for side in (-1, 1))
     across = (np.arange(scene.width, dtype=np.float32) - x) / float(half[1])
     bark = 0.16 * _noise(rng, scene.shape, 10 * scene.unit, 3, 0.4)
     bark += rng.choice([-0.2, 0.2]) * np.clip(across, -1, 1).astype(np.float32)
     mask = _polygon(scene.shape, np.concatenate([left, right[::-1]]))
-    _paint(scene.picture, _tones(bark, 0.45, 1), _ramp(scene, "bark", 0.15), mask)
+    _paint(scene.picture, _tones(bark, 0.45, 1), _ramp(scene, "bark", 0.3), mask)
     return float(spine[-1])
 
 
@@ -597,7 +609,7 @@ def _tree(scene: _Scene, x: float, base: float, tall: float, species: _Species) 
     else:
         edge = np.hypot(across, down / rng.uniform(0.3, 0.4) - 1) - 1
     ragged = 0.12 * _noise(rng, part.shape, 12 * scene.unit) - edge.astype(np.float32)
-    leaves = _foliage(part, 0, (1.5, 4.0))
+    leaves = _foliage(part, (1.5, 4.0))
     _paint(part.picture, leaves, _ramp(part, "leaves"), _tones(ragged, 0, 8))
 
 
@@ -615,7 +627,7 @@ def _floors(rng: Rng, floors: int, columns: int, cell: Shape, wall: Floats) -> F
     lights += 1.5 * (rng.random(lights.shape) < rng.uniform(0, 0.2))
     light = np.kron(lights, np.ones(cell)).astype(np.float32)
     light *= 1 + 0.3 * _noise(rng, panes.shape, 1.5 * cell[1], 2)
-    glass = rng.uniform(0.05, 0.4) * (1 + 0.1 * _normal(rng, (3,)))
+    glass = rng.uniform(0.05, 0.4) * (1 + 0.05 * _normal(rng, (3,)))
     _paint(facade, light, (0 * glass, glass), panes)
     return facade
 
@@ -630,6 +642,8 @@ def _bay(rng: Rng, cell: Shape, wall: Floats) -> tuple[Floats, Floats]:
     bay, pane = np.tile(wall, (*cell, 1)), np.zeros(cell, np.float32)
     if rng.random() < 0.5:
         bay[-line:] *= rng.uniform(0.6, 1.25)
+    if rng.random() < 0.3:
+        bay[:, : 2 * line] *= rng.uniform(0.6, 1.25)
     around, sill = max(0, left - line), max(0, left - 2 * line)
     bay[max(0, top - line) : bottom + line, around : right + line] = wall * rng.uniform(0.5, 1.6)
     bay[bottom : bottom + line, sill : right + 2 * line] = wall * rng.uniform(0.5, 1.4)
@@ -655,7 +669,7 @@ def _facade(rng: Rng, floors: int, columns: int, cell: Shape) -> Floats:
     shape = (floors * rows, columns * bay)
     grain = rng.uniform(0.02, 0.14) * _noise(rng, shape, rng.uniform(2, 6), 2, 2.0)
     weather = 1 + grain + 0.07 * _noise(rng, shape, 3 * rows, 2)
-    return np.clip(facade * weather[..., None], 0, 1)
+    return np.clip(facade * cv2.merge([weather] * 3), 0, 1)
 
 
 class _Wall(NamedTuple):
@@ -681,14 +695,15 @@ def _build(
     floors, columns = int(np.clip(floors, 1, 30)), int(np.clip(columns, 1, 40))
     tall = max(feet[0] - tops[0], feet[1] - tops[1])
     cell = int(np.clip(tall / floors, 8, 48)), int(np.clip(abs(right - left) / columns, 8, 48))
-    facade = _facade(scene.rng, floors, columns, cell) * (light * (1 - haze)) + scene.air * haze
+    facade = _facade(scene.rng, floors, columns, cell)
     rows, width = floors * cell[0], columns * cell[1]
     corners = np.array([(0, 0), (width, 0), (width, rows), (0, rows)], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, points - low.astype(np.float32))
     extent = (int(high[0] - low[0]), int(high[1] - low[1]))
     seen = cv2.warpPerspective(facade, matrix, extent, borderMode=cv2.BORDER_REPLICATE)
+    lit = np.column_stack([np.eye(3) * light * (1 - haze), scene.air * haze])
     mask = _polygon(extent[::-1], points - low)
-    _cover(scene.picture[low[1] : high[1], low[0] : high[0]], seen, mask)
+    _cover(scene.picture[low[1] : high[1], low[0] : high[0]], cv2.transform(seen, lit), mask)
 
 
 # Cities.
@@ -825,7 +840,7 @@ WHEEL = _discs(np.linspace(0, 2 * np.pi, 16), 0.28)
 def _car(scene: _Scene, x: float, base: float, horizon: float) -> None:
     """Draw a car from the side, of a size that suits its distance."""
     size = (base - horizon) * scene.rng.uniform(0.35, 0.5)
-    paint = scene.rng.uniform(0.15, 0.85) * (1 + 0.2 * _normal(scene.rng, (3,)))
+    paint = scene.rng.uniform(0.15, 0.85) * (1 + 0.1 * _normal(scene.rng, (3,)))
     wheels = [(np.add(WHEEL, (place, 0)), 0.1) for place in (-0.9, 0.9)]
     for outline, shade in ((CAR, 1.0), (CAR_WINDOWS, 0.25), *wheels):
         mask = _polygon(scene.shape, np.asarray(outline) * size + (x, base))
@@ -836,14 +851,10 @@ def _car(scene: _Scene, x: float, base: float, horizon: float) -> None:
 
 
 def _photograph(scene: _Scene) -> NDArray[np.uint8]:
-    """Tilt, blur, grade, add noise and compress."""
+    """Tilt, blur, grade and compress."""
     rng, picture = scene.rng, _tilted(scene)
     cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9) * scene.unit, picture)
-    y, x = np.linspace(-1, 1, scene.height)[:, None], np.linspace(-1, 1, scene.width)
-    picture *= (1 - rng.uniform(0, 0.18) * (x**2 + y**2)).astype(np.float32)[..., None]
-    picture = _graded(picture, rng)
-    picture += (rng.uniform(0, 0.03) * _normal(rng, scene.shape))[..., None]
-    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+    pixels = cv2.convertScaleAbs(np.clip(_graded(picture, rng), 0, 1), alpha=255)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 97))]
     code = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)[1]
     return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB), np.uint8)
@@ -863,28 +874,34 @@ def _tilted(scene: _Scene) -> Floats:
     return np.asarray(tilted, np.float32)
 
 
-LUMA = np.array([0.299, 0.587, 0.114])
-WARM = np.array([1.0, 0.1, -1.2])
+GREY = np.array([0.299, 0.587, 0.114])
+WARM = np.array([1.0, 0.1, -1.2], np.float32)
 
 
 def _graded(picture: Floats, rng: Rng) -> Floats:
     """Give the picture an exposure, a contrast and colours that do not depend on what it shows.
 
     Means and standard deviations of grey and of colour are drawn; what of the colours goes along
-    with the grey values is replaced by a drawn share.
+    with the grey values is replaced by a drawn share. Corners are darker; noise is grey.
     """
     exposure, contrast = rng.uniform(0.4, 0.58), rng.uniform(0.14, 0.22)
+    y, x = (np.linspace(-1, 1, extent, dtype=np.float32) for extent in picture.shape[:2])
+    grey = cv2.transform(picture, GREY[None]) * (
+        1 - rng.uniform(0, 0.18) * (y[:, None] ** 2 + x**2)
+    )
+    for _ in range(2):
+        mean, deviation = _moments(grey)
+        grey = np.clip((grey - mean) * (contrast / deviation) + exposure, 0.02, 0.98)
+    grey += rng.uniform(0, 0.03) * _normal(rng, grey.shape)
+
     cast = rng.normal(0.012, 0.025) * WARM + (-0.012, 0.008, -0.008)
     share, saturation = 1 + rng.normal(0.05, 0.06) * WARM, rng.uniform(0.02, 0.06)
-    values = picture.reshape(-1, 3)
-    mean = values.mean(axis=0)
-    covariance = (values - mean).T @ (values - mean) / len(values)
-    along = covariance @ LUMA / (LUMA @ covariance @ LUMA + 1e-6)
-    apart = np.eye(3) - np.outer(along, LUMA)
+    how = cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE
+    some = picture[::2, ::2].reshape(-1, 3)
+    covariance, average = cv2.calcCovarMatrix(some, np.zeros((1, 3)), how, ctype=cv2.CV_64F)
+    along = 0.15 + 0.85 * (covariance @ GREY) / (GREY @ covariance @ GREY + 1e-6)
+    apart = np.eye(3) - np.outer(along, GREY)
     apart *= min(2.0, saturation / (np.sqrt(np.trace(apart @ covariance @ apart.T) / 3) + 1e-3))
-    grey = cv2.transform(picture, LUMA[None])
-    for _ in range(2):
-        grey = np.clip((grey - grey.mean()) * (contrast / grey.std()) + exposure, 0.02, 0.98)
-    colors = cv2.transform(picture, np.column_stack([apart, cast - apart @ mean]))
-    toned = cv2.transform(grey, np.column_stack([share, exposure * (1 - share)]))
-    return np.asarray(colors + toned, np.float32)
+    colors = cv2.transform(picture, np.column_stack([apart, cast - apart @ average[0]]))
+    toned = _between([exposure * (1 - share), exposure * (1 - share) + share], grey)
+    return np.asarray(cv2.add(colors, toned), np.float32)
