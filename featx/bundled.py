@@ -4,6 +4,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
 Kind = Literal["pipelines", "datasets"]
 
 
@@ -17,6 +19,12 @@ def folder(kind: Kind) -> Path:
 def names(kind: Kind) -> list[str]:
     """List their names."""
     return sorted(path.stem for path in folder(kind).glob("*.yaml"))
+
+
+def titles(kind: Kind) -> dict[str, str]:
+    """Give their titles, without looking at the rest."""
+    files = {name: folder(kind) / f"{name}.yaml" for name in names(kind)}
+    return {name: yaml.safe_load(file.read_bytes())["title"] for name, file in files.items()}
 
 
 def find(kind: Kind, name: str) -> Path | None:

@@ -127,14 +127,6 @@ def find_recipe(recipe: str | Path) -> Path:
     return path
 
 
-def titles() -> dict[str, str]:
-    """Give the title of each recipe that comes with featx, without loading its stages."""
-    paths = {name: find_recipe(name) for name in bundled.names("pipelines")}
-    return {
-        name: _text(path, _fields(path, _compose(path)), "title") for name, path in paths.items()
-    }
-
-
 def stage_names() -> list[str]:
     """List the public stages; only the names, without loading them."""
     return [name for name in featx.__dir__() if name[0].isupper() and name != "Stream"]

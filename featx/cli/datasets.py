@@ -14,9 +14,8 @@ app = typer.Typer(help="Data sets: list them, show one's card, make one.", no_ar
 def list_datasets(json: Json = False) -> None:
     """List the data sets that have a card."""
     from featx import bundled
-    from featx.datasets import read_card
 
-    known = {name: read_card(name).title for name in bundled.names("datasets")}
+    known = bundled.titles("datasets")
     width = max(map(len, known))
     show(known, "\n".join(f"{name:{width}}  {title}" for name, title in known.items()), json)
 

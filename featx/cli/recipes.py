@@ -13,9 +13,9 @@ Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="The name of a rec
 @app.command("list")
 def list_recipes(json: Json = False) -> None:
     """List the recipes that come with featx."""
-    from featx.recipes import titles
+    from featx import bundled
 
-    known = titles()
+    known = bundled.titles("pipelines")
     width = max(map(len, known))
     show(known, "\n".join(f"{name:{width}}  {title}" for name, title in known.items()), json)
 
