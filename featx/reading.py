@@ -3,15 +3,14 @@
 A file is read whole or refused: what a damaged file still shows is never taken for the image.
 """
 
+import logging
 import os
 import stat
 import struct
 import warnings
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from numbers import Integral
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -23,7 +22,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -31,11 +29,14 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from featx import damage
 from featx.constraints import Each, Interval, StrOptions, natural, pair
 from featx.stage import ImageStage
 
 # Pillow talks to the terminal about odd files; here each gets a reason or its pixels.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+for _category in (UserWarning, Image.DecompressionBombWarning):
+    warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
 
 #: Why an image may be refused, and what each reason means.
 REASONS = MappingProxyType(
@@ -114,7 +115,9 @@ class ReadImages(ImageStage):
     uint16 for grey files of 16 bits and float32 for files of floating point in [0, 1]; colour of
     16 bits is read with 8. Formats are told by content, not by name: JPEG, PNG, GIF (first
     frame), TIFF (first page), BMP, WebP, PPM, PGM and PBM. EXIF orientation is applied; colour
-    profiles are not. Shrinking averages over areas, enlarging interpolates linearly.
+    profiles are not. The grey of a JPEG file is the luma that it stores, which differs from that
+    of its colours by what they are clipped to [0, 255]. Shrinking averages over areas, enlarging
+    interpolates linearly.
 
     Examples
     --------
@@ -175,8 +178,7 @@ class ReadImages(ImageStage):
     def _background(self) -> tuple[int, ...]:
         if self.mode == "rgb":
             return tuple(self.background)
-        red, green, blue = self.background
-        return ((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16,)
+        return (_gray(self.background),)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return ["gray"] if self.mode == "gray" else ["red", "green", "blue"]
@@ -197,32 +199,40 @@ def read_image(
     -------
     ndarray of shape (height, width, 1 or 3)
     """
-    content = read_file(path)
+    content = read_file(path, _format)
     known = _format(content)
     if known is None:
         raise RefusedImage(path, "not-an-image", f"its content is of no known format. {_RIGHT}")
+    found = damage.find(known, content)
+    if found is not None:
+        raise RefusedImage(path, *found)
     try:
         if known == "JPEG":
             pixels = _read_jpeg(path, content, mode, max_pixels, least)
             if pixels is not None:
                 return pixels
-        if known == "PNG":
-            _check_png(path, content)
         return _read_with_pillow(path, content, known, mode, background, max_pixels)
     except RefusedImage:
         raise
     # Decoders raise whatever broken content makes them stumble over; each is a broken file.
     except Exception as error:
-        raise _broken(path, known, str(error)) from error
+        raise _broken(path, known, content, error) from error
 
 
-def read_file(path: _Path) -> bytes:
-    """Read a regular file's bytes, or refuse it; nothing else is ever opened."""
+def read_file(path: _Path, wanted: Callable[[bytes], object] = bool) -> bytes:
+    """Read a regular file's bytes, or refuse it; nothing else is ever opened.
+
+    Only the beginning is given where ``wanted`` says no to it.
+    """
     try:
         mode = os.stat(path).st_mode
         if not stat.S_ISREG(mode):
             raise RefusedImage(path, "not-a-file", f"{REASONS['not-a-file']}, not an image file.")
-        content = Path(os.fsdecode(path)).read_bytes()
+        with open(path, "rb") as file:
+            content = file.read(_BEGINNING)
+            if wanted(content):
+                file.seek(0)
+                content = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise RefusedImage(path, "missing", "there is no such file.") from None
     except (OSError, ValueError) as error:
@@ -298,6 +308,10 @@ _SIGNATURES = (
 )
 
 
+# Bytes that tell the format; a film, or another large file, is read no further.
+_BEGINNING = 32
+
+
 def _format(content: bytes) -> str | None:
     """Tell the format by the first bytes."""
     for signature, name in _SIGNATURES:
@@ -315,10 +329,12 @@ def _read_jpeg(
 ) -> Pixels | None:
     """Decode with libjpeg-turbo; None for colour spaces that Pillow must decode."""
     height, width, space, _ = simplejpeg.decode_jpeg_header(content)
-    if space in ("CMYK", "YCCK"):
-        return None
     _check_size(path, width, height, max_pixels)
-    turned = _orientation(content)
+    if space in ("CMYK", "YCCK"):
+        # Pillow would not mention damage.
+        simplejpeg.decode_jpeg(content, "CMYK")
+        return None
+    turned = _orientation(lambda: _jpeg_exif(content))
     if least is not None and turned >= 5:
         least = least[::-1]
     rows, columns = least or (0, 0)
@@ -332,18 +348,27 @@ def _read_jpeg(
     return _turned(pixels, turned)
 
 
-def _orientation(content: bytes) -> int:
-    """Read the EXIF orientation, 1 to 8, of a JPEG; 1 where there is none."""
-    start = content.find(b"Exif\x00\x00", 0, 1 << 16)
-    if start < 0:
-        return 1
-    exif = Image.Exif()
+def _jpeg_exif(content: bytes) -> Image.Exif:
+    """Find the EXIF notes among the segments before the pixels."""
+    exif, position = Image.Exif(), 2
+    while content[position] == 0xFF and content[position + 1] != 0xDA:
+        (length,) = struct.unpack_from(">H", content, position + 2)
+        segment = content[position + 4 : position + 2 + length]
+        if content[position + 1] == 0xE1 and segment.startswith(b"Exif\x00\x00"):
+            exif.load(segment)
+            break
+        position += 2 + length
+    return exif
+
+
+def _orientation(read: Callable[[], Image.Exif]) -> int:
+    """Read the EXIF orientation, 1 to 8; 1 where there is none."""
     try:
-        exif.load(content[start : start + (1 << 16)])
-        orientation = exif.get(0x0112, 1)
-    except (SyntaxError, ValueError, struct.error, TypeError, KeyError):
-        return 1  # a broken note beside the image does not make the image wrong
-    return orientation if orientation in range(1, 9) else 1
+        orientation = read().get(0x0112, 1)
+    # A broken note beside the image does not make the image wrong.
+    except Exception:
+        return 1
+    return int(orientation) if orientation in range(1, 9) else 1
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:
@@ -356,24 +381,6 @@ def _turned(pixels: Pixels, orientation: int) -> Pixels:
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(pixels)
-
-
-def _check_png(path: _Path, content: bytes) -> None:
-    """Check what Pillow forgives: each chunk's checksum, and that the last is the end."""
-    position = 8
-    while position + 12 <= len(content):
-        length, kind = struct.unpack(">I4s", content[position : position + 8])
-        end = position + 12 + length
-        if end > len(content):
-            break
-        (expected,) = struct.unpack(">I", content[end - 4 : end])
-        if zlib.crc32(content[position + 4 : end - 4]) != expected:
-            chunk = kind.decode("latin-1")
-            raise RefusedImage(path, "corrupt", f"the checksum of its {chunk!r} chunk is wrong.")
-        if kind == b"IEND":
-            return
-        position = end
-    raise RefusedImage(path, "truncated", "this PNG file ends before its end chunk.")
 
 
 _PLUGINS = MappingProxyType[str, Any](
@@ -398,39 +405,60 @@ def _read_with_pillow(
     max_pixels: int,
 ) -> Pixels:
     # The plugin itself: Image.open would look at sizes in its own way and warn.
-    with _PLUGINS[known](BytesIO(content)) as opened:
+    with damage.libtiff_errors() as errors, _PLUGINS[known](BytesIO(content)) as opened:
         _check_size(path, opened.width, opened.height, max_pixels)
         opened.load()
-        image = ImageOps.exif_transpose(opened)
-        deep = _deep(path, image)
+        if errors:
+            raise OSError(f"{errors[0]} met an error")
+        # Pillow turns TIFF files as it loads them.
+        turned = 1 if known == "TIFF" else _orientation(opened.getexif)
+        if known == "PNG" and not np.asarray(opened)[-1].any():
+            # Rows that are missing are left at zero: time for a closer look.
+            found = damage.rows_missing(content)
+            if found is not None:
+                raise RefusedImage(path, *found)
+        deep = _deep(path, opened, background)
         if deep is not None:
-            return np.repeat(deep[..., np.newaxis], 1 if mode == "gray" else 3, axis=2)
-        if image.mode in ("LAB", "HSV"):
-            raise RefusedImage(
-                path, "unsupported", f"its colours are {image.mode}. Save it as RGB."
-            )
-        if image.has_transparency_data:
-            over = Image.new("RGBA", image.size, (*background, 255))
-            image = Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
-        image = image.convert("RGB" if mode == "rgb" else "L")
-        return np.array(image).reshape(image.height, image.width, -1)
+            pixels = np.repeat(deep[..., np.newaxis], 1 if mode == "gray" else 3, axis=2)
+        else:
+            image = _opaque(path, opened, background).convert("RGB" if mode == "rgb" else "L")
+            pixels = np.array(image).reshape(image.height, image.width, -1)
+        return _turned(pixels, turned)
 
 
-def _deep(path: _Path, image: Image.Image) -> Pixels | None:
+def _opaque(path: _Path, image: Image.Image, background: Sequence[int]) -> Image.Image:
+    """Lay an image of 8 bits over the background, as RGB or grey."""
+    if image.mode in ("LAB", "HSV"):
+        raise RefusedImage(path, "unsupported", f"its colours are {image.mode}. Save it as RGB.")
+    if image.has_transparency_data:
+        over = Image.new("RGBA", image.size, (*background, 255))
+        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
+    return image if image.mode in ("1", "L") else image.convert("RGB")
+
+
+def _deep(path: _Path, image: Image.Image, background: Sequence[int]) -> Pixels | None:
     """Give the grey values of images of more than 8 bits, or None for all others."""
-    if image.mode.startswith("I;16"):
-        return np.array(image).astype(np.uint16)
-    if image.mode == "I":
+    if image.mode.startswith("I"):
         values = np.array(image)
-        if values.min() >= 0 and values.max() <= np.iinfo(np.uint16).max:
-            return values.astype(np.uint16)
-        raise RefusedImage(path, "unsupported", "its pixels have 32 bits. Save it with 8 or 16.")
+        if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
+            raise RefusedImage(
+                path, "unsupported", "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
+            )
+        values = values.astype(np.uint16)
+        if "transparency" in image.info:
+            values[values == image.info["transparency"]] = 257 * _gray(background)
+        return values
     if image.mode == "F":
         values = np.array(image, np.float32)
         if values.min() >= 0 and values.max() <= 1:
             return values
         raise RefusedImage(path, "unsupported", "its pixels are not in [0, 1]. Scale them first.")
     return None
+
+
+def _gray(color: Sequence[int]) -> int:
+    red, green, blue = color
+    return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
 
 
 def _check_size(path: _Path, width: int, height: int, max_pixels: int) -> None:
@@ -443,11 +471,30 @@ def _check_size(path: _Path, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-_ENDS_EARLY = ("truncated", "premature end", "not enough", "eof", "end of file", "short read")
+_EARLY = (
+    "truncated",
+    "premature end",
+    "not enough",
+    "eof",
+    "end of file",
+    "requires a buffer",
+)
+_KINDS = ("unsupported", "not supported", "unknown pixel mode", "could not determine subsampling")
 
 
-def _broken(path: _Path, known: str, problem: str) -> RefusedImage:
+def _broken(path: _Path, known: str, content: bytes, error: Exception) -> RefusedImage:
     """Tell what a decoder stumbled over."""
-    problem = " ".join(problem.split()) or "it cannot be decoded"
-    reason = "truncated" if any(s in problem.lower() for s in _ENDS_EARLY) else "corrupt"
-    return RefusedImage(path, reason, f"as a {known} file it is broken ({problem}).")
+    problem = " ".join(str(error).split()) or type(error).__name__
+    if problem == "not identified by this driver":
+        problem = "its header makes no sense"
+    if isinstance(error, Image.DecompressionBombError):
+        return RefusedImage(path, "too-large", f"Pillow does not decode it ({problem}).")
+    says = problem.lower()
+    # A JPEG file has an end mark after its last scan.
+    cut = known == "JPEG" and content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
+    if cut or any(word in says for word in _EARLY):
+        return RefusedImage(path, "truncated", f"as a {known} file it is broken ({problem}).")
+    if any(word in says for word in _KINDS):
+        detail = f"this kind of {known} file is not supported ({problem})."
+        return RefusedImage(path, "unsupported", detail)
+    return RefusedImage(path, "corrupt", f"as a {known} file it is broken ({problem}).")
