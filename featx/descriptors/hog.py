@@ -95,16 +95,33 @@ class HOG(ImageStage):
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
         return height * rows, width * columns
 
+    def _needs_double(self, channels: int) -> bool:
+        """Tell whether single precision is too little.
+
+        Differences of float32 are exact in double precision. So are then the ties that pixels of
+        8 bits often have: between channels, and with the border of bins at 45 degrees. The
+        square root of a small entry needs the entry exactly.
+        """
+        ties = channels > 1 or self.orientations % 4 == 0
+        return ties or self.transform_sqrt or self.block_norm == "L1-sqrt"
+
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
+        double = self._needs_double(image.shape[2])
+        dtype = np.float64 if double else np.float32
+        planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype)
         if self.transform_sqrt:
             if image.min() < 0:
                 raise ValueError(
                     "HOG: transform_sqrt=True takes the square root of the image, but the image "
                     f"has negative values, down to {image.min():g}."
                 )
-            image = np.sqrt(image)
-        histograms = _cell_histograms(image, *_borders(self.orientations), *self.pixels_per_cell)
-        return _block_vectors(histograms, *self.cells_per_block, _NORMS.index(self.block_norm))
+            planes = np.sqrt(planes)
+        cell_height, cell_width = self.pixels_per_cell
+        block_rows, block_columns = self.cells_per_block
+        borders = _cotangents(self.orientations, planes.dtype)
+        histograms = _cell_histograms(planes, borders, cell_height, cell_width)
+        norm = _NORMS.index(self.block_norm)
+        return _block_vectors(histograms, block_rows, block_columns, norm)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
@@ -119,60 +136,115 @@ class HOG(ImageStage):
 
 
 @lru_cache(maxsize=32)
-def _borders(orientations: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give cosine and sine of the borders between bins; multiples of 45 degrees exactly."""
+def _cotangents(orientations: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Give the cotangent of each bin's lower border; at multiples of 45 degrees exactly."""
     degrees = 180 * np.arange(1, orientations) / orientations
-    cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    diagonal = degrees % 90 == 45
-    cosine[diagonal], sine[diagonal] = np.sign(cosine[diagonal]), 1
-    cosine[degrees == 90] = 0
-    return cosine, sine
+    cotangents = 1 / np.tan(np.radians(degrees))
+    whole = degrees % 45 == 0
+    cotangents[whole] = np.rint(cotangents[whole])
+    return np.array([np.inf, *cotangents], dtype)
 
 
 @compiled
 def _cell_histograms(
-    image: NDArray[np.float32],
-    cosine: NDArray[np.float64],
-    sine: NDArray[np.float64],
-    cell_height: int,
-    cell_width: int,
+    planes: NDArray[Any], cotangents: NDArray[Any], cell_height: int, cell_width: int
 ) -> NDArray[np.float32]:
-    """Add up gradients by cell and orientation, a row of the image at a time."""
-    height, width, channels = image.shape
-    rows, columns, borders = height // cell_height, width // cell_width, len(cosine)
+    """Add up gradients by orientation and cell, a row of cells at a time.
+
+    Returns
+    -------
+    ndarray of shape (orientations, rows, columns)
+    """
+    channels, height, width = planes.shape
+    rows, columns, bins = height // cell_height, width // cell_width, len(cotangents)
     used = columns * cell_width
-    histograms = np.zeros((rows, columns, borders + 1), np.float32)
-    down, across = np.empty(used, np.float64), np.empty(used, np.float64)
-    length, bins = np.empty(used, np.float32), np.empty(used, np.int32)
-    for y in range(rows * cell_height):
-        inside = 0 < y < height - 1
-        for x in range(used):
-            longest = -1.0
-            for channel in range(channels):
-                dy, dx = 0.0, 0.0
-                if inside:
-                    dy = np.float64(image[y + 1, x, channel]) - image[y - 1, x, channel]
-                if 0 < x < width - 1:
-                    dx = np.float64(image[y, x + 1, channel]) - image[y, x - 1, channel]
-                square = dy * dy + dx * dx
-                if square > longest:
-                    longest, down[x], across[x] = square, dy, dx
-        # Directions are taken modulo 180 degrees: down >= 0. Then the direction is past a border
-        # where the cross product with it is not negative; no arcus tangent is needed.
-        for x in range(used):
-            length[x] = np.sqrt(down[x] * down[x] + across[x] * across[x])
-            turned = down[x] < 0 or (down[x] == 0 and across[x] < 0)
-            down[x] = -down[x] if turned else down[x]
-            across[x] = -across[x] if turned else across[x]
-            bins[x] = 0
-        for border in range(borders):
+    down, across = np.empty(used, planes.dtype), np.empty(used, planes.dtype)
+    other_down, other_across = np.empty_like(down), np.empty_like(across)
+    # Rows are added in fours; those beyond the cell keep the length zero.
+    fours = -(-cell_height // 4) * 4
+    lengths = np.zeros((fours, used), planes.dtype)
+    ratios = np.zeros((fours, used), planes.dtype)
+    past = np.zeros((rows, bins, used), planes.dtype)
+    zero, level = planes.dtype.type(0), planes.dtype.type(np.inf)
+    for i in range(rows):
+        for r in range(cell_height):
+            y = i * cell_height + r
+            _gradients(planes, 0, y, down, across)
+            for channel in range(1, channels):
+                _gradients(planes, channel, y, other_down, other_across)
+                _keep_longer(down, across, other_down, other_across)
             for x in range(used):
-                bins[x] += cosine[border] * down[x] - sine[border] * across[x] >= 0
-        row = histograms[y // cell_height]
-        for column in range(columns):
-            for x in range(column * cell_width, (column + 1) * cell_width):
-                row[column, bins[x]] += length[x]
-    return histograms / np.float32(cell_height * cell_width)
+                dy, dx = down[x], across[x]
+                lengths[r, x] = np.sqrt(dy * dy + dx * dx)
+                # The cotangent of the direction falls from infinity at 0 degrees to minus
+                # infinity at 180, and is the same for opposite gradients.
+                ratios[r, x] = level if dy == 0 else dx / dy
+        # What is past each border is added up, not what is between two of them: this takes one
+        # comparison. Where nothing is between, the two sums are equal to the last bit.
+        for b in range(bins):
+            border = cotangents[b]
+            for r in range(0, fours, 4):
+                for x in range(used):
+                    past[i, b, x] += (
+                        (lengths[r, x] if ratios[r, x] <= border else zero)
+                        + (lengths[r + 1, x] if ratios[r + 1, x] <= border else zero)
+                        + (lengths[r + 2, x] if ratios[r + 2, x] <= border else zero)
+                        + (lengths[r + 3, x] if ratios[r + 3, x] <= border else zero)
+                    )
+    sums = _add_runs(past.ravel(), cell_width).reshape(rows, bins, columns)
+    share = planes.dtype.type(1 / (cell_height * cell_width))
+    histograms = np.empty((bins, rows, columns), np.float32)
+    for i in range(rows):
+        for b in range(bins):
+            for column in range(columns):
+                beyond = sums[i, b + 1, column] if b + 1 < bins else zero
+                histograms[b, i, column] = (sums[i, b, column] - beyond) * share
+    return histograms
+
+
+@compiled
+def _gradients(
+    planes: NDArray[Any], channel: int, y: int, down: NDArray[Any], across: NDArray[Any]
+) -> None:
+    """Write the gradients of one row of a channel."""
+    _, height, width = planes.shape
+    used = len(down)
+    above, below = (y - 1, y + 1) if 0 < y < height - 1 else (y, y)
+    for x in range(used):
+        down[x] = planes[channel, below, x] - planes[channel, above, x]
+    across[0] = 0
+    for x in range(1, min(used, width - 1)):
+        across[x] = planes[channel, y, x + 1] - planes[channel, y, x - 1]
+    if used == width:
+        across[used - 1] = 0
+
+
+@compiled
+def _keep_longer(
+    down: NDArray[Any], across: NDArray[Any], other_down: NDArray[Any], other_across: NDArray[Any]
+) -> None:
+    """Replace gradients by others that are longer."""
+    for x in range(len(down)):
+        dy, dx, other_dy, other_dx = down[x], across[x], other_down[x], other_across[x]
+        longer = other_dy * other_dy + other_dx * other_dx > dy * dy + dx * dx
+        down[x] = other_dy if longer else dy
+        across[x] = other_dx if longer else dx
+
+
+@compiled
+def _add_runs(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Add up each run of ``count`` values, by pairs as far as possible, which vectorises."""
+    while count % 2 == 0:
+        count //= 2
+        pairs = np.empty(len(values) // 2, values.dtype)
+        for n in range(len(pairs)):
+            pairs[n] = values[2 * n] + values[2 * n + 1]
+        values = pairs
+    sums = np.zeros(len(values) // count, values.dtype)
+    for n in range(len(sums)):
+        for k in range(count):
+            sums[n] += values[n * count + k]
+    return sums
 
 
 @compiled
@@ -180,37 +252,51 @@ def _block_vectors(
     histograms: NDArray[np.float32], block_rows: int, block_columns: int, norm: int
 ) -> NDArray[np.float32]:
     """Normalise each block's histograms and string them together."""
-    rows, columns, orientations = histograms.shape
+    bins, rows, columns = histograms.shape
     down, across = rows - block_rows + 1, columns - block_columns + 1
-    size = block_rows * block_columns * orientations
-    vectors = np.empty((down, across, size), np.float32)
+    maps = histograms.reshape(bins, rows * columns)
+    sizes = np.zeros(rows * columns, np.float32)
+    for b in range(bins):
+        for n in range(len(sizes)):
+            entry = maps[b, n]
+            sizes[n] += entry if norm <= 1 else entry * entry
+    # A block has the number of its first cell. Numbers of blocks that would leave the image to
+    # the right are computed, so that loops are long, and not used.
+    blocks = (down - 1) * columns + across
+    factors, again = np.zeros(blocks, np.float32), np.zeros(blocks, np.float32)
+    one, epsilon, square = np.float32(1), np.float32(1e-5), np.float32(1e-10)
+    limit = np.float32(0.2 if norm == 3 else np.inf)
+    for r in range(block_rows):
+        for c in range(block_columns):
+            moved = sizes[r * columns + c :]
+            for n in range(blocks):
+                factors[n] += moved[n]
+    for n in range(blocks):
+        size = factors[n]
+        factors[n] = one / (size + epsilon if norm <= 1 else np.sqrt(size + square))
+    if norm == 3:
+        for b in range(bins):
+            for r in range(block_rows):
+                for c in range(block_columns):
+                    moved = maps[b, r * columns + c :]
+                    for n in range(blocks):
+                        entry = min(moved[n] * factors[n], limit)
+                        again[n] += entry * entry
+    for n in range(blocks):
+        again[n] = one / np.sqrt(again[n] + square) if norm == 3 else one
+    by_cell = np.ascontiguousarray(maps.T).ravel()
+    part = block_columns * bins
+    vectors = np.empty(down * across * block_rows * part, np.float32)
+    end = 0
     for i in range(down):
         for j in range(across):
-            vector = vectors[i, j]
-            block = histograms[i : i + block_rows, j : j + block_columns]
-            vector.reshape(block_rows, block_columns, orientations)[:] = block
-            if norm <= 1:
-                total = np.float32(0)
-                for k in range(size):
-                    total += vector[k]
-                for k in range(size):
-                    vector[k] /= total + np.float32(1e-5)
-                    if norm == 1:
-                        vector[k] = np.sqrt(vector[k])
-                continue
-            _divide_by_length(vector)
-            if norm == 3:
-                for k in range(size):
-                    vector[k] = min(vector[k], np.float32(0.2))
-                _divide_by_length(vector)
-    return vectors.ravel()
-
-
-@compiled
-def _divide_by_length(vector: NDArray[np.float32]) -> None:
-    square = np.float32(1e-10)
-    for k in range(len(vector)):
-        square += vector[k] * vector[k]
-    scale = np.float32(1) / np.sqrt(square)
-    for k in range(len(vector)):
-        vector[k] *= scale
+            factor, second = factors[i * columns + j], again[i * columns + j]
+            for r in range(block_rows):
+                start = ((i + r) * columns + j) * bins
+                # Slices: an index that is a sum may be negative for all numba knows, which keeps
+                # the loop from being vectorised.
+                source, target = by_cell[start : start + part], vectors[end : end + part]
+                for n in range(part):
+                    target[n] = min(source[n] * factor, limit) * second
+                end += part
+    return np.sqrt(vectors) if norm == 1 else vectors
