@@ -465,7 +465,7 @@ def _rock(scene: _Scene) -> Floats:
     relief = _noise(rng, scene.shape, period, 6, stretch, rng.uniform(0.5, 0.65))
     across, down = (cv2.Sobel(relief, cv2.CV_32F, *axis) for axis in ((1, 0), (0, 1)))
     light = np.asarray(rng.choice([-1, 1]) * across + 0.5 * down, np.float32)
-    return _tones(light / light.std(), 0.5, rng.uniform(0.15, 0.28))
+    return _tones(light / light.std(), 0.5, rng.uniform(0.18, 0.3))
 
 
 def _stones(scene: _Scene) -> Floats:
@@ -487,7 +487,7 @@ def _stones(scene: _Scene) -> Floats:
 def _water(scene: _Scene) -> Floats:
     """Waves, closer to each other towards the horizon, and foam."""
     rng, height, width = scene.rng, *scene.shape
-    tile = _noise(rng, (256, 256), rng.uniform(8, 16), 4, 2.0)
+    tile = _noise(rng, (256, 256), rng.uniform(7, 14), 4, 1.4)
     near = np.linspace(0, 0.6, height).clip(0.02)[:, None]
     x = 128 + (np.arange(width) - width / 2) / scene.unit * 0.35 / near**0.5
     y = np.broadcast_to(rng.uniform(15, 50) / near, x.shape)
@@ -495,7 +495,7 @@ def _water(scene: _Scene) -> Floats:
     mirror = cv2.BORDER_REFLECT_101
     waves = np.asarray(cv2.remap(tile, *places, cv2.INTER_LINEAR, borderMode=mirror), np.float32)
     foam = _tones(waves, -2 * rng.uniform(0.9, 1.8), 2)
-    return np.clip(_tones(waves, 0.4, rng.uniform(0.08, 0.18)) + 0.4 * foam, 0, 1)
+    return np.clip(_tones(waves, 0.4, rng.uniform(0.1, 0.2)) + 0.4 * foam, 0, 1)
 
 
 def _sand(scene: _Scene) -> Floats:
@@ -642,7 +642,7 @@ def _bay(rng: Rng, cell: Shape, wall: Floats) -> tuple[Floats, Floats]:
     bay, pane = np.tile(wall, (*cell, 1)), np.zeros(cell, np.float32)
     if rng.random() < 0.5:
         bay[-line:] *= rng.uniform(0.6, 1.25)
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         bay[:, : 2 * line] *= rng.uniform(0.6, 1.25)
     around, sill = max(0, left - line), max(0, left - 2 * line)
     bay[max(0, top - line) : bottom + line, around : right + line] = wall * rng.uniform(0.5, 1.6)
@@ -669,7 +669,7 @@ def _facade(rng: Rng, floors: int, columns: int, cell: Shape) -> Floats:
     shape = (floors * rows, columns * bay)
     grain = rng.uniform(0.02, 0.14) * _noise(rng, shape, rng.uniform(2, 6), 2, 2.0)
     weather = 1 + grain + 0.07 * _noise(rng, shape, 3 * rows, 2)
-    return np.clip(facade * cv2.merge([weather] * 3), 0, 1)
+    return np.asarray(np.clip(facade * cv2.merge([weather] * 3), 0, 1), np.float32)
 
 
 class _Wall(NamedTuple):
@@ -857,7 +857,8 @@ def _photograph(scene: _Scene) -> NDArray[np.uint8]:
     pixels = cv2.convertScaleAbs(np.clip(_graded(picture, rng), 0, 1), alpha=255)
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 97))]
     code = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), quality)[1]
-    return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR_RGB), np.uint8)
+    seen = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(seen[..., ::-1])
 
 
 def _tilted(scene: _Scene) -> Floats:
@@ -899,9 +900,9 @@ def _graded(picture: Floats, rng: Rng) -> Floats:
     how = cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE
     some = picture[::2, ::2].reshape(-1, 3)
     covariance, average = cv2.calcCovarMatrix(some, np.zeros((1, 3)), how, ctype=cv2.CV_64F)
-    along = 0.15 + 0.85 * (covariance @ GREY) / (GREY @ covariance @ GREY + 1e-6)
+    along = 0.1 + 0.9 * (covariance @ GREY) / (GREY @ covariance @ GREY + 1e-6)
     apart = np.eye(3) - np.outer(along, GREY)
-    apart *= min(2.0, saturation / (np.sqrt(np.trace(apart @ covariance @ apart.T) / 3) + 1e-3))
+    apart *= min(1.6, saturation / (np.sqrt(np.trace(apart @ covariance @ apart.T) / 3) + 1e-3))
     colors = cv2.transform(picture, np.column_stack([apart, cast - apart @ average[0]]))
     toned = _between([exposure * (1 - share), exposure * (1 - share) + share], grey)
     return np.asarray(cv2.add(colors, toned), np.float32)
