@@ -488,7 +488,7 @@ def _water(scene: _Scene) -> Floats:
     """Waves, closer to each other towards the horizon, and foam."""
     rng, height, width = scene.rng, *scene.shape
     tile = _noise(rng, (256, 256), rng.uniform(7, 14), 4, 1.4)
-    near = np.linspace(0, 0.6, height).clip(0.02)[:, None]
+    near = np.linspace(0.008, 0.6, height)[:, None]
     x = 128 + (np.arange(width) - width / 2) / scene.unit * 0.35 / near**0.5
     y = np.broadcast_to(rng.uniform(15, 50) / near, x.shape)
     places = x.astype(np.float32), y.astype(np.float32)
@@ -885,7 +885,7 @@ def _graded(picture: Floats, rng: Rng) -> Floats:
     Means and standard deviations of grey and of colour are drawn; what of the colours goes along
     with the grey values is replaced by a drawn share. Corners are darker; noise is grey.
     """
-    exposure, contrast = rng.uniform(0.4, 0.58), rng.uniform(0.14, 0.22)
+    exposure, contrast = rng.uniform(0.42, 0.6), rng.uniform(0.14, 0.22)
     y, x = (np.linspace(-1, 1, extent, dtype=np.float32) for extent in picture.shape[:2])
     grey = cv2.transform(picture, GREY[None]) * (
         1 - rng.uniform(0, 0.18) * (y[:, None] ** 2 + x**2)
@@ -896,7 +896,7 @@ def _graded(picture: Floats, rng: Rng) -> Floats:
     grey += rng.uniform(0, 0.03) * _normal(rng, grey.shape)
 
     cast = rng.normal(0.012, 0.025) * WARM + (-0.012, 0.008, -0.008)
-    share, saturation = 1 + rng.normal(0.05, 0.06) * WARM, rng.uniform(0.02, 0.06)
+    share, saturation = 1 + rng.normal(0.05, 0.06) * WARM, rng.uniform(0.025, 0.065)
     how = cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE
     some = picture[::2, ::2].reshape(-1, 3)
     covariance, average = cv2.calcCovarMatrix(some, np.zeros((1, 3)), how, ctype=cv2.CV_64F)
