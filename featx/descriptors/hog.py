@@ -18,10 +18,11 @@ class HOG(ImageStage):
     r"""Histograms of oriented gradients, normalised over overlapping blocks.
 
     The gradient at a pixel is :math:`g = (x_{i+1,j} - x_{i-1,j},\ x_{i,j+1} - x_{i,j-1})`, each
-    part zero on the two borders that it would cross; of several channels, the one of the longest
-    gradient counts. A cell's histogram adds up :math:`|g|` by the direction of :math:`g` in
-    [0, 180) degrees, in equal bins, and is divided by the number of pixels. The cells of each
-    block, row by row, form a vector :math:`v`, which is normalised; blocks start at every cell.
+    part zero on the two borders that it would cross; of several channels, the first of those of
+    the longest gradient counts. A cell's histogram adds up :math:`|g|` by the direction of
+    :math:`g` in [0, 180) degrees, in equal bins, and is divided by the number of pixels. The cells
+    of each block, row by row, form a vector :math:`v`, which is normalised; blocks start at every
+    cell.
 
     Parameters
     ----------
