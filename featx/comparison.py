@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, clone, make_pipeline
 
-from featx.models import check_classes, split
+from featx.models import balanced_accuracy, check_classes, split
 from featx.reading import RefusedImage, read_file
 from featx.recipes import read_recipe
 from featx.stream import run_together
+from featx.writing import as_text
 
 BASELINE = "larger-class"
 Labels = Sequence[str] | NDArray[Any]
@@ -66,7 +68,7 @@ class Comparison:
     #: The baseline, which always says the larger class, and then one a recipe, in their order.
     results: list[Result]
     refused: list[RefusedImage]
-    #: Images of the same content, group by group; those of a group were kept in one fold.
+    #: Images of the same content, group by group; those of a group were never divided by folds.
     duplicates: list[list[Any]]
 
     def __str__(self) -> str:
@@ -131,7 +133,8 @@ def compare(
     Raises
     ------
     ComparisonError
-        If no recipe is given, one has no classifier, or a class is smaller than ``folds``.
+        If no recipe is given, one has no classifier, a class is smaller than ``folds``, or there
+        are no images to fit on of a class to test on.
 
     Examples
     --------
@@ -147,15 +150,22 @@ def compare(
         if not steps or not hasattr(steps[-1], "predict"):
             raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
     check_classes(y)
+    _check_lengths(X, y)
     images, labels = [*X], [*y]
     if test is not None:
+        _check_lengths(*test)
         images, labels = [*X, *test[0]], [*y, *test[1]]
+        _check_known(y, test[1])
     computed = run_together(
         [fixed for fixed, _ in parts.values()],
         images,
         n_jobs,
         lambda count: progress("features", count),
     )
+    if not computed.kept:
+        raise ComparisonError(
+            f"All {len(images)} images are refused. The first: {computed.refused[0]}"
+        )
     images = [images[index] for index in computed.kept]
     truth = np.asarray(labels, str)[computed.kept]
     groups = content_groups(images)
@@ -163,12 +173,15 @@ def compare(
         divisions = _fold_divisions(truth, groups, folds, seed)
         protocol = f"{folds} stratified folds, seed {seed}"
     else:
-        count = np.searchsorted(computed.kept, len(X))
+        count = int(np.searchsorted(computed.kept, len(X)))
+        check_classes(truth[:count])
+        _warn_of_copies(images, groups, count)
         divisions = [_Division(np.arange(count), np.arange(count, len(images)))]
         protocol = f"fitted on {count} images, tested on {len(images) - count} others"
     tested = np.sort(np.concatenate([division.test for division in divisions]))
     if len(tested) == 0:
-        raise ComparisonError("No image is left to test on.")
+        refusal = f" The first refused: {computed.refused[0]}" if computed.refused else ""
+        raise ComparisonError(f"No image is left to test on.{refusal}")
     no_features = np.zeros((len(images), 0), np.float32)
     runs = [(BASELINE, [DummyClassifier(strategy="prior")], no_features, 0.0)]
     for (name, (_, steps)), features, seconds in zip(
@@ -218,15 +231,45 @@ def _titles_and_pipelines(
     return titles, pipelines
 
 
+def _check_lengths(images: Sequence[Any], classes: Labels) -> None:
+    if len(images) != len(classes):
+        raise ComparisonError(f"There are {len(images)} images, but {len(classes)} classes.")
+
+
+def _check_known(trained: Labels, tested: Labels) -> None:
+    known = sorted(set(map(str, trained)))
+    if strange := sorted(set(map(str, tested)) - set(known)):
+        raise ComparisonError(
+            f"There are images of class {strange[0]!r} to test on, but none to fit on; the classes "
+            f"to fit on are {', '.join(known)}."
+        )
+
+
+def _warn_of_copies(images: list[Any], groups: NDArray[np.int64], count: int) -> None:
+    copies = np.flatnonzero(np.isin(groups[count:], groups[:count]))
+    if len(copies):
+        first = images[count + copies[0]]
+        example = "" if isinstance(first, np.ndarray) else f", for example {as_text(first)}"
+        warn(
+            f"{len(copies)} of the {len(images) - count} images to test on are also among those "
+            f"to fit on{example}: the accuracies are too high.",
+            stacklevel=3,
+        )
+
+
 def _fold_divisions(
     labels: NDArray[Any], groups: NDArray[np.int64], folds: int, seed: int
 ) -> list[_Division]:
     check_classes(labels)
-    smallest, count = min(Counter(labels.tolist()).items(), key=lambda item: item[1])
+    # Copies go into one fold, so that they count as one.
+    different = Counter(
+        label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True))
+    )
+    smallest, count = min(different.items(), key=lambda item: (item[1], item[0]))
     if count < folds:
         raise ComparisonError(
-            f"Class {smallest!r} has {count} images, fewer than the {folds} folds. Use fewer "
-            "folds, or more images."
+            f"Class {smallest!r} has {count} different images, fewer than the {folds} folds. Use "
+            "fewer folds, or more images."
         )
     divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     return [_Division(*parts) for parts in divider.split(labels, labels, groups)]
@@ -255,6 +298,7 @@ def _result(
     tested = np.sort(np.concatenate([division.test for division in divisions]))
     truth, predicted = labels[tested], predictions[tested].astype(str)
     right = int(np.sum(truth == predicted))
+    confusion = confusion_matrix(truth, predicted, labels=sorted(set(labels.tolist())))
     interval = binomtest(right, len(tested)).proportion_ci(0.95, method="wilson")
     return Result(
         name=name,
@@ -263,11 +307,11 @@ def _result(
         accuracy=right / len(tested),
         accuracy_low=float(interval.low),
         accuracy_high=float(interval.high),
-        balanced_accuracy=float(balanced_accuracy_score(truth, predicted)),
+        balanced_accuracy=balanced_accuracy(confusion),
         folds=accuracies if len(divisions) > 1 else [],
         milliseconds_per_image=1000 * (seconds + classifying / len(tested)),
         dimensions=dimensions,
-        confusion=confusion_matrix(truth, predicted, labels=sorted(set(labels.tolist()))),
+        confusion=confusion,
     )
 
 

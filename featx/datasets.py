@@ -131,8 +131,10 @@ def list_images(source: str | Path) -> Listing:
     elif path.suffix.lower() in _MANIFESTS and not glob.has_magic(str(source)):
         listing = _read_manifest(path)
     else:
-        found = sorted(file for file in glob.glob(str(source), recursive=True) if _is_file(file))
-        if not found and not glob.has_magic(str(source)):
+        # A file's own name may look like a glob: photo[1].jpg.
+        pattern = glob.escape(str(source)) if path.exists() else str(source)
+        found = sorted(file for file in glob.glob(pattern, recursive=True) if _is_file(file))
+        if not found and not glob.has_magic(pattern):
             raise DatasetError(f"{source}: there is no such folder or file.")
         listing = Listing(found, [Path(file).parent.name or None for file in found])
     if not listing.paths:
@@ -247,18 +249,20 @@ def _named_target(card: Card, name: str) -> Target:
 
 
 def _walk(folder: Path) -> Iterator[tuple[str, str | None]]:
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=_warn_of, followlinks=True):
+        parts = Path(place).relative_to(folder).parts
+        above = [folder.joinpath(*parts[:depth]) for depth in range(len(parts))]
         # A link to a folder above would lead round for ever.
-        real = os.path.realpath(place)
-        if real in seen:
+        if any(os.path.samefile(place, one) for one in above):
             folders.clear()
             continue
-        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        parts = Path(place).relative_to(folder).parts
         for file in sorted(files):
             yield os.path.join(place, file), parts[0] if parts else None
+
+
+def _warn_of(error: OSError) -> None:
+    warn(f"{error.filename}: cannot be listed, and is left out: {error.strerror}.", stacklevel=5)
 
 
 def _is_file(path: str) -> bool:
@@ -286,8 +290,12 @@ def _read_manifest(path: Path) -> Listing:
                 column_types=text, null_values=[""], strings_can_be_null=True
             )
             table = csv.read_csv(path, convert_options=options)
-    except pyarrow.ArrowException as error:
-        raise DatasetError(f"{path}: not a {path.suffix[1:]} file: {error}.") from None
+    except (pyarrow.ArrowException, OSError) as error:
+        problem = str(error).rstrip(".")
+        raise DatasetError(f"{path}: not a {path.suffix[1:]} file: {problem}.") from None
+    for name in ("path", "label"):
+        if table.column_names.count(name) > 1:
+            raise DatasetError(f"{path}: there are two columns {name!r}. Remove one.")
     if "path" not in table.column_names:
         raise DatasetError(
             f"{path}: there is no column 'path'. A manifest has the columns path and, for labelled "

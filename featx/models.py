@@ -10,7 +10,7 @@ import pyarrow
 import skops.io
 from numpy.typing import NDArray
 from pyarrow import csv, parquet
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import featx
@@ -191,13 +191,22 @@ def evaluate(
         raise ModelError(f"All {len(paths)} images are refused. The first: {computed.refused[0]}")
     truth = np.asarray(labels)[computed.kept]
     predicted = model[1:].predict(computed.outputs[0])
+    confusion = confusion_matrix(truth, predicted, labels=known)
     return Evaluation(
         known,
-        confusion_matrix(truth, predicted, labels=known),
+        confusion,
         float(np.mean(truth == predicted)),
-        float(balanced_accuracy_score(truth, predicted)),
+        balanced_accuracy(confusion),
         computed.refused,
     )
+
+
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Give the mean of the accuracies in each class of which there are images."""
+    # scikit-learn's function takes no confusion matrix, and warns where a class has no images.
+    counts = confusion.sum(axis=1)
+    there = counts > 0
+    return float(np.mean(np.diag(confusion)[there] / counts[there]))
 
 
 def write_predictions(

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,49 +20,100 @@ def as_text(path: Any) -> str:
 
 @contextmanager
 def new_folder(folder: str | Path) -> Iterator[Path]:
-    """Make a folder whole or not at all: work in one beside it, and rename that at the end."""
-    final = Path(folder)
-    if final.exists() and not (final.is_dir() and not any(final.iterdir())):
+    """Make a folder whole or not at all: work in another one, and move that at the end.
+
+    Into a folder that is there, and empty, the content is moved: it may be a mount point, or the
+    folder that the user is in.
+    """
+    final = _resolved(folder)
+    there = final.exists()
+    if there and not (final.is_dir() and not any(final.iterdir())):
         raise OutputError(
             f"{folder}: it exists already, and is not an empty folder. Remove it, or "
             "choose another name."
         )
-    try:
-        final.absolute().parent.mkdir(parents=True, exist_ok=True)
-        unfinished = Path(tempfile.mkdtemp(prefix=f".{final.name}-", dir=final.absolute().parent))
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}.") from None
-    try:
-        yield unfinished
-        unfinished.chmod(0o777 & ~_umask())
-        unfinished.rename(final.absolute())
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
+    with _place(folder, final if there else final.parent) as place:
+        try:
+            unfinished = Path(tempfile.mkdtemp(prefix=_prefix(final), dir=place))
+        except OSError as error:
+            raise _cannot_be_written(folder, error) from None
+        moved: list[Path] = []
+        try:
+            yield unfinished
+            if there:
+                moved += (entry.rename(final / entry.name) for entry in [*unfinished.iterdir()])
+                unfinished.rmdir()
+            else:
+                unfinished.chmod(0o777 & ~_umask())
+                unfinished.rename(final)
+        except BaseException:
+            for path in (unfinished, *moved):
+                _remove(path)
+            raise
 
 
 @contextmanager
 def new_file(file: str | Path) -> Iterator[Path]:
     """Write a file whole or not at all; one that is there is replaced at the end."""
-    final = Path(file).absolute()
+    final = _resolved(file)
     if final.is_dir():
         raise OutputError(f"{file}: is a folder, and a file is to be written.")
+    if final.exists() and not final.is_file():
+        raise OutputError(f"{file}: is a device or a pipe, and a file is to be written.")
+    with _place(file, final.parent) as place:
+        try:
+            handle, name = tempfile.mkstemp(prefix=_prefix(final), suffix=final.suffix, dir=place)
+        except OSError as error:
+            raise _cannot_be_written(file, error) from None
+        os.close(handle)
+        unfinished = Path(name)
+        try:
+            yield unfinished
+            unfinished.chmod(0o666 & ~_umask())
+            unfinished.rename(final)
+        except BaseException:
+            _remove(unfinished)
+            raise
+
+
+@contextmanager
+def _place(wanted: str | Path, folder: Path) -> Iterator[Path]:
+    """Make the folders above what is to be written; those made are removed if that fails."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{final.stem}-", suffix=final.suffix, dir=final.parent
-        )
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror}.") from None
-    os.close(handle)
-    unfinished = Path(name)
-    try:
-        yield unfinished
-        unfinished.chmod(0o666 & ~_umask())
-        unfinished.rename(final)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_be_written(wanted, error) from None
+        yield folder
     except BaseException:
-        unfinished.unlink(missing_ok=True)
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
         raise
+
+
+def _resolved(path: str | Path) -> Path:
+    """Follow links, so that what they lead to is written, and they stay."""
+    return Path(os.path.realpath(path))
+
+
+def _prefix(final: Path) -> str:
+    """Begin the hidden name under which work goes on; names may not be longer than 255 bytes."""
+    return f".{final.stem[:40]}-"
+
+
+def _cannot_be_written(wanted: str | Path, error: OSError) -> OutputError:
+    exists = isinstance(error, FileExistsError)
+    reason = "a folder above it is a file" if exists else error.strerror
+    return OutputError(f"{wanted}: cannot be written: {reason}.")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

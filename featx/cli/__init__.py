@@ -5,8 +5,10 @@ One file a command. Nothing heavy is imported before the command that needs it r
 """
 
 import os
+import signal
 import sys
 import warnings
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -38,6 +40,8 @@ app.add_typer(recipes.app, name="recipes")
 app.add_typer(datasets.app, name="datasets")
 app.command()(demo.demo)
 
+_INTERRUPTED = 128 + signal.SIGINT  # typer exits with it
+
 
 @app.callback(
     invoke_without_command=True,
@@ -66,8 +70,16 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.showwarning = _warn
+    # What is unfinished is removed when the system ends a run, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(arguments)
+    except SystemExit as end:
+        if end.code in (_INTERRUPTED, 128 + signal.SIGTERM):
+            print("featx: interrupted.", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # Whoever read the output has stopped; nothing more is to be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

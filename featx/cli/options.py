@@ -53,13 +53,15 @@ def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:
 
 def refused_as_data(refused: "Iterable[RefusedImage]") -> list[dict[str, str]]:
     """Give refused images as plain data."""
+    from featx.writing import as_text
+
     return [
-        {"path": _printable(image.path), "reason": image.reason, "detail": image.detail}
+        {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
         for image in refused
     ]
 
 
 def _printable(text: str) -> str:
     """Show what is no Unicode, or would move the cursor, as escapes."""
-    text = text.encode("utf-8", "backslashreplace").decode()
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

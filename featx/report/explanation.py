@@ -1,6 +1,7 @@
 """What every stage makes of one image, as pictures, down to the numbers and the answer."""
 
 import base64
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -124,11 +125,11 @@ def _picture(explanation: Explanation) -> bytes:
     high = 3.9 if most == 1 else 2.6 * len(outputs)
     figure = Figure(figsize=(wide, high), layout="constrained")
     title = f"{Path(explanation.image).name}: {explanation}"
-    figure.suptitle("\n".join(wrap(title, int(11 * wide))), fontsize=11)
+    figure.suptitle("\n".join(wrap(title, int(11 * wide))), fontsize=11, parse_math=False)
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
     for part, (stage, value) in zip(parts, outputs, strict=True):
         name = "\n".join(wrap(stage, int(9.5 * wide / columns)))
-        part.suptitle(name, fontsize=9, family="monospace")
+        part.suptitle(name, fontsize=9, family="monospace", parse_math=False)
         if value.ndim == 3:
             _draw_maps(part, value)
         elif len(value) <= _WRITTEN:
@@ -139,7 +140,10 @@ def _picture(explanation: Explanation) -> bytes:
         else:
             _draw_numbers(part.subplots(), value, explanation.names)
     file = BytesIO()
-    figure.savefig(file, format="png", dpi=100)
+    with warnings.catch_warnings():
+        # Letters of a file's name that the font lacks are drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(file, format="png", dpi=100)
     return file.getvalue()
 
 
