@@ -107,33 +107,38 @@ def _palette(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-#: Compression, and where the strips or tiles lie, and how long they are.
-_TIFF_TAGS = (259, 273, 279, 324, 325)
+#: Bytes that a value of each of TIFF's types takes.
+_TIFF_TYPES = MappingProxyType(
+    {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
+)
+#: Tags from here on are notes of programs.
+_TIFF_PRIVATE = 32768
 
 
 def _tiff(content: bytes) -> Damage | None:
     """Check that the first page's directory and pixels lie within the file."""
     order = "<" if content[:1] == b"I" else ">"
-    big = b"+" in content[2:4]
-    word, size = ("Q", 8) if big else ("I", 4)
+    word, size = ("Q", 8) if b"+" in content[2:4] else ("I", 4)
     (start,) = struct.unpack_from(order + word, content, size)
-    (count,) = struct.unpack_from(order + ("Q" if big else "H"), content, start)
-    start += 8 if big else 2
+    (count,) = struct.unpack_from(order + ("H" if size == 4 else "Q"), content, start)
+    start += 2 if size == 4 else 8
     entry = struct.Struct(f"{order}HH{word}")
-    tags: dict[int, tuple[int, ...]] = {}
-    if start + count * (entry.size + size) > len(content):
+    step = entry.size + size
+    if start + count * step + size > len(content):
         return _early("TIFF")
-    for place in range(start, start + count * (entry.size + size), entry.size + size):
+    tags: dict[int, tuple[int, ...]] = {}
+    for place in range(start, start + count * step, step):
         tag, kind, values = entry.unpack_from(content, place)
-        letter = {3: "H", 4: "I", 16: "Q"}.get(kind)
-        if tag not in _TIFF_TAGS or letter is None:
-            continue
+        length = values * _TIFF_TYPES.get(kind, 1)
         where = place + entry.size
-        if values * struct.calcsize(f"={letter}") > size:
+        if length > size:
             (where,) = struct.unpack_from(order + word, content, where)
-        if values > len(content):
+        if tag < _TIFF_PRIVATE and where + length > len(content):
             return _early("TIFF")
-        tags[tag] = struct.unpack_from(f"{order}{values}{letter}", content, where)
+        letter = {3: "H", 4: "I", 16: "Q"}.get(kind)
+        # Compression, and where the strips or tiles lie, and how long they are.
+        if letter and tag in (259, 273, 279, 324, 325):
+            tags[tag] = struct.unpack_from(f"{order}{values}{letter}", content, where)
     compression = tags.get(259, (1,))[0]
     if compression not in TiffImagePlugin.COMPRESSION_INFO:
         return "unsupported", f"its compression, TIFF's number {compression}, is not supported."

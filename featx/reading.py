@@ -412,11 +412,13 @@ def _read_with_pillow(
             raise OSError(f"{errors[0]} met an error")
         # Pillow turns TIFF files as it loads them.
         turned = 1 if known == "TIFF" else _orientation(opened.getexif)
-        if known == "PNG" and not np.asarray(opened)[-1].any():
-            # Rows that are missing are left at zero: time for a closer look.
-            found = damage.rows_missing(content)
-            if found is not None:
-                raise RefusedImage(path, *found)
+        if known == "PNG":
+            if not np.asarray(opened)[-1].any():
+                # Rows that are missing are left at zero: time for a closer look.
+                found = damage.rows_missing(content)
+                if found is not None:
+                    raise RefusedImage(path, *found)
+            _rescale_transparency(opened, depth=content[24])
         deep = _deep(path, opened, background)
         if deep is not None:
             pixels = np.repeat(deep[..., np.newaxis], 1 if mode == "gray" else 3, axis=2)
@@ -424,6 +426,15 @@ def _read_with_pillow(
             image = _opaque(path, opened, background).convert("RGB" if mode == "rgb" else "L")
             pixels = np.array(image).reshape(image.height, image.width, -1)
         return _turned(pixels, turned)
+
+
+def _rescale_transparency(image: Image.Image, depth: int) -> None:
+    """Bring the transparent colour from a PNG file's depth to that of Pillow's image."""
+    hidden = image.info.get("transparency")
+    if image.mode == "L" and isinstance(hidden, int):
+        image.info["transparency"] = hidden * 255 // (2**depth - 1)
+    elif image.mode == "RGB" and isinstance(hidden, tuple):
+        image.info["transparency"] = tuple(value >> (depth - 8) for value in hidden)
 
 
 def _opaque(path: _Path, image: Image.Image, background: Sequence[int]) -> Image.Image:

@@ -1,0 +1,18 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("featx", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("featx")
+
+
+@pytest.fixture(scope="session")
+def real_data():
+    """Give the folder of real images, which are not part of the project."""
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("FEATX_DATA", beside))
+    if not folder.is_dir():
+        pytest.skip(f"the real images are not in {folder}; FEATX_DATA says where they are")
+    return folder
