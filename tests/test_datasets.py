@@ -1,5 +1,6 @@
 import os
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from featx.datasets import (
 )
 
 CARDS = bundled.names("datasets")
+SEVEN = ["coast", "forest", "insidecity", "mountain", "opencountry", "street", "tallbuilding"]
 WANTED = (
     "Wanted: a folder of images, whose sub-folders are the classes; a glob; or a CSV or Parquet "
     "manifest with the columns path and label."
@@ -58,6 +60,13 @@ def message(function, *arguments, **named):
     with pytest.raises(DatasetError) as error:
         function(*arguments, **named)
     return str(error.value)
+
+
+def with_warnings(function, *arguments):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = function(*arguments)
+    return result, [str(one.message) for one in caught]
 
 
 IN_PHOTOS = [
@@ -146,15 +155,12 @@ def test_a_folder_that_may_not_be_read():
         user = os.geteuid()
         os.seteuid(65534 if user == 0 else user)
         try:
-            with pytest.warns(UserWarning) as warned:
-                listing = list_images(folder)
+            listing, warned = with_warnings(list_images, folder)
         finally:
             os.seteuid(user)
             (folder / "b").chmod(0o755)
     assert listed(listing, folder) == [("a/x.jpg", "a")]
-    assert [str(one.message) for one in warned] == [
-        f"{folder}/b: cannot be listed, and is left out: Permission denied."
-    ]
+    assert warned == [f"{folder}/b: cannot be listed, and is left out: Permission denied."]
 
 
 @pytest.mark.parametrize(
@@ -352,12 +358,9 @@ def test_labelled():
 
 
 def test_images_without_a_class():
-    with pytest.warns(UserWarning) as warned:
-        paths, labels = labelled(Listing(["1", "2", "3"], [None, "a", None]), "x")
-    assert (paths, labels.tolist()) == (["2"], ["a"])
-    assert [str(one.message) for one in warned] == [
-        "x: 2 of 3 files are in no class folder and are left out, for example 1."
-    ]
+    dataset, warned = with_warnings(labelled, Listing(["1", "2", "3"], [None, "a", None]), "x")
+    assert (dataset.paths, dataset.labels.tolist()) == (["2"], ["a"])
+    assert warned == ["x: 2 of 3 files are in no class folder and are left out, for example 1."]
     assert message(labelled, Listing(["1", "2"], [None, None]), "x") == (
         "x: none of the 2 images has a class. Put the images of each class into a sub-folder of "
         "its own."
@@ -403,8 +406,7 @@ def root(tmp_path, monkeypatch):
     """Lay out scenes8 as its card says, with one file in each class."""
     monkeypatch.delenv("FEATX_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
-    classes = "coast forest highway insidecity mountain opencountry street tallbuilding".split()
-    for name in classes:
+    for name in [*SEVEN, "highway"]:
         (tmp_path / "data/scenes8/train" / name).mkdir(parents=True)
         (tmp_path / "data/scenes8/train" / name / "1.jpg").touch()
     return tmp_path / "data"
@@ -426,9 +428,7 @@ def test_load_by_name(root, monkeypatch):
 def test_load_a_named_target(root):
     paths, labels = load_dataset("scenes8", "city-landscape", root)
     names = [Path(path).parent.name for path in paths]
-    assert names == [
-        *("coast", "forest", "insidecity", "mountain", "opencountry", "street", "tallbuilding")
-    ]
+    assert names == SEVEN
     city = {"insidecity", "street", "tallbuilding"}
     assert labels.tolist() == ["city" if name in city else "landscape" for name in names]
 

@@ -22,6 +22,26 @@ def mode_of(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
+def fail(make, path, error, *names):
+    """Begin a new folder with these files in it, or a new file, and fail."""
+    with make(path) as unfinished:
+        fill(unfinished, *names)
+        raise error
+
+
+def succeed(path, *names):
+    with new_folder(path) as unfinished:
+        fill(unfinished, *names)
+
+
+def fill(unfinished, *names):
+    if not names:
+        unfinished.write_text("new")
+    for name in names:
+        (unfinished / name).parent.mkdir(exist_ok=True)
+        (unfinished / name).touch()
+
+
 @pytest.fixture
 def umask():
     before = os.umask(0o027)
@@ -64,36 +84,30 @@ def test_paths_may_be_str_and_relative(tmp_path, monkeypatch):
 @pytest.mark.parametrize("make", [new_folder, new_file])
 @pytest.mark.parametrize("name", ["out", "new/newer/out"])
 def test_nothing_is_left_of_a_failure(tmp_path, make, name, error):
-    with pytest.raises(error), make(tmp_path / name) as unfinished:
-        if unfinished.is_dir():
-            (unfinished / "deep").mkdir()
-            (unfinished / "deep" / "x").touch()
-        raise error
+    with pytest.raises(error):
+        fail(make, tmp_path / name, error, *(["x", "deep/x"] if make is new_folder else []))
     assert everything(tmp_path) == []
 
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_a_failure_leaves_an_empty_folder_empty(tmp_path, error):
     (tmp_path / "out").mkdir()
-    with pytest.raises(error), new_folder(tmp_path / "out") as unfinished:
-        (unfinished / "x").touch()
-        raise error
+    with pytest.raises(error):
+        fail(new_folder, tmp_path / "out", error, "x", "deep/x")
     assert everything(tmp_path) == ["out"]
 
 
 def test_a_failure_leaves_a_file_as_it_is(tmp_path):
     (tmp_path / "out").write_text("old")
-    with pytest.raises(Stop), new_file(tmp_path / "out") as unfinished:
-        unfinished.write_text("new")
-        raise Stop
+    with pytest.raises(Stop):
+        fail(new_file, tmp_path / "out", Stop)
     assert everything(tmp_path) == ["out"]
     assert (tmp_path / "out").read_text() == "old"
 
 
 def test_a_failure_leaves_what_others_put_into_new_folders(tmp_path):
-    with pytest.raises(Stop), new_file(tmp_path / "a" / "b" / "out"):
-        (tmp_path / "a" / "theirs").touch()
-        raise Stop
+    with pytest.raises(Stop):
+        fail(new_folder, tmp_path / "a" / "b" / "out", Stop, "x", "../../theirs")
     assert everything(tmp_path) == ["a", "a/theirs"]
 
 
@@ -108,10 +122,8 @@ def test_moving_that_fails_half_way_is_undone(tmp_path, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="no more"), new_folder(tmp_path / "out") as unfinished:
-        for name in ("x", "y", "z"):
-            (unfinished / name).mkdir()
-            (unfinished / name / "file").touch()
+    with pytest.raises(OSError, match="no more"):
+        succeed(tmp_path / "out", "x/file", "y/file", "z/file")
     assert len(seen) == 2
     assert everything(tmp_path) == ["out"]
 
