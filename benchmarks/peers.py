@@ -1,0 +1,399 @@
+"""featx beside what users would write today: ratios of times, measured in one process.
+
+    python benchmarks/peers.py [section …]        sections: hog smoothing edges patterns folder
+                                                            memory imports
+
+Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
+Short jobs: the ratio of the least times, which is what the code costs when nothing disturbs it.
+Jobs of seconds: the median of the ratios of each turn. A ratio is marked "met" or "missed" by its
+goal and fails nothing; values that are not equal end the run with exit status 1.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import simplejpeg
+from scipy import ndimage
+from skimage.color import rgb2gray
+from skimage.feature import hog, match_template
+from skimage.io import imread
+from skimage.transform import resize
+from threadpoolctl import threadpool_limits
+
+from featx import (
+    HOG,
+    GaussianBlur,
+    OrientedEdges,
+    PatternMatch,
+    ReadImages,
+    Sobel,
+    Stream,
+    UniformBlur,
+)
+
+REFLECT = cv2.BORDER_REFLECT_101
+different = 0
+
+
+# Measuring and telling.
+
+
+def least(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 40) -> float:
+    """Time both in turns; their least time over ours."""
+    (ours_seconds, theirs_seconds), _ = times(ours, theirs, turns)
+    return min(theirs_seconds) / min(ours_seconds)
+
+
+def times(*jobs_and_turns):
+    """Run jobs in turns, once more to warm up; all times, and the last results."""
+    *jobs, turns = jobs_and_turns
+    results = [job() for job in jobs]
+    seconds = [[] for _ in jobs]
+    for _ in range(turns):
+        for n, job in enumerate(jobs):
+            started = time.perf_counter()
+            results[n] = job()
+            seconds[n].append(time.perf_counter() - started)
+    return seconds, results
+
+
+def tell_faster(what: str, ratio: float, goal: float) -> None:
+    """Print how many times faster than the peer featx is."""
+    tell(what, f"{ratio:.2f}x as fast", f">= {goal:g}", ratio >= goal)
+
+
+def tell_cost(what: str, ratio: float, goal: float) -> None:
+    """Print what featx takes in times what the peer takes."""
+    tell(what, f"{ratio:.3f} of it", f"<= {goal:g}", ratio <= goal)
+
+
+def tell(what: str, figure: str, goal: str, met: bool) -> None:
+    print(f"  {what:<66} {figure:>16}   goal {goal:<8} {'met' if met else 'missed'}", flush=True)
+
+
+def equal(what: str, ours, theirs, tolerance: float) -> None:
+    """Compare values, print the greatest difference, and remember where it is too great."""
+    global different
+    error = float(np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)).max())
+    good = np.shape(ours) == np.shape(theirs) and error <= tolerance
+    different += not good
+    print(f"  {what:<66} {error:>16.1e}   allowed {tolerance:<5g} {'' if good else 'DIFFERENT'}")
+
+
+def images(count: int, side: int, channels: int = 1):
+    """Noise, in which nothing is repeated."""
+    return np.random.default_rng(0).random((count, side, side, channels), np.float32)
+
+
+# The sections.
+
+
+def section_hog() -> None:
+    """HOG of 128 x 128 pixels, float32, against skimage.feature.hog."""
+    batch = images(256, 128)
+    stage = HOG().fit(batch)
+    few = batch[:4]
+    equal("values", stage.transform(few), [hog(x[..., 0].astype("f8")) for x in few], 1e-5)
+    one = batch[:1]
+    theirs = min(times(lambda: hog(batch[0, ..., 0]), 40)[0][0])
+
+    def per_image(job: Callable[[], object], count: int) -> float:
+        (ours, again), _ = times(job, lambda: hog(batch[0, ..., 0]), 20)
+        return min(theirs, *again) / (min(ours) / count)
+
+    tell_faster("a batch of 256, an image", per_image(lambda: stage.transform(batch), 256), 100)
+    tell_faster(
+        "a batch of 1, checks of parameters included",
+        per_image(lambda: [stage.transform(one) for _ in range(64)], 64),
+        100,
+    )
+    tell_faster(
+        "the stage's own work on one image",
+        per_image(lambda: [stage._transform_one(batch[0]) for _ in range(64)], 64),
+        100,
+    )
+
+
+def section_smoothing() -> None:
+    """GaussianBlur, UniformBlur, Sobel: 256 x 256 float32, against SciPy and OpenCV."""
+    batch = images(64, 256)
+    jobs = {
+        "GaussianBlur(sigma=2)": (
+            GaussianBlur(2.0),
+            lambda x: ndimage.gaussian_filter(x, 2.0, mode="mirror"),
+            lambda x, out: cv2.GaussianBlur(x, (17, 17), 2.0, dst=out, borderType=REFLECT),
+        ),
+        "UniformBlur(5)": (
+            UniformBlur(5),
+            lambda x: ndimage.uniform_filter(x, 5, mode="mirror"),
+            lambda x, out: cv2.blur(x, (5, 5), dst=out, borderType=REFLECT),
+        ),
+        'Sobel("vertical")': (
+            Sobel("vertical"),
+            lambda x: -ndimage.sobel(x, axis=1, mode="mirror"),
+            lambda x, out: cv2.Sobel(x, -1, 1, 0, dst=out, scale=-1, borderType=REFLECT),
+        ),
+    }
+    for name, (stage, scipy, bare) in jobs.items():
+        compare_smoothing(name, stage.fit(batch), scipy, bare, batch)
+
+
+def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
+    x = batch[0, ..., 0]
+
+    def loop():
+        result = np.empty(batch.shape, np.float32)
+        for image, out in zip(batch, result, strict=True):
+            bare(image, out)
+        return result
+
+    equal(f"{name}, values of SciPy", stage.transform([x])[0, ..., 0], scipy(x), 1e-5)
+    equal(f"{name}, values of OpenCV", stage.transform(batch), loop(), 1e-5)
+    ratio = least(lambda: stage.transform([x]), lambda: scipy(x), 200)
+    tell_faster(f"{name}, one image, against SciPy", ratio, 6)
+    ratio = least(lambda: stage._transform_one(batch[0]), lambda: scipy(x), 200)
+    tell_faster(f"{name}, one image without the checks, against SciPy", ratio, 6)
+    ratio = 1 / least(lambda: stage.transform(batch), loop)
+    tell_cost(f"{name}, 64 images, against a loop of OpenCV", ratio, 1.10)
+
+
+def edge_kernels(sigma: float, radius: int):
+    """Derivatives of a Gaussian in 8 directions, whose response to a unit step is one."""
+    rows, columns = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    t = np.arange(-radius, radius + 1)
+    profile = np.exp(-(t**2) / (2 * sigma**2))
+    gaussian = np.exp(-(rows**2 + columns**2) / (2 * sigma**2))
+    gaussian /= profile.sum() * (-t * profile)[:radius].sum()
+    angles = np.pi * np.arange(8) / 8
+    return [-(columns * np.sin(a) + rows * np.cos(a)) * gaussian for a in angles]
+
+
+def section_edges() -> None:
+    """OrientedEdges(8), 256 x 256, against 8 times cv2.filter2D with kernels of 15 x 15."""
+    for sigma in (1.0, 1.75, 2.0):
+        compare_edges(sigma, images(16, 256))
+
+
+def compare_edges(sigma: float, batch) -> None:
+    stage = OrientedEdges(8, sigma).fit(batch)
+    kernels = [kernel.astype(np.float32) for kernel in edge_kernels(sigma, 7)]
+
+    def bank(x, kernels=kernels):
+        return np.stack([cv2.filter2D(x, -1, k, borderType=REFLECT) for k in kernels], axis=2)
+
+    x = batch[0, ..., 0]
+    ideal = bank(x.astype(np.float64), edge_kernels(sigma, int(9 * sigma) + 1))
+    ours = stage.transform([x])[0]
+    equal(f"sigma {sigma:g}: off the ideal, in float64", ours, ideal, 1e-5)
+    our_error, their_error = np.abs(ours - ideal).max(), np.abs(bank(x) - ideal).max()
+    figure = f"{our_error:.0e} to {their_error:.0e}"
+    tell(f"sigma {sigma:g}: error, to that of filter2D", figure, "<= it", our_error <= their_error)
+    ratio = least(lambda: stage.transform([x]), lambda: bank(x), 15)
+    tell_faster(f"sigma {sigma:g}: one image", ratio, 10)
+    ratio = least(lambda: stage.transform(batch), lambda: [bank(x) for x in batch[..., 0]], 4)
+    tell_faster(f"sigma {sigma:g}: 16 images", ratio, 10)
+
+
+def section_patterns() -> None:
+    """Normalised cross-correlation, 31 x 31 in 256 x 256, against skimage's match_template."""
+    pattern = np.random.default_rng(1).random((31, 31, 3), np.float32)
+    compare_patterns("grey", images(16, 256)[..., 0], pattern[..., 0])
+    compare_patterns("colour", images(16, 256, 3), pattern)
+
+
+def compare_patterns(name: str, batch, pattern) -> None:
+    one, several = list(batch[:1]), list(batch)
+    stage = PatternMatch(pattern, method="ncc").fit(one)
+    expected = match_template(batch[0].astype(np.float64), pattern.astype(np.float64))
+    equal(f"{name}: values", stage.transform(one).squeeze(), expected.squeeze(), 1e-5)
+    ratio = least(lambda: stage.transform(one), lambda: match_template(batch[0], pattern))
+    tell_faster(f"{name}: one image", ratio, 3)
+    theirs = lambda: [match_template(x, pattern) for x in several]  # noqa: E731
+    tell_faster(f"{name}: 16 images", least(lambda: stage.transform(several), theirs, 4), 3)
+
+
+def write_photographs(folder: Path, count: int, side: tuple[int, int], prefix: str) -> list[str]:
+    """Write JPEGs that look like nature to a decoder: smooth noise, a few edges, fine grain."""
+    rng = np.random.default_rng(len(prefix) + count)
+    paths = []
+    for n in range(count):
+        height, width = side[0] + int(rng.integers(-16, 17)), side[1] + int(rng.integers(-16, 17))
+        picture = np.zeros((height, width, 3), np.float32)
+        for step in (8, 32):
+            coarse = rng.random((height // step + 2, width // step + 2, 3), np.float32)
+            picture += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        for _ in range(6):
+            left, top = int(rng.integers(width)), int(rng.integers(height))
+            colour = rng.random(3).tolist()
+            cv2.rectangle(picture, (left, top), (left + width // 4, top + height // 4), colour, -1)
+        picture = picture * 110 + rng.normal(0, 4, picture.shape)
+        pixels = np.clip(picture, 0, 255).astype(np.uint8)
+        path = folder / f"{prefix}{n:04}.jpg"
+        path.write_bytes(simplejpeg.encode_jpeg(pixels, quality=90, colorsubsampling="420"))
+        paths.append(str(path))
+    return paths
+
+
+def decode_alone(paths: list[str]) -> None:
+    for path in paths:
+        simplejpeg.decode_jpeg(Path(path).read_bytes(), colorspace="GRAY")
+
+
+def scikit_image_loop(paths: list[str]) -> list:
+    return [hog(resize(rgb2gray(imread(path)), (128, 128), anti_aliasing=True)) for path in paths]
+
+
+def opencv_loop(paths: list[str]) -> list:
+    """HOG from OpenCV's gradients and numpy's histograms; OpenCV 5 has none of its own."""
+    vectors = []
+    cell = np.arange(128) // 8
+    offsets = (cell[:, None] * 16 + cell) * 9
+    for path in paths:
+        image = cv2.resize(
+            cv2.imread(path, cv2.IMREAD_GRAYSCALE), (128, 128), interpolation=cv2.INTER_AREA
+        )
+        dx = cv2.Sobel(image, cv2.CV_32F, 1, 0, ksize=1)
+        dy = cv2.Sobel(image, cv2.CV_32F, 0, 1, ksize=1)
+        length, angle = cv2.cartToPolar(dx, dy, angleInDegrees=True)
+        entry = offsets + np.minimum(angle % 180 // 20, 8).astype(np.int64)
+        cells = np.bincount(entry.ravel(), length.ravel(), 16 * 16 * 9).reshape(16, 16, 9)
+        blocks = np.lib.stride_tricks.sliding_window_view(cells, (3, 3), axis=(0, 1))
+        blocks = blocks.transpose(0, 1, 3, 4, 2).reshape(14 * 14, 81)
+        blocks = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + 1e-10)
+        blocks = np.minimum(blocks, 0.2)
+        blocks = blocks / np.sqrt((blocks**2).sum(axis=1, keepdims=True) + 1e-10)
+        vectors.append(blocks.ravel())
+    return vectors
+
+
+def hog_stream(**parameters) -> Stream:
+    return Stream([ReadImages(size=(128, 128), mode="gray"), HOG()], **parameters)
+
+
+def section_folder() -> None:
+    """1,000 small and 200 large JPEGs to HOG, with Stream."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_photographs(Path(folder), 1000, (256, 256), "small")
+        paths += write_photographs(Path(folder), 200, (1200, 1600), "large")
+        paths = [paths[n] for n in np.random.default_rng(0).permutation(len(paths))]
+        one, two = hog_stream().fit(paths), hog_stream(n_jobs=2).fit(paths)
+        reader, features = ReadImages(size=(128, 128), mode="gray"), HOG()
+        singles = [features.transform(reader.transform([path]))[0] for path in paths[:100]]
+        equal("Stream equals its stages one by one", one.transform(paths[:100]), singles, 0)
+        equal("two threads equal one", two.transform(paths), one.transform(paths), 0)
+
+        (ours, decoding, ours_two, opencv), _ = times(
+            lambda: one.transform(paths),
+            lambda: decode_alone(paths),
+            lambda: two.transform(paths),
+            lambda: opencv_loop(paths),
+            5,
+        )
+
+        def ratio(above, below):
+            return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+        print(
+            f"  seconds, one thread {min(ours):.2f}, two {min(ours_two):.2f}, "
+            f"decoding alone {min(decoding):.2f}, OpenCV loop {min(opencv):.2f}"
+        )
+        tell_cost("one thread, against decoding alone", ratio(ours, decoding), 1.15)
+        tell_faster("two threads, against one", ratio(ours, ours_two), 1.6)
+        tell_faster("one thread, against a loop of OpenCV", ratio(opencv, ours), 4)
+        tell_faster("two threads, against a loop of OpenCV", ratio(opencv, ours_two), 4)
+        # A subset in the mix of the whole: 100 small and 20 large.
+        small = [path for path in paths if "small" in path][:100]
+        large = [path for path in paths if "large" in path][:20]
+        started = time.perf_counter()
+        scikit_image_loop(small + large)
+        scaled = 10 * (time.perf_counter() - started)
+        tell_faster(
+            "two threads, against a loop of scikit-image (120 files, x 10)",
+            scaled / statistics.median(ours_two),
+            30,
+        )
+
+
+PEAK = """
+import resource, sys
+sys.path.insert(0, sys.argv[2])
+from peers import hog_stream
+from pathlib import Path
+paths = sorted(map(str, Path(sys.argv[1]).iterdir()))
+stream = hog_stream(n_jobs=2).fit(paths)
+count = sum(len(chunk.kept) for chunk in stream.iterate(paths * int(sys.argv[3])))
+assert count == 2000 * int(sys.argv[3])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def section_memory() -> None:
+    """Peak memory of Stream.iterate to HOG: 20,000 files against 2,000, in fresh processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_photographs(Path(folder), 2000, (256, 256), "small")
+        here = str(Path(__file__).parent)
+        peaks = []
+        for repeats in ("1", "10"):
+            command = [sys.executable, "-c", PEAK, folder, here, repeats]
+            # Through a shell: Linux counts the memory of the process that starts another as its.
+            command = ["sh", "-c", '"$@"; exit $?', "sh", *command]
+            peaks.append(int(subprocess.run(command, capture_output=True, check=True).stdout))
+    print(f"  MB, 2,000 files {peaks[0] / 1024:.0f}, 20,000 files {peaks[1] / 1024:.0f}")
+    tell_cost("20,000 files, against 2,000", peaks[1] / peaks[0], 1.10)
+
+
+def section_imports() -> None:
+    """Start-up, against importing numpy; medians of interleaved runs."""
+    commands = {
+        "import numpy": [sys.executable, "-c", "import numpy"],
+        "import featx": [sys.executable, "-c", "import featx"],
+        "featx --help": [sys.executable, "-c", "from featx.cli import main; main(['--help'])"],
+    }
+    script = Path(sys.executable).with_name("featx")
+    commands["featx --help"] = [str(script), "--help"]
+    if not script.exists():
+        print("  featx --help: the script is not installed")
+        del commands["featx --help"]
+    jobs = [
+        lambda command=command: subprocess.run(command, capture_output=True, check=True)
+        for command in commands.values()
+    ]
+    seconds, _ = times(*jobs, 15)
+    typical = dict(zip(commands, map(statistics.median, seconds), strict=True))
+    print("  seconds: " + ", ".join(f"{name} {value:.3f}" for name, value in typical.items()))
+    for name, goal in (("import featx", 2), ("featx --help", 3)):
+        if name in typical:
+            tell_cost(
+                f"{name}, against import numpy", typical[name] / typical["import numpy"], goal
+            )
+
+
+SECTIONS = {
+    name.removeprefix("section_"): section
+    for name, section in list(globals().items())
+    if name.startswith("section_")
+}
+
+
+def main(names: list[str]) -> int:
+    cv2.setNumThreads(1)
+    unknown = set(names) - set(SECTIONS)
+    if unknown:
+        print(f"No such section: {', '.join(sorted(unknown))}. There are {', '.join(SECTIONS)}.")
+        return 2
+    for name in names or SECTIONS:
+        print(f"{name}: {SECTIONS[name].__doc__}", flush=True)
+        with threadpool_limits(1):
+            SECTIONS[name]()
+    return 1 if different else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
