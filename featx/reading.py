@@ -111,7 +111,9 @@ class ReadImages(ImageStage):
 
     Notes
     -----
-    Takes paths (str, bytes or `pathlib.Path`); arrays pass through unchanged. Gives uint8, or
+    Takes paths (str, bytes or `pathlib.Path`), or images as arrays (height, width, c), which are
+    brought to ``size`` and, from three channels, to grey, so that a recipe gives the same for the
+    pixels of a file as for the file; otherwise they are unchanged. Gives uint8, or
     uint16 for grey files of 16 bits and float32 for files of floating point in [0, 1]; colour of
     16 bits is read with 8. Formats are told by content, not by name: JPEG, PNG, GIF (first
     frame), TIFF (first page), BMP, WebP, PPM, PGM and PBM. EXIF orientation is applied; colour
@@ -168,20 +170,30 @@ class ReadImages(ImageStage):
 
     def _transform_one(self, image: Any) -> Pixels:
         if isinstance(image, np.ndarray):
-            return image
-        least = (self.size[0], self.size[1]) if self.size and self.reduced_decoding else None
-        pixels = read_image(image, self.mode, tuple(self.background), self.max_pixels, least)
-        if self.size is None:
+            pixels = _as_read(image, self.mode)
+        else:
+            least = (self.size[0], self.size[1]) if self.size and self.reduced_decoding else None
+            pixels = read_image(image, self.mode, tuple(self.background), self.max_pixels, least)
+        if self.size is None or pixels.dtype not in _PIXELS:
             return pixels
-        return fit_to(pixels, (self.size[0], self.size[1]), self._fit_to_size, self._background())
-
-    def _background(self) -> tuple[int, ...]:
-        if self.mode == "rgb":
-            return tuple(self.background)
-        return (_gray(self.background),)
+        pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+        background = tuple(self.background)
+        if pixels.shape[2] != 3:
+            background = (_gray(background),) * pixels.shape[2]
+        return fit_to(pixels, (self.size[0], self.size[1]), self._fit_to_size, background)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return ["gray"] if self.mode == "gray" else ["red", "green", "blue"]
+
+
+def _as_read(image: Pixels, mode: str) -> Pixels:
+    """Give an array as a file of its pixels would have been read."""
+    if mode != "gray" or image.shape[2:] != (3,) or image.dtype not in _PIXELS:
+        return image
+    if image.dtype.kind == "f":
+        return np.asarray(image @ np.array([[0.299], [0.587], [0.114]], image.dtype))
+    gray = _gray(np.moveaxis(image.astype(np.int64), 2, 0))
+    return np.asarray(gray, image.dtype)[..., np.newaxis]
 
 
 def read_image(
@@ -265,14 +277,17 @@ def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[in
         return np.ascontiguousarray(scaled[top : top + rows, left : left + columns])
     if fit == "shrink":
         return scaled
-    whole = 1.0 if pixels.dtype == np.float32 else np.iinfo(pixels.dtype).max
+    floating = pixels.dtype.kind == "f"
+    whole = 1.0 if floating else np.iinfo(pixels.dtype).max
     filled = np.asarray(background) / 255 * whole
     padded = np.empty((rows, columns, pixels.shape[2]), pixels.dtype)
-    padded[:] = filled if pixels.dtype == np.float32 else np.rint(filled)
+    padded[:] = filled if floating else np.rint(filled)
     padded[top : top + inner[0], left : left + inner[1]] = scaled
     return padded
 
 
+# What can be resized; the next stage says what is wrong with anything else.
+_PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
 # Above this many pixels, factors that are no whole numbers are averaged by a loop of our own.
 _LARGE = 512 * 512
 
@@ -467,7 +482,8 @@ def _deep(path: _Path, image: Image.Image, background: Sequence[int]) -> Pixels 
     return None
 
 
-def _gray(color: Sequence[int]) -> int:
+def _gray(color: Any) -> Any:
+    """Give the grey value of a colour of whole numbers, rounded as in files."""
     red, green, blue = color
     return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
 

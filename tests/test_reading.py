@@ -547,6 +547,25 @@ def test_arrays_pass_through():
     np.testing.assert_array_equal(result[1], images[1])
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"mode": "gray"},
+        {"mode": "gray", "size": (5, 9)},
+        {"mode": "gray", "size": (60, 99), "fit": "pad", "background": (9, 99, 199)},
+        {"size": (60, 9), "fit": "crop"},
+        {"size": (7, 99), "fit": "pad", "background": (9, 99, 199)},
+    ],
+)
+def test_arrays_are_brought_to_size_and_grey_as_files_are(parameters, tmp_path):
+    reader = ReadImages(**parameters)
+    (tmp_path / "image.png").write_bytes(encode(RGB, "PNG"))
+    expected = reader.transform([tmp_path / "image.png"])
+    np.testing.assert_array_equal(reader.transform([RGB]), expected)
+    float32 = reader.transform([RGB.astype(np.float32) / 255])
+    np.testing.assert_allclose(float32, expected / 255, rtol=0, atol=1.1 / 255)
+
+
 @pytest.mark.parametrize("turned", [1, 6])
 def test_reduced_decoding_is_close_and_never_below_the_size(read, turned):
     image = smooth(1, 400, 320)
