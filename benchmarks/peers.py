@@ -4,8 +4,9 @@
                                                             memory imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
-Short jobs: the ratio of the least times, which is what the code costs when nothing disturbs it.
-Jobs of seconds: the median of the ratios of each turn. A ratio is marked "met" or "missed" by its
+Short jobs run in turns of five calls, so that neither finds its memory as the other left it; the
+ratio is that of the least times, which is what the code costs when nothing disturbs it. Of jobs
+of seconds, it is the median of the ratios of each turn. A ratio is marked "met" or "missed" by its
 goal and fails nothing; values that are not equal end the run with exit status 1.
 """
 
@@ -45,23 +46,27 @@ different = 0
 # Measuring and telling.
 
 
-def least(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 40) -> float:
-    """Time both in turns; their least time over ours."""
-    (ours_seconds, theirs_seconds), _ = times(ours, theirs, turns)
+def least(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 10) -> float:
+    """Time both in turns of five calls each; their least time over ours."""
+    ours_seconds, theirs_seconds = times(ours, theirs, turns=turns, calls=5)
     return min(theirs_seconds) / min(ours_seconds)
 
 
-def times(*jobs_and_turns):
-    """Run jobs in turns, once more to warm up; all times, and the last results."""
-    *jobs, turns = jobs_and_turns
-    results = [job() for job in jobs]
-    seconds = [[] for _ in jobs]
-    for _ in range(turns):
-        for n, job in enumerate(jobs):
-            started = time.perf_counter()
-            results[n] = job()
-            seconds[n].append(time.perf_counter() - started)
-    return seconds, results
+def times(*jobs: Callable[[], object], turns: int, calls: int = 1) -> list[list[float]]:
+    """Time each call of the jobs, in turns, after one to warm up."""
+    seconds: list[list[float]] = [[] for _ in jobs]
+    for turn in range(turns + 1):
+        for job, taken in zip(jobs, seconds, strict=True):
+            for _ in range(calls if turn else 1):
+                started = time.perf_counter()
+                job()
+                if turn:
+                    taken.append(time.perf_counter() - started)
+    return seconds
+
+
+def repeated(job: Callable[[], object], count: int) -> Callable[[], object]:
+    return lambda: [None for _ in range(count) if job() is None]
 
 
 def tell_faster(what: str, ratio: float, goal: float) -> None:
@@ -102,23 +107,16 @@ def section_hog() -> None:
     few = batch[:4]
     equal("values", stage.transform(few), [hog(x[..., 0].astype("f8")) for x in few], 1e-5)
     one = batch[:1]
-    theirs = min(times(lambda: hog(batch[0, ..., 0]), 40)[0][0])
-
-    def per_image(job: Callable[[], object], count: int) -> float:
-        (ours, again), _ = times(job, lambda: hog(batch[0, ..., 0]), 20)
-        return min(theirs, *again) / (min(ours) / count)
-
-    tell_faster("a batch of 256, an image", per_image(lambda: stage.transform(batch), 256), 100)
-    tell_faster(
-        "a batch of 1, checks of parameters included",
-        per_image(lambda: [stage.transform(one) for _ in range(64)], 64),
-        100,
-    )
-    tell_faster(
-        "the stage's own work on one image",
-        per_image(lambda: [stage._transform_one(batch[0]) for _ in range(64)], 64),
-        100,
-    )
+    jobs = {
+        "a batch of 256, an image": lambda: stage.transform(batch),
+        "batches of 1, with their checks of parameters": repeated(
+            lambda: stage.transform(one), 256
+        ),
+        "the stage's own work": repeated(lambda: stage._transform_one(batch[0]), 256),
+    }
+    for name, job in jobs.items():
+        ratio = least(job, lambda: hog(batch[0, ..., 0]))
+        tell_faster(name, 256 * ratio, 100)
 
 
 def section_smoothing() -> None:
@@ -156,9 +154,9 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
 
     equal(f"{name}, values of SciPy", stage.transform([x])[0, ..., 0], scipy(x), 1e-5)
     equal(f"{name}, values of OpenCV", stage.transform(batch), loop(), 1e-5)
-    ratio = least(lambda: stage.transform([x]), lambda: scipy(x), 200)
+    ratio = least(lambda: stage.transform([x]), lambda: scipy(x), 40)
     tell_faster(f"{name}, one image, against SciPy", ratio, 6)
-    ratio = least(lambda: stage._transform_one(batch[0]), lambda: scipy(x), 200)
+    ratio = least(lambda: stage._transform_one(batch[0]), lambda: scipy(x), 40)
     tell_faster(f"{name}, one image without the checks, against SciPy", ratio, 6)
     ratio = 1 / least(lambda: stage.transform(batch), loop)
     tell_cost(f"{name}, 64 images, against a loop of OpenCV", ratio, 1.10)
@@ -195,9 +193,9 @@ def compare_edges(sigma: float, batch) -> None:
     our_error, their_error = np.abs(ours - ideal).max(), np.abs(bank(x) - ideal).max()
     figure = f"{our_error:.0e} to {their_error:.0e}"
     tell(f"sigma {sigma:g}: error, to that of filter2D", figure, "<= it", our_error <= their_error)
-    ratio = least(lambda: stage.transform([x]), lambda: bank(x), 15)
+    ratio = least(lambda: stage.transform([x]), lambda: bank(x), 4)
     tell_faster(f"sigma {sigma:g}: one image", ratio, 10)
-    ratio = least(lambda: stage.transform(batch), lambda: [bank(x) for x in batch[..., 0]], 4)
+    ratio = least(lambda: stage.transform(batch), lambda: [bank(x) for x in batch[..., 0]], 1)
     tell_faster(f"sigma {sigma:g}: 16 images", ratio, 10)
 
 
@@ -216,7 +214,7 @@ def compare_patterns(name: str, batch, pattern) -> None:
     ratio = least(lambda: stage.transform(one), lambda: match_template(batch[0], pattern))
     tell_faster(f"{name}: one image", ratio, 3)
     theirs = lambda: [match_template(x, pattern) for x in several]  # noqa: E731
-    tell_faster(f"{name}: 16 images", least(lambda: stage.transform(several), theirs, 4), 3)
+    tell_faster(f"{name}: 16 images", least(lambda: stage.transform(several), theirs, 2), 3)
 
 
 def write_photographs(folder: Path, count: int, side: tuple[int, int], prefix: str) -> list[str]:
@@ -289,12 +287,12 @@ def section_folder() -> None:
         equal("Stream equals its stages one by one", one.transform(paths[:100]), singles, 0)
         equal("two threads equal one", two.transform(paths), one.transform(paths), 0)
 
-        (ours, decoding, ours_two, opencv), _ = times(
+        ours, decoding, ours_two, opencv = times(
             lambda: one.transform(paths),
             lambda: decode_alone(paths),
             lambda: two.transform(paths),
             lambda: opencv_loop(paths),
-            5,
+            turns=5,
         )
 
         def ratio(above, below):
@@ -365,7 +363,7 @@ def section_imports() -> None:
         lambda command=command: subprocess.run(command, capture_output=True, check=True)
         for command in commands.values()
     ]
-    seconds, _ = times(*jobs, 15)
+    seconds = times(*jobs, turns=15)
     typical = dict(zip(commands, map(statistics.median, seconds), strict=True))
     print("  seconds: " + ", ".join(f"{name} {value:.3f}" for name, value in typical.items()))
     for name, goal in (("import featx", 2), ("featx --help", 3)):
