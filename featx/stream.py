@@ -9,10 +9,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from numbers import Integral
+from threading import Lock
 from typing import Any, ClassVar, Self
 from warnings import warn
 
@@ -21,13 +21,14 @@ import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from featx.constraints import Options, StrOptions, natural, validate
 from featx.reading import RefusedImage
-from featx.stage import Batch
+from featx.stage import Batch, ImageStage
 
 
 class Stream(TransformerMixin, BaseEstimator):
@@ -128,11 +129,7 @@ class Stream(TransformerMixin, BaseEstimator):
         """
         graph = self._graph()
         if len(X) == 0:
-            value: Any = X
-            for node in graph.nodes:
-                if node.stage is not None:
-                    value = node.stage.transform(value)
-            return value
+            return graph.values(X)[graph.outputs[0]]
         (result,) = self._collect(graph, X, self.refused)
         return result
 
@@ -192,7 +189,12 @@ class Stream(TransformerMixin, BaseEstimator):
         validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
         if len(self.stages) == 0:
             raise ValueError("Stream: stages is empty. Give one stage at least.")
-        return Graph.of([self.stages])
+        graph = Graph.of([self.stages])
+        for node in graph.nodes:
+            # Before any image is read: else each image would be refused for it.
+            if isinstance(node.stage, ImageStage):
+                node.stage._check_parameters()
+        return graph
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
         chunks = graph.run(X, self.chunk_size, self.n_jobs)
@@ -249,7 +251,7 @@ class Graph:
         """Take all items through the graph, a few chunks at a time, and keep their order."""
         chunks = _batched(items, chunk_size)
         workers = joblib.effective_n_jobs(n_jobs)
-        with _one_thread_inside():
+        with _one_thread_inside:
             if workers == 1:
                 yield from map(self.run_chunk, chunks)
                 return
@@ -271,27 +273,29 @@ class Graph:
 
         An image that a stage cannot take is refused by itself, with the stage's words.
         """
-        try:
-            return self._run(items)
-        except ValueError as error:
-            if len(items) == 1:
-                refused = _refusal(items[0], error)
-                return Chunk(items, [[] for _ in self.outputs], {0: refused})
-            singles = [self.run_chunk([item]) for item in items]
-            if not any(single.refused for single in singles):
-                raise  # each image will do by itself, so it is their sizes that do not agree
         chunk = Chunk(items, [], {})
-        for index, single in enumerate(singles):
-            if single.refused:
-                chunk.refused[index] = single.refused[0]
-            chunk.seconds.update(single.seconds)
-        kept = [single for single in singles if not single.refused]
-        chunk.outputs = [
-            join([single.outputs[index] for single in kept]) for index in range(len(self.outputs))
-        ]
+        values: dict[Node, Any] = {}
+        uses = self._uses.copy()
+        for node in self.nodes:
+            started = time.thread_time()
+            try:
+                values[node] = _value(node, items, values)
+            except NotFittedError:
+                raise
+            except ValueError as error:
+                values = _one_by_one(node, chunk, values, error)
+            chunk.seconds[node] = time.thread_time() - started  # type: ignore[assignment]
+            if len(chunk.refused) == len(items):
+                chunk.outputs = [[] for _ in self.outputs]
+                return chunk
+            for source in node.inputs:
+                uses[source] -= 1
+                if uses[source] == 0:
+                    del values[source]
+        chunk.outputs = [values[node] for node in self.outputs]
         return chunk
 
-    def values(self, items: list[Any]) -> dict[Node, Any]:
+    def values(self, items: Batch) -> dict[Node, Any]:
         """Give what every node gives for these images."""
         values: dict[Node, Any] = {}
         for node in self.nodes:
@@ -320,20 +324,6 @@ class Graph:
             for source in node.inputs:
                 self._add(source)
             self.nodes.append(node)
-
-    def _run(self, items: list[Any]) -> Chunk:
-        values: dict[Node, Any] = {}
-        seconds: Counter[Node] = Counter()
-        uses = self._uses.copy()
-        for node in self.nodes:
-            started = time.thread_time()
-            values[node] = _value(node, items, values)
-            seconds[node] = time.thread_time() - started  # type: ignore[assignment]
-            for source in node.inputs:
-                uses[source] -= 1
-                if uses[source] == 0:
-                    del values[source]
-        return Chunk(items, [values[node] for node in self.outputs], {}, seconds)
 
 
 @dataclass
@@ -479,9 +469,38 @@ def learns(stage: Any) -> bool:
     return bool(getattr(stage, "learns", get_tags(stage).requires_fit))
 
 
-def _value(node: Node, items: list[Any], values: dict[Node, Any]) -> Any:
+def _one_by_one(
+    node: Node, chunk: Chunk, values: dict[Node, Any], error: ValueError
+) -> dict[Node, Any]:
+    """Compute a node's value image by image, after its batch raised an error.
+
+    Images that raise one by themselves are refused, and the values without them are given.
+    """
+    kept = chunk.kept
+    results, good = [], []
+    for place, index in enumerate(kept):
+        single = {source: values[source][place : place + 1] for source in node.inputs}
+        try:
+            results.append(_value(node, [chunk.items[index]], single))
+        except ValueError as own:
+            chunk.refused[index] = _refusal(chunk.items[index], own)
+        else:
+            good.append(place)
+    if len(good) == len(kept):
+        raise error  # each image will do by itself, so it is their sizes that do not agree
+    values = {source: _rows(value, good) for source, value in values.items()}
+    return {**values, node: join(results)}
+
+
+def _rows(batch: Any, places: list[int]) -> Any:
+    return batch[places] if isinstance(batch, np.ndarray) else [batch[place] for place in places]
+
+
+def _value(node: Node, items: Batch, values: dict[Node, Any]) -> Any:
     if node.stage is not None:
-        return node.stage.transform(values[node.inputs[0]])
+        result = node.stage.transform(values[node.inputs[0]])
+        # scikit-learn can be set to give data frames.
+        return result.to_numpy() if hasattr(result, "to_numpy") else result
     if not node.inputs:
         return items
     parts = [values[source] for source in node.inputs]
@@ -513,13 +532,29 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield chunk
 
 
-@contextmanager
-def _one_thread_inside() -> Iterator[None]:
-    """Leave the processors to the workers: OpenCV and BLAS use one thread in each."""
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with threadpool_limits(1):
-            yield
-    finally:
-        cv2.setNumThreads(threads)
+class _OneThreadInside:
+    """Leave the processors to the workers: OpenCV and BLAS use one thread in each.
+
+    Streams may run side by side and end in any order: the last restores what the first found.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._running = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._running == 0:
+                self._opencv, self._others = cv2.getNumThreads(), threadpool_limits(1)
+                cv2.setNumThreads(1)
+            self._running += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._running -= 1
+            if self._running == 0:
+                cv2.setNumThreads(self._opencv)
+                self._others.restore_original_limits()
+
+
+_one_thread_inside = _OneThreadInside()
