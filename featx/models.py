@@ -305,7 +305,12 @@ def class_scores(classifier: Pipeline, vectors: Any) -> tuple[str, NDArray[np.fl
     """Give "probability" or "score", and one for each class, in the classifier's order."""
     if hasattr(classifier, "predict_proba"):
         return "probability", classifier.predict_proba(vectors)
-    scores = classifier.decision_function(vectors)
-    if scores.ndim == 1:
-        scores = np.stack([-scores, scores], axis=1)
-    return "score", scores
+    if hasattr(classifier, "decision_function"):
+        scores = classifier.decision_function(vectors)
+        if scores.ndim == 1:
+            scores = np.stack([-scores, scores], axis=1)
+        if scores.shape[1] == len(classifier.classes_):
+            return "score", scores
+    # Nearest centroids may have no scores, and pairs of classes have others.
+    predicted = classifier.predict(vectors)[:, np.newaxis]
+    return "score", (predicted == classifier.classes_).astype(np.float64)
