@@ -3,6 +3,8 @@
 import hashlib
 import inspect
 import json
+import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,7 +44,8 @@ ESTIMATORS = {
     }.items()
     for name in listed.split()
 }
-_LARGEST = 1_000_000  # bytes; recipes are short, and what is longer is no recipe
+_LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
+_DEEPEST = 20  # lists in lists; a recipe has a handful
 
 
 class RecipeError(ValueError):
@@ -98,8 +101,6 @@ def load_recipe(recipe: str | Path) -> Pipeline:
 def read_recipe(recipe: str | Path) -> Recipe:
     """Read and check a recipe; as `load_recipe`, with its title and source."""
     path = find_recipe(recipe)
-    if path.stat().st_size > _LARGEST:
-        raise RecipeError(f"{path}: larger than a recipe may be ({_LARGEST} bytes).")
     fields = _fields(path, _compose(path))
     steps = fields.get("steps")
     if not isinstance(steps, yaml.SequenceNode) or not steps.value:
@@ -108,12 +109,13 @@ def read_recipe(recipe: str | Path) -> Recipe:
     count = next((i for i, step in enumerate(built) if not _is_stage(step)), len(built))
     if count == 0:
         raise _wrong(path, steps.value[0], "the first step must be a stage, such as ReadImages.")
+    _check_order(path, steps.value, built)
     return Recipe(
         name=path.stem,
         title=_text(path, fields, "title"),
         source=_text(path, fields, "source"),
         path=path,
-        steps=yaml.SafeLoader("").construct_object(steps, deep=True),
+        steps=_plain(path, steps),
         pipeline=make_pipeline(Stream(built[:count]), *built[count:]),
     )
 
@@ -121,7 +123,8 @@ def read_recipe(recipe: str | Path) -> Recipe:
 def find_recipe(recipe: str | Path) -> Path:
     """Find the file of a recipe, by its name or its path."""
     path = bundled.find("pipelines", str(recipe)) or Path(recipe)
-    if not path.is_file():
+    # Path.is_file raises an error for some names.
+    if not os.path.isfile(path):
         hint = bundled.nearest(str(recipe), bundled.names("pipelines"))
         raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
     return path
@@ -132,22 +135,57 @@ def stage_names() -> list[str]:
     return [name for name in featx.__dir__() if name[0].isupper() and name != "Stream"]
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain YAML, in which 1e-3 is a number, as in every newer version of YAML."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
 def _compose(path: Path) -> yaml.Node:
-    """Parse YAML to nodes, which know their lines; aliases could explode and are refused."""
+    """Parse YAML to nodes, which know their lines, and refuse what could run or explode."""
     try:
-        text = path.read_text(encoding="utf-8")
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise RecipeError(f"{path}: {error.strerror}.") from None
+    if len(content) > _LARGEST:
+        raise RecipeError(f"{path}: larger than a recipe may be ({_LARGEST} bytes).")
+    try:
+        text = content.decode("utf-8-sig")
+        depth = 0
+        for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
                 raise _wrong(path, event, f"aliases (*{event.anchor}) are not allowed.")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+            tag = getattr(event, "tag", None)
+            if tag is not None:
+                raise _wrong(path, event, f"tags ({tag}) are not allowed.")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST:
+                raise _wrong(path, event, "this is nested too deeply for a recipe.")
+        node = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-        problem = getattr(error, "problem", None) or str(error)
+        problem = " ".join((getattr(error, "problem", None) or str(error)).split())
         raise RecipeError(f"{where}: not valid YAML: {problem}.") from None
     if node is None:
         raise RecipeError(f"{path}: empty. A recipe has title, source and steps.")
     return node
+
+
+def _plain(path: Path, node: yaml.Node) -> Any:
+    """Give a node as plain data."""
+    try:
+        return _Loader("").construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or str(error)
+        raise _wrong(path, node, f"{problem}.") from None
 
 
 def _fields(path: Path, node: yaml.Node) -> dict[str, yaml.Node]:
@@ -171,6 +209,8 @@ def _items(path: Path, node: yaml.Node, wanted: str) -> Iterator[tuple[str, yaml
         raise _wrong(path, node, wanted)
     seen = set()
     for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise _wrong(path, key, wanted)
         if key.value in seen:
             raise _wrong(path, key, f"{key.value!r} is there twice.")
         seen.add(key.value)
@@ -188,6 +228,7 @@ def _step(path: Path, node: yaml.Node) -> Any:
     name, value = items[0]
     if name == "union":
         return _union(path, value)
+    _made(path, node, name)  # a wrong name first
     wanted = f"the parameters of {name} are written {{name: value, ...}}."
     empty = isinstance(value, yaml.ScalarNode) and value.tag.endswith("null")
     return _estimator(path, node, name, {} if empty else dict(_items(path, value, wanted)))
@@ -199,29 +240,32 @@ def _union(path: Path, node: yaml.Node) -> FeatureUnion:
     branches = []
     for branch in node.value:
         steps = branch.value if isinstance(branch, yaml.SequenceNode) else [branch]
+        if not steps:
+            raise _wrong(path, branch, "a branch of a union has one step at least.")
         built = [_step(path, step) for step in steps]
         branches.append(built[0] if len(built) == 1 else make_pipeline(*built))
     return FeatureUnion(list(named_stages(branches).items()))
 
 
-def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.Node]) -> Any:
+def _made(path: Path, node: yaml.Node, name: str) -> Any:
+    """Give the class of this name, if a recipe may name it."""
     stages = stage_names()
     if name in stages:
-        made: Any = getattr(featx, name)
-    elif name in ESTIMATORS:
-        made = getattr(import_module(ESTIMATORS[name]), name)
-    else:
-        hint = bundled.nearest(name, [*stages, *sorted(ESTIMATORS), "union"])
-        raise _wrong(path, node, f"there is no stage {name!r}. {hint}")
+        return getattr(featx, name)
+    if name in ESTIMATORS:
+        return getattr(import_module(ESTIMATORS[name]), name)
+    hint = bundled.nearest(name, [*stages, *sorted(ESTIMATORS), "union"])
+    raise _wrong(path, node, f"there is no stage {name!r}. {hint}")
+
+
+def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.Node]) -> Any:
+    made = _made(path, node, name)
     known = [key for key in inspect.signature(made.__init__).parameters if key != "self"]
     for key, value in values.items():
         if key not in known:
             hint = bundled.nearest(key, known) if known else "It has none."
             raise _wrong(path, value, f"{name} has no parameter {key!r}. {hint}")
-    constructor = yaml.SafeLoader("")
-    parameters = {
-        key: constructor.construct_object(value, deep=True) for key, value in values.items()
-    }
+    parameters = {key: _plain(path, value) for key, value in values.items()}
     try:
         estimator = made(**parameters)
         validate(made._parameter_constraints, estimator.get_params(deep=False), name)
@@ -230,6 +274,47 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
     except (InvalidParameterError, TypeError, ValueError) as error:
         raise _wrong(path, node, str(error)) from None
     return estimator
+
+
+def _check_order(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> None:
+    """Check that each step can take what the one before it gives."""
+    for node, step in zip(nodes, steps, strict=True):
+        for _, branch in step.transformer_list if isinstance(step, FeatureUnion) else []:
+            inner = [one for _, one in branch.steps] if isinstance(branch, Pipeline) else [branch]
+            _check_order(path, [node] * len(inner), inner)
+            _check_transforms(path, node, inner[-1])
+    for node, step, node_after, after in zip(nodes, steps, nodes[1:], steps[1:], strict=False):
+        _check_transforms(path, node, step)
+        for one in _edges(step, last=True):
+            for other in _edges(after, last=False):
+                _check_pair(path, node_after, one, other)
+
+
+def _check_transforms(path: Path, node: yaml.Node, step: Any) -> None:
+    if not hasattr(step, "transform"):
+        name = type(step).__name__
+        raise _wrong(path, node, f"{name} gives no features, so it must be the last step.")
+
+
+def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
+    gives = before.gives if isinstance(before, ImageStage) else "vectors"
+    takes = step.takes if isinstance(step, ImageStage) else "vectors"
+    name, name_before = type(step).__name__, type(before).__name__
+    if takes == "paths":
+        raise _wrong(path, node, f"{name} takes paths, so it must be the first step.")
+    # A stage may also work on signals, which no more than its parameters tell.
+    if (gives == "vectors") != (takes == "vectors") and gives != "signals":
+        problem = f"{name} takes {takes}, but {name_before} before it gives {gives}."
+        raise _wrong(path, node, problem)
+
+
+def _edges(step: Any, last: bool) -> list[Any]:
+    """List the stages with which a step begins, or ends."""
+    if isinstance(step, FeatureUnion):
+        return [edge for _, branch in step.transformer_list for edge in _edges(branch, last)]
+    if isinstance(step, Pipeline):
+        return _edges(step.steps[-1 if last else 0][1], last)
+    return [step]
 
 
 def _is_stage(step: Any) -> bool:

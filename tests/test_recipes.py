@@ -1,0 +1,401 @@
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from featx import ReadImages, Sobel, Stream, bundled, load_recipe
+from featx.recipes import ESTIMATORS, RecipeError, read_recipe, stage_names
+
+HEAD = "title: A title\nsource: a source\nsteps:\n"
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Write steps, or a whole file, and give its path."""
+
+    def write(steps, head=HEAD):
+        path = tmp_path / "mine.yaml"
+        path.write_bytes(f"{head}{steps}".encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def wrong(recipe):
+    """Give what is said about a recipe, after its path."""
+
+    def wrong(steps, head=HEAD):
+        path = recipe(steps, head)
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(path)
+        assert str(caught.value).startswith(f"{path}:")
+        return str(caught.value).removeprefix(f"{path}:")
+
+    return wrong
+
+
+# What is right.
+
+
+@pytest.mark.parametrize("name", bundled.names("pipelines"))
+def test_every_recipe_that_comes_with_featx(name, tmp_path):
+    recipe = read_recipe(name)
+    assert recipe.name == name
+    assert len(recipe.title) > 10
+    assert len(recipe.source) > 10
+    assert len(recipe.digest) == 16
+    assert recipe.steps[0].keys() == {"ReadImages"}
+    paths = []
+    for index in range(4):
+        # Columns of stripes, or rows.
+        pixels = np.random.default_rng(index).integers(0, 50, (40, 40, 3), np.uint8)
+        pixels[:, ::8] += 200
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(pixels if index % 2 else pixels.transpose(1, 0, 2)).save(paths[-1])
+    pipeline = load_recipe(name).fit(paths, [0, 1, 0, 1])
+    assert pipeline.predict(paths).tolist() == [0, 1, 0, 1]
+
+
+def test_recipes_have_different_digests_and_titles():
+    recipes = [read_recipe(name) for name in bundled.names("pipelines")]
+    assert len(recipes) >= 7
+    assert len({recipe.digest for recipe in recipes}) == len(recipes)
+    assert len({recipe.title for recipe in recipes}) == len(recipes)
+
+
+def test_the_pipeline_is_that_of_the_file(recipe):
+    path = recipe(
+        "  - ReadImages: {size: [64, 48], mode: gray}\n"
+        "  - Sobel:\n"
+        "      axis: vertical\n"
+        "  - Summarize:\n"
+        "  - StandardScaler\n"
+        "  - LogisticRegression: {C: 1e-3, max_iter: 200}\n"
+    )
+    pipeline = load_recipe(path)
+    assert [name for name, _ in pipeline.steps] == [
+        "stream",
+        "standardscaler",
+        "logisticregression",
+    ]
+    stream = pipeline[0]
+    assert isinstance(stream, Stream)
+    read, sobel, summarize = stream.stages
+    expected = ReadImages(size=[64, 48], mode="gray")
+    assert read.get_params() == expected.get_params()
+    assert sobel.get_params() == Sobel("vertical").get_params()
+    assert type(summarize).__name__ == "Summarize"
+    assert pipeline[-1].C == 0.001
+    assert pipeline[-1].max_iter == 200
+    found = read_recipe(str(path))
+    assert (found.name, found.title, found.source) == ("mine", "A title", "a source")
+    assert found.path == path
+    assert found.steps[0] == {"ReadImages": {"size": [64, 48], "mode": "gray"}}
+    assert found.steps[3] == "StandardScaler"
+
+
+def test_a_union(recipe):
+    path = recipe(
+        "  - ReadImages: {size: [32, 32], mode: gray}\n"
+        "  - union:\n"
+        "    - [Sobel, {Summarize: {statistics: [mean]}}]\n"
+        "    - HOG: {pixels_per_cell: [16, 16], cells_per_block: [1, 1]}\n"
+        "    - - union: [Sobel, GaussianBlur]\n"
+        "      - Summarize: {statistics: [maximum]}\n"
+        "  - LinearSVC\n"
+    )
+    union = load_recipe(path)[0].stages[1]
+    assert isinstance(union, FeatureUnion)
+    names = [name for name, _ in union.transformer_list]
+    assert names == ["pipeline-1", "hog", "pipeline-2"]
+    assert isinstance(union.transformer_list[0][1], Pipeline)
+    images = np.random.default_rng(0).random((2, 32, 32, 1), np.float32)
+    assert load_recipe(path)[0].fit_transform(images).shape == (2, 1 + 36 + 2)
+
+
+@pytest.mark.parametrize("number", ["1e-3", "1E-3", "1.0e-3", "0.001", ".1e-2"])
+def test_numbers_with_an_exponent(recipe, number):
+    path = recipe(f"  - ReadImages\n  - HOG\n  - LinearSVC: {{C: {number}}}\n")
+    assert load_recipe(path)[-1].C == 0.001
+
+
+def test_every_estimator_on_the_list_can_be_named(recipe):
+    for name in ESTIMATORS:
+        made = load_recipe(recipe(f"  - ReadImages: {{size: [32, 32]}}\n  - HOG\n  - {name}\n"))
+        assert type(made[-1]).__name__ == name
+
+
+def test_the_digest_is_of_the_steps(recipe):
+    def digest(steps, head=HEAD):
+        return read_recipe(recipe(steps, head)).digest
+
+    steps = "  - ReadImages: {size: [64, 64], mode: gray}\n  - HOG\n"
+    same = [
+        steps,
+        "  - ReadImages:\n      mode: 'gray'\n      size:\n      - 64\n      - 64\n  - HOG\n",
+        "  # a remark\n  - {ReadImages: {mode: gray, size: [64, 64]}}\n\n  - HOG",
+    ]
+    assert {digest(text) for text in same} == {digest(steps)}
+    assert digest(steps, "source: other\ntitle: other\nsteps:\n") == digest(steps)
+    different = [
+        steps.replace("gray", "rgb"),
+        steps.replace("[64, 64]", "[64, 65]"),
+        steps + "  - StandardScaler\n",
+        steps.replace("- HOG", "- HOG: {pixels_per_cell: [4, 4]}"),
+        "  - ReadImages: {size: [64, 64], mode: gray}\n  - union: [HOG, SpatialPyramid]\n",
+        "  - ReadImages: {size: [64, 64], mode: gray}\n  - union: [SpatialPyramid, HOG]\n",
+    ]
+    assert len({digest(text) for text in [steps, *different]}) == 7
+
+
+def test_a_name_is_found_before_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "hog-svm").write_text("no recipe")
+    assert read_recipe("hog-svm").path.parent == bundled.folder("pipelines")
+
+
+# What is wrong: whole sentences, with the line.
+
+
+def test_no_such_recipe(tmp_path):
+    for name, hint in [
+        ("vertical-line", "Did you mean vertical-lines?"),
+        ("HOG-SVM", "Did you mean hog-svm?"),
+        (str(tmp_path), None),
+        ("qqq", f"Known: {', '.join(bundled.names('pipelines'))}."),
+        ("x" * 5000, f"Known: {', '.join(bundled.names('pipelines'))}."),
+        ("a\0b", f"Known: {', '.join(bundled.names('pipelines'))}."),
+    ]:
+        with pytest.raises(RecipeError) as caught:
+            load_recipe(name)
+        start = f"{name}: no recipe of this name, and no such file. "
+        assert str(caught.value).startswith(start)
+        if hint:
+            assert str(caught.value) == start + hint
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_recipe_that_may_not_be_read(recipe):
+    path = recipe("")
+    path.chmod(0)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == f"{path}: Permission denied."
+
+
+READ = "  - ReadImages\n"
+A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertical}'."
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        # Names and parameters.
+        ("  - ReadImage\n", "4: there is no stage 'ReadImage'. Did you mean ReadImages?"),
+        (READ + "  - sobel\n", "5: there is no stage 'sobel'. Did you mean Sobel?"),
+        (READ + "  - Union: []\n", "5: there is no stage 'Union'. Did you mean union?"),
+        (
+            READ + "  - Sobel: {axes: both}\n",
+            "5: Sobel has no parameter 'axes'. Did you mean axis?",
+        ),
+        (
+            READ + "  - Sobel:\n      padding: zero\n      direction: both\n",
+            "7: Sobel has no parameter 'direction'. Known: axis, padding.",
+        ),
+        (
+            READ + "  - HOG\n  - LinearSVC: {C: -1}\n",
+            "6: The 'C' parameter of LinearSVC must be a float in the range (0.0, inf). Got -1 "
+            "instead.",
+        ),
+        (
+            READ + "  - HOG\n  - LinearSVC: {C: small}\n",
+            "6: The 'C' parameter of LinearSVC must be a float in the range (0.0, inf). Got "
+            "'small' instead.",
+        ),
+        (
+            "  - ReadImages: {size: [0, 5]}\n",
+            "4: The 'size' parameter of ReadImages must be a list or tuple of 2 items, each an "
+            "int in the range [1, inf) or None. Got [0, 5] instead.",
+        ),
+        (
+            READ + "  - Sobel: {axis: {deep: [1]}}\n",
+            None,
+        ),
+        (
+            READ + "  - Sobel: vertical\n",
+            "5: the parameters of Sobel are written {name: value, ...}.",
+        ),
+        (
+            READ + "  - Sobel: [axis]\n",
+            "5: the parameters of Sobel are written {name: value, ...}.",
+        ),
+        (READ + "  - Sobel: {axis: both, axis: both}\n", "5: 'axis' is there twice."),
+        (
+            READ + "  - Sobel: {[axis]: 1}\n",
+            "5: the parameters of Sobel are written {name: value, ...}.",
+        ),
+        (READ + "  - Sobel: {}\n    HOG: {}\n", f"5: {A_STEP}"),
+        (READ + "  - [Sobel]\n", f"5: {A_STEP}"),
+        (READ + "  - {}\n", f"5: {A_STEP}"),
+        # What a recipe may not name.
+        (
+            READ + "  - HOG\n  - FunctionTransformer\n",
+            "6: there is no stage 'FunctionTransformer'. Did you mean QuantileTransformer?",
+        ),
+        (READ + "  - Stream: {stages: []}\n", None),
+        (READ + "  - os.system: {command: ls}\n", None),
+        (
+            READ + "  - !!python/object/apply:os.system [ls]\n",
+            "5: tags (tag:yaml.org,2002:python/object/apply:os.system) are not allowed.",
+        ),
+        (
+            READ + "  - Sobel: {axis: !!python/name:os.system }\n",
+            "5: tags (tag:yaml.org,2002:python/name:os.system) are not allowed.",
+        ),
+        (READ + "  - !mine Sobel\n", "5: tags (!mine) are not allowed."),
+        (READ + "  - Sobel: &a {axis: both}\n  - *a\n", "6: aliases (*a) are not allowed."),
+        # The order of the steps.
+        (
+            "  - StandardScaler\n" + READ,
+            "4: the first step must be a stage, such as ReadImages.",
+        ),
+        (
+            READ + "  - LogisticRegression\n",
+            "5: LogisticRegression takes vectors, but ReadImages before it gives pixels.",
+        ),
+        (
+            READ + "  - HOG\n  - Sobel\n",
+            "6: Sobel takes maps, but HOG before it gives vectors.",
+        ),
+        (
+            READ + "  - HOG\n  - StandardScaler\n  - Sobel\n",
+            "7: Sobel takes maps, but StandardScaler before it gives vectors.",
+        ),
+        (
+            READ + "  - Sobel\n" + READ,
+            "6: ReadImages takes paths, so it must be the first step.",
+        ),
+        (
+            READ + "  - HOG\n  - LinearSVC\n  - StandardScaler\n",
+            "6: LinearSVC gives no features, so it must be the last step.",
+        ),
+        # Unions.
+        (READ + "  - union: [HOG]\n", "5: a union is a list of two or more branches."),
+        (READ + "  - union: HOG\n", "5: a union is a list of two or more branches."),
+        (READ + "  - union:\n", "5: a union is a list of two or more branches."),
+        (
+            READ + "  - union:\n    - HOG\n    - [Sobel, Summarise]\n",
+            "7: there is no stage 'Summarise'. Did you mean Summarize?",
+        ),
+        (
+            READ + "  - union:\n    - HOG\n    - [HOG, LinearSVC]\n",
+            "5: LinearSVC gives no features, so it must be the last step.",
+        ),
+        (
+            READ + "  - union:\n    - HOG\n    - Sobel\n  - StandardScaler\n",
+            "8: StandardScaler takes vectors, but Sobel before it gives maps.",
+        ),
+        (
+            READ + "  - union:\n    - HOG\n    - [HOG, Sobel]\n",
+            "5: Sobel takes maps, but HOG before it gives vectors.",
+        ),
+        (
+            READ + "  - union:\n    - HOG\n    - []\n",
+            "7: a branch of a union has one step at least.",
+        ),
+        # YAML.
+        (
+            READ + "  - Sobel: {axis: both\n  - HOG\n",
+            "7: not valid YAML: expected ',' or '}', but got '<stream end>'.",
+        ),
+        (READ + "\t- Sobel\n", None),
+        (READ + "  - Sobel: {axis: " + "[" * 5000, "5: this is nested too deeply for a recipe."),
+        (READ + "  - HOG\n  - LinearSVC: {max_iter: " + "9" * 5000 + "}\n", None),
+        (READ + "  - HOG: {orientations: 2020-13-45}\n", "5: month must be in 1..12."),
+        (READ + "  - Sobel: {axis: {[1]: 2}}\n", None),
+    ],
+)
+def test_wrong_steps(wrong, steps, message):
+    said = wrong(steps)
+    if message is not None:
+        assert said == message
+    else:
+        assert said[0].isdigit()
+        assert "\n" not in said
+        assert said.endswith((".", "?"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", " empty. A recipe has title, source and steps."),
+        ("# nothing\n", " empty. A recipe has title, source and steps."),
+        ("just text\n", "1: a recipe has title, source and steps."),
+        ("- Sobel\n", "1: a recipe has title, source and steps."),
+        ("title: a\nsource: b\n", " 'steps' must be a list of one step at least."),
+        ("title: a\nsource: b\nsteps: []\n", " 'steps' must be a list of one step at least."),
+        ("title: a\nsource: b\nsteps: HOG\n", " 'steps' must be a list of one step at least."),
+        ("source: b\nsteps:\n  - HOG\n", " 'title' is missing: a line of text is wanted."),
+        ("title: a\nsteps:\n  - HOG\n", " 'source' is missing: a line of text is wanted."),
+        ("title:\nsource: b\nsteps:\n  - HOG\n", " 'title' is missing: a line of text is wanted."),
+        ("title: [a]\nsource: b\nsteps: [HOG]\n", " 'title' is missing: a line of text is wanted."),
+        ("tittle: a\nsteps: [HOG]\n", "1: unknown field 'tittle'. Did you mean title?"),
+        (
+            "title: a\nqqq: 1\n",
+            "2: unknown field 'qqq'. Known: title, source, steps.",
+        ),
+        ("title: a\ntitle: b\n", "2: 'title' is there twice."),
+        ("[a]: b\n", "1: a recipe has title, source and steps."),
+        ("<<: {title: a}\n", "1: unknown field '<<'. Known: title, source, steps."),
+        ("a: 'b\n", None),
+        ("title: a\n---\ntitle: b\n", "2: not valid YAML: but found another document."),
+        ("title: a\0b\n", None),
+        ("x" * 100_001, " larger than a recipe may be (100000 bytes)."),
+    ],
+)
+def test_wrong_files(wrong, text, message):
+    said = wrong("", text)
+    if message is not None:
+        assert said == message
+    else:
+        assert ": not valid YAML: " in f":{said}"
+        assert "\n" not in said
+
+
+def test_a_file_that_is_not_text(tmp_path):
+    path = tmp_path / "image.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert str(caught.value) == (
+        f"{path}: not valid YAML: 'utf-8' codec can't decode byte 0x89 in position 0: invalid "
+        "start byte."
+    )
+
+
+@given(st.text(max_size=200) | st.text("-:{}[]!&*'\"\n #abSobelunion,", max_size=200))
+def test_any_text_is_a_recipe_or_an_error(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    for content in (text, HEAD + READ + "  - " + text):
+        path.write_text(content, encoding="utf-8", newline="")
+        try:
+            load_recipe(path)
+        except RecipeError as error:
+            said = str(error)
+            assert said.startswith(f"{path}:"), said
+            assert "\n" not in said
+
+
+def test_stage_names_are_those_of_stages():
+    import featx
+    from featx.stage import ImageStage
+
+    names = stage_names()
+    assert "ReadImages" in names
+    assert "Stream" not in names
+    assert all(issubclass(getattr(featx, name), ImageStage) for name in names)
