@@ -15,6 +15,7 @@ A stage is a scikit-learn transformer that is written for one image. Its author 
 Batches, ragged batches, dtypes, validation, names and stacking are done here, once.
 """
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, Self, TypeAlias, final
 
@@ -80,6 +81,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Compute the result for one image, which must not be written to."""
         raise NotImplementedError(f"{type(self).__name__} defines no _transform_one.")
 
+    def _transform_into(self, image: Any, out: NDArray[np.float32]) -> None:
+        """Write the result for one image to its place: overridden only where this saves a copy."""
+        out[...] = self._transform_one(image)
+
     def _transform_batch(self, images: Iterable[Any]) -> Iterable[NDArray[np.float32]]:
         """Compute the results for several images: overridden only where a batch is faster."""
         return map(self._transform_one, images)
@@ -137,7 +142,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         items = self._check_batch(X)
         if len(items) == 0:
             return self._empty(items)
-        return self._stack(self._transform_batch(self._check_items(items)), len(items))
+        images = self._check_items(items)
+        if type(self)._transform_batch is ImageStage._transform_batch:
+            return self._transform_each(images, len(items))
+        return self._stack(self._transform_batch(images), len(items))
 
     @final
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[Any]:
@@ -179,6 +187,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         name = type(self).__name__
         validate(self._parameter_constraints, self.get_params(deep=False), name)
         self._check_together()
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get the parameters; stages hold no other estimators, so ``deep`` changes nothing."""
+        return {name: getattr(self, name) for name in sorted(self._parameter_constraints)}
 
     def _check_batch(self, X: Batch) -> Batch:
         """Refuse what is not a batch: one image is never taken for several."""
@@ -229,6 +241,25 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 f"{name} takes images of {wanted} channels, but {which} has {shape[2]}."
             )
 
+    def _transform_each(self, images: Iterator[Any], count: int) -> Any:
+        """Transform one image after the other, each result being written to its place."""
+        first_image = next(images)
+        first = self._transform_one(first_image)
+        stacked = np.empty((count, *first.shape), first.dtype)
+        stacked[0] = first
+        # Paths say nothing of shapes; and what is read may be of any type.
+        shape = None if self._item_kind() == "paths" else first_image.shape
+        for index, image in enumerate(images, 1):
+            if shape is not None and image.shape == shape:
+                self._transform_into(image, stacked[index])
+                continue
+            result = self._transform_one(image)
+            if result.shape != first.shape or result.dtype != first.dtype:
+                rest = map(self._transform_one, images)
+                return self._listed([*stacked[:index], result, *rest])
+            stacked[index] = result
+        return stacked
+
     def _stack(self, results: Iterable[NDArray[Any]], count: int) -> Any:
         """Put results of one shape into one array, written as they come; else list them."""
         stacked: NDArray[Any] | None = None
@@ -274,11 +305,10 @@ def _channel_names(count: int) -> list[str]:
 def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
     """Scale whole-number pixels to [0, 1], and refuse what is not finite."""
     if array.dtype in (np.uint8, np.uint16):
-        scale = np.float32(np.iinfo(array.dtype).max)
-        return np.ascontiguousarray(array, np.float32) / scale
-    if array.dtype == bool:
-        return np.ascontiguousarray(array, np.float32)
-    if not np.issubdtype(array.dtype, np.floating):
+        image = array.astype(np.float32, order="C")
+        image /= np.float32(np.iinfo(array.dtype).max)
+        return image
+    if array.dtype.kind not in "fb":
         raise ValueError(
             f"{which} is of type {array.dtype}. Pixels are uint8, uint16 or bool, which are "
             "scaled to [0, 1], or floating point."
@@ -286,7 +316,7 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
     image = np.ascontiguousarray(array, np.float32)
     flat = image.ravel()
     # The dot product is the quickest look; it also overflows, hence the second.
-    if not (np.isfinite(flat @ flat) or np.isfinite(flat).all()):
+    if not (math.isfinite(flat @ flat) or np.isfinite(flat).all()):
         raise ValueError(f"{which} contains NaN or infinity.")
     return image
 

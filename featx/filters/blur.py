@@ -63,6 +63,9 @@ class UniformBlur(ImageStage):
     def _transform_one(self, image: Image) -> Image:
         return uniform_blur(image, self._rectangle(), self.padding)
 
+    def _transform_into(self, image: Image, out: Image) -> None:
+        uniform_blur(image, self._rectangle(), self.padding, out)
+
     def _rectangle(self) -> tuple[int, int]:
         height, width = self.size if isinstance(self.size, list | tuple) else (self.size, self.size)
         return height, width
@@ -138,29 +141,35 @@ class GaussianBlur(ImageStage):
     def _transform_one(self, image: Image) -> Image:
         return gaussian_blur(image, self.sigma, self.truncate, self.padding)
 
+    def _transform_into(self, image: Image, out: Image) -> None:
+        gaussian_blur(image, self.sigma, self.truncate, self.padding, out)
 
-def uniform_blur(image: Image, size: tuple[int, int], padding: str) -> Image:
+
+def uniform_blur(
+    image: Image, size: tuple[int, int], padding: str, out: Image | None = None
+) -> Image:
     """Average each channel over rectangles of this height and width."""
     height, width = size
     anchor = ((width - 1) // 2, (height - 1) // 2)
 
-    def blur(maps: Image) -> Any:
-        return cv2.blur(maps, (width, height), anchor=anchor, borderType=BORDERS[padding])
+    def blur(maps: Image, out: Image | None) -> Any:
+        return cv2.blur(maps, (width, height), dst=out, anchor=anchor, borderType=BORDERS[padding])
 
-    result: Image = filter_channels(blur, image, size, padding)
+    result: Image = filter_channels(blur, image, size, padding, out)
     return result
 
 
-def gaussian_blur(image: Image, sigma: float, truncate: float, padding: str) -> Image:
+def gaussian_blur(
+    image: Image, sigma: float, truncate: float, padding: str, out: Image | None = None
+) -> Image:
     """Smooth each channel with a Gaussian that is cut off at ``truncate`` times ``sigma``."""
     side = 2 * gaussian_radius(sigma, truncate) + 1
 
-    def blur(maps: Image) -> Any:
-        return cv2.GaussianBlur(
-            maps, (side, side), sigmaX=sigma, sigmaY=sigma, borderType=BORDERS[padding]
-        )
+    def blur(maps: Image, out: Image | None) -> Any:
+        border = BORDERS[padding]
+        return cv2.GaussianBlur(maps, (side, side), sigma, dst=out, sigmaY=sigma, borderType=border)
 
-    result: Image = filter_channels(blur, image, (side, side), padding)
+    result: Image = filter_channels(blur, image, (side, side), padding, out)
     return result
 
 

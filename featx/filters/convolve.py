@@ -150,8 +150,9 @@ def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
     if kernel.size < _LARGE_KERNEL:
         anchor = ((width - 1) // 2, (height - 1) // 2)
 
-        def direct(maps: Image) -> Any:
-            return cv2.filter2D(maps, -1, kernel, anchor=anchor, borderType=BORDERS[padding])
+        def direct(maps: Image, out: Image | None) -> Any:
+            border = BORDERS[padding]
+            return cv2.filter2D(maps, -1, kernel, dst=out, anchor=anchor, borderType=border)
 
         result: Image = filter_channels(direct, image, kernel.shape, padding)
         return result
@@ -165,16 +166,21 @@ def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
 
 
 def correlate_separable(
-    image: Image, column: NDArray[np.float32], row: NDArray[np.float32], padding: str
+    image: Image,
+    column: NDArray[np.float32],
+    row: NDArray[np.float32],
+    padding: str,
+    out: Image | None = None,
 ) -> Image:
     """Correlate each channel with the kernel that is the product of a column and a row."""
     size = (len(column), len(row))
     anchor = ((len(row) - 1) // 2, (len(column) - 1) // 2)
 
-    def separable(maps: Image) -> Any:
-        return cv2.sepFilter2D(maps, -1, row, column, anchor=anchor, borderType=BORDERS[padding])
+    def separable(maps: Image, out: Image | None) -> Any:
+        border = BORDERS[padding]
+        return cv2.sepFilter2D(maps, -1, row, column, dst=out, anchor=anchor, borderType=border)
 
-    result: Image = filter_channels(separable, image, size, padding)
+    result: Image = filter_channels(separable, image, size, padding, out)
     return result
 
 
@@ -193,34 +199,48 @@ def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) ->
 
 
 def filter_channels(
-    operation: Callable[[Image], Any], image: Image, size: tuple[int, ...], padding: str
+    operation: Callable[[Image, Any], Any],
+    image: Image,
+    size: tuple[int, ...],
+    padding: str,
+    out: Image | None = None,
 ) -> Any:
     """Apply an OpenCV filter that keeps the size, and cut to what is valid where that is asked.
 
     Parameters
     ----------
     operation : callable
-        The filter, for up to 128 channels at once.
+        The filter, for up to 128 channels at once, and where to write to, or None.
     image : ndarray of shape (height, width, channels)
         What is filtered.
     size : tuple of int
         Height and width of the filter's kernel.
     padding : str
         One of `PADDINGS`.
+    out : ndarray, optional
+        Where the result is to be written.
 
     Returns
     -------
     ndarray of shape (height, width, channels), less ``size - 1`` where ``padding`` is "valid"
-        In the type that ``operation`` gives.
+        In the type that ``operation`` gives; ``out`` where it is given.
     """
     height, width, channels = image.shape
+    if out is not None and channels <= _MOST_CHANNELS and padding != "valid":
+        operation(image, out)
+        return out
     if channels <= _MOST_CHANNELS:
-        maps = operation(image).reshape(image.shape)  # OpenCV drops an axis of one channel
+        maps = operation(image, None).reshape(image.shape)  # OpenCV drops an axis of one channel
     else:
         groups = range(0, channels, _MOST_CHANNELS)
-        filtered = [operation(image[..., first : first + _MOST_CHANNELS]) for first in groups]
+        filtered = [operation(image[..., first : first + _MOST_CHANNELS], None) for first in groups]
         maps = np.concatenate([part.reshape(height, width, -1) for part in filtered], axis=2)
-    return maps if padding != "valid" else cut_valid(maps, size)
+    if padding == "valid":
+        maps = cut_valid(maps, size)
+    if out is None:
+        return maps
+    out[...] = maps
+    return out
 
 
 def cut_valid(maps: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:

@@ -156,6 +156,12 @@ class Sobel(ImageStage):
             )
         return interleave([sobel(image, axis, self.padding) for axis in _axes(self.axis)])
 
+    def _transform_into(self, image: Image, out: Image) -> None:
+        if self.axis in ("vertical", "horizontal"):
+            sobel(image, self.axis, self.padding, out)
+        else:
+            out[...] = self._transform_one(image)
+
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         axes = _axes(self.axis)
         return [f"{channel}_sobel_{axis}" for channel in channels for axis in axes]
@@ -308,11 +314,11 @@ def difference_kernel(axis: str, square: bool) -> NDArray[np.float32]:
     return read_only(kernel)
 
 
-def sobel(image: Image, axis: str, padding: str) -> Image:
+def sobel(image: Image, axis: str, padding: str, out: Image | None = None) -> Image:
     """Correlate each channel with Sobel's kernel for vertical or for horizontal edges."""
     across, along = sobel_factors()
     column, row = (along, across) if axis == "vertical" else (across, along)
-    return correlate_separable(image, column, row, padding)
+    return correlate_separable(image, column, row, padding, out)
 
 
 @lru_cache

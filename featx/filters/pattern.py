@@ -302,7 +302,7 @@ def window_variance(image: Image, shape: tuple[int, ...]) -> Image:
     height, width = shape[:2]
 
     def mean(box_filter: Callable[..., Any]) -> NDArray[np.float64]:
-        def operation(maps: Image) -> Any:
+        def operation(maps: Image, _: Any) -> Any:
             # In double precision: the variance is a difference of numbers that may be large.
             return box_filter(
                 maps,
