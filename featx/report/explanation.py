@@ -176,7 +176,8 @@ def _draw_maps(figure: Any, maps: NDArray[Any]) -> None:
 
 def _draw_numbers(axis: Any, vector: NDArray[Any], names: list[str]) -> None:
     if len(vector) > _NAMED:
-        axis.bar(np.arange(len(vector)), vector, width=1, color="#3b77b7")
+        # One shape: thousands of bars take seconds to draw.
+        axis.stairs(vector, np.arange(len(vector) + 1) - 0.5, fill=True, color="#3b77b7")
         axis.set_xlabel(f"{len(vector)} numbers", fontsize=8)
         return
     bars = axis.barh(names, vector, color="#3b77b7")

@@ -1,0 +1,270 @@
+import base64
+import json
+import os
+import re
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import simplejpeg
+from PIL import Image
+from pyarrow import parquet
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+
+from featx import ReadImages, SpatialPyramid, Stream, compare, report
+from featx.report import as_data, require, write_comparison
+
+HOSTILE = "<script>alert(1)<script>.jpg"  # a slash is no part of a file's name
+
+
+def pipeline():
+    reading = ReadImages(size=(16, 16), mode="gray")
+    return make_pipeline(Stream([reading, SpatialPyramid(levels=[2])]), GaussianNB())
+
+
+def draw(count=24, shape=(20, 24, 3), dtype=np.uint8):
+    rng = np.random.default_rng(0)
+    labels = np.array(["a&b", "<i>"])[rng.permutation(np.arange(count) % 2)]
+    images = rng.integers(0, 200, (count, *shape), np.uint8).astype(dtype)
+    images[labels == "<i>", : shape[0] // 2] //= 2
+    images[:3] = images[:3, ::-1]  # so that some answers are wrong
+    return images, labels
+
+
+@pytest.fixture
+def compared(tmp_path):
+    """Compare two pipelines, one of a hostile name, on files of which some are hostile."""
+    images, labels = draw()
+    paths = [str(tmp_path / f"{index:02}.png") for index in range(len(images))]
+    paths[0] = str(tmp_path / HOSTILE)
+    paths[1] = str(tmp_path / "<b>&\"'.png")
+    paths[2] = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path, "png")
+    Path(paths[3]).write_bytes(Path(paths[0]).read_bytes())
+    labels[3] = labels[0]
+    paths.append(str(tmp_path / "<broken>.png"))
+    Path(paths[-1]).write_bytes(b"broken")
+    recipes = {"pyramid": pipeline(), "<u>": pipeline()}
+    return compare(recipes, paths, [*labels, "a&b"], folds=3)
+
+
+@pytest.fixture
+def written(compared, tmp_path):
+    folder = tmp_path / "report"
+    folder.mkdir()
+    write_comparison(compared, folder)
+    return folder
+
+
+def as_text(path):
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+class Page(HTMLParser):
+    """Gather what a browser would show: tags, texts, and attributes."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.texts, self.images, self.titles = set(), [], [], []
+        self.feed(text)
+        self.text = " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "img":
+            self.images.append(dict(attributes))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+
+def test_files(written):
+    names = sorted(path.name for path in written.iterdir())
+    assert names == ["predictions.parquet", "report.html", "results.json"]
+
+
+def test_results(written, compared):
+    text = (written / "results.json").read_text(encoding="utf-8")
+    results = json.loads(text)
+    assert results == as_data(compared)
+    assert list(results) == ["protocol", "images", "classes", "recipes", "refused", "duplicates"]
+    assert results["protocol"] == "3 stratified folds, seed 0"
+    assert results["images"] == 24
+    assert results["classes"] == ["<i>", "a&b"]
+    assert list(results["recipes"]) == ["larger-class", "pyramid", "<u>"]
+    for result in compared.results:
+        found = results["recipes"][result.name]
+        assert found == {
+            "name": result.name,
+            "title": result.title,
+            "accuracy": result.accuracy,
+            "accuracy_low": result.accuracy_low,
+            "accuracy_high": result.accuracy_high,
+            "balanced_accuracy": result.balanced_accuracy,
+            "folds": result.folds,
+            "milliseconds_per_image": result.milliseconds_per_image,
+            "dimensions": result.dimensions,
+            "confusion": result.confusion.tolist(),
+        }
+    (refused,) = compared.refused
+    assert results["refused"] == [
+        {"path": refused.path, "reason": "not-an-image", "detail": refused.detail}
+    ]
+    assert results["duplicates"] == [compared.duplicates[0]]
+    assert len(results["duplicates"][0]) == 2
+
+
+def test_predictions(written, compared):
+    table = parquet.read_table(written / "predictions.parquet")
+    assert table.column_names == ["recipe", "path", "label", "fold", "prediction"]
+    names = [as_text(path) for path in compared.images]
+    assert table["path"].to_pylist() == names * 3
+    assert table["recipe"].to_pylist() == [
+        name for name in ("larger-class", "pyramid", "<u>") for _ in names
+    ]
+    assert table["label"].to_pylist() == compared.labels.tolist() * 3
+    assert table["fold"].to_pylist() == compared.folds.tolist() * 3
+    assert table["prediction"].to_pylist() == [
+        name for result in compared.results for name in result.predictions.tolist()
+    ]
+
+
+def test_page(written, compared):
+    source = (written / "report.html").read_text(encoding="utf-8")
+    page = Page(source)
+    best = max(compared.results, key=lambda result: result.accuracy)
+    assert f"{best.name} is right on {100 * best.accuracy:.1f} % of 24 images" in page.text
+    assert "<i>, a&b: 3 stratified folds, seed 0." in page.text
+    for result in compared.results:
+        row = (
+            f"{result.name} {100 * result.accuracy:.1f} {100 * result.accuracy_low:.1f}\u2013"
+            f"{100 * result.accuracy_high:.1f} {100 * result.balanced_accuracy:.1f} "
+            f"{result.milliseconds_per_image:.2f} {result.dimensions}"
+        )
+        assert row in page.text
+    for result in compared.results[1:]:
+        (first, second), (third, fourth) = result.confusion.tolist()
+        matrix = f"true \\ predicted <i> a&b <i> {first} {second} a&b {third} {fourth}"
+        folds = ", ".join(f"{100 * fold:.1f}" for fold in result.folds)
+        assert f"{result.name} {result.name}. Folds: {folds} %. {matrix}" in page.text
+    (refused,) = compared.refused
+    assert f"1 images refused {refused.path}: not-an-image: {refused.detail}" in page.text
+    assert "1 images more than once Files of the same content were kept in one fold." in page.text
+    assert " = ".join(compared.duplicates[0]) in page.text
+
+
+def test_page_is_one_file_that_runs_nothing(written):
+    source = (written / "report.html").read_text(encoding="utf-8")
+    page = Page(source)
+    assert page.tags.isdisjoint({"script", "link", "iframe", "b", "u", "i", "broken"})
+    assert "<script" not in source
+    assert not re.search(r"""(src|href)=(?!["']?(data:|#))""", source)
+
+
+def test_pictures(written, compared):
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    shown = [image["title"] for image in page.images]
+    expected = []
+    for result in compared.results[1:]:
+        right = result.predictions == compared.labels
+        for index in (np.flatnonzero(right), np.flatnonzero(~right)):
+            chosen = np.linspace(0, len(index) - 1, min(6, len(index))).astype(int)
+            expected += [as_text(compared.images[i]) for i in index[chosen]]
+    assert shown == expected
+    assert any("wrong answers" in text.lower() for text in page.texts)
+    for image in page.images:
+        kind, content = image["src"].split(",")
+        assert kind == "data:image/jpeg;base64"
+        assert simplejpeg.decode_jpeg(base64.b64decode(content)).shape == (96, 96, 3)
+        assert image["alt"] == image["title"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [
+        ((20, 24, 1), np.uint8),
+        ((20, 24, 3), np.uint8),
+        ((20, 24, 1), np.uint16),
+        ((120, 24, 3), np.uint8),
+        ((96, 96, 1), np.uint8),
+    ],
+)
+def test_arrays(tmp_path, shape, dtype):
+    images, labels = draw(24, shape, dtype)
+    if shape[2] == 3:
+        stages = [SpatialPyramid(levels=[2])]
+        recipes = {"pyramid": make_pipeline(Stream(stages), GaussianNB())}
+    else:
+        recipes = {"pyramid": pipeline()}
+    write_comparison(compare(recipes, images, labels, folds=3), tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    table = parquet.read_table(tmp_path / "predictions.parquet")
+    assert table["path"].to_pylist() == [f"image {i}" for i in range(24)] * 2
+    for image in page.images:
+        position = int(image["title"].removeprefix("image "))
+        content = base64.b64decode(image["src"].split(",")[1])
+        pixels = simplejpeg.decode_jpeg(content)
+        assert pixels.shape == (96, 96, 3)
+        scale = np.iinfo(dtype).max / 255
+        expected = images[position].mean() / scale
+        if shape[0] == shape[1]:  # without padding the mean stays
+            assert pixels.mean() == pytest.approx(expected, abs=2)
+
+
+def test_arrays_of_floating_point(tmp_path):
+    images, labels = draw(24, (96, 96, 1))
+    images = (images / 255).astype(np.float32)
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    write_comparison(compare(recipes, images, labels, folds=3), tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for image in page.images:
+        content = base64.b64decode(image["src"].split(",")[1])
+        expected = 255 * images[int(image["title"].removeprefix("image "))].mean()
+        assert simplejpeg.decode_jpeg(content).mean() == pytest.approx(expected, abs=2)
+
+
+def test_a_test_set_with_copies(tmp_path):
+    images, labels = draw(24)
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    with pytest.warns(UserWarning, match="also among those to fit on"):
+        compared = compare(recipes, images, labels, (images[:3], labels[:3]))
+    write_comparison(compared, tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "fitted on 24 images, tested on 3 others" in page.text
+    assert "those that were both fitted and tested on make the accuracies too high." in page.text
+    assert "Folds:" not in page.text
+
+
+def test_nothing_to_remark(tmp_path):
+    images, labels = draw(24)
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    write_comparison(compare(recipes, images, labels), tmp_path)
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert "refused" not in page.text
+    assert "more than once" not in page.text
+
+
+def test_require(monkeypatch):
+    require("jinja2", "matplotlib")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ImportError) as error:
+        require("jinja2", "matplotlib")
+    assert str(error.value) == (
+        "Reports need jinja2, which are not installed. To install them: pip install 'featx[report]'"
+    )
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError) as error:
+        require("jinja2", "matplotlib")
+    assert str(error.value) == (
+        "Reports need jinja2 and matplotlib, which are not installed. To install them: "
+        "pip install 'featx[report]'"
+    )
+
+
+def test_all_that_is_public_is_there():
+    for name in report.__all__:
+        assert callable(getattr(report, name))

@@ -1,0 +1,248 @@
+import base64
+import os
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from featx import (
+    HOG,
+    OrientedEdges,
+    PatternMatch,
+    ReadImages,
+    Rectify,
+    Sobel,
+    SpatialPyramid,
+    Stream,
+    Summarize,
+    bundled,
+    load_recipe,
+)
+from featx.models import ModelError, train
+from featx.reading import RefusedImage
+from featx.report import explain, write_explanation
+from featx.writing import OutputError
+
+
+def draw(count=12, shape=(40, 48, 3)):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (count, *shape), np.uint8)
+    images[::2, : shape[0] // 2] //= 3
+    return images, np.array(["city", "landscape"])[np.arange(count) % 2]
+
+
+@pytest.fixture
+def photo(tmp_path):
+    (image,), _ = draw(1)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def step_by_step(stages, image):
+    """Give what each stage gives, with nothing of `Stream` or `explain`."""
+    value, values = [image], []
+    for stage in stages:
+        value = stage.fit(value).transform(value)
+        values.append(value[0])
+    return values
+
+
+def check_outputs(explanation, expected):
+    assert len(explanation.outputs) == len(expected)
+    for (_, found), wanted in zip(explanation.outputs, expected, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def check_written(explanation, folder):
+    """Write a picture and a page, check that they can be read, and give the page."""
+    write_explanation(explanation, folder / "out.PNG")
+    with Image.open(folder / "out.PNG") as picture:
+        assert picture.format == "PNG"
+        assert min(picture.size) > 100
+        assert max(picture.size) < 4000
+        assert len(np.unique(np.asarray(picture.convert("L")))) > 10
+    write_explanation(explanation, folder / "out.html")
+    return (folder / "out.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", bundled.names("pipelines"))
+def test_recipes(photo, tmp_path, name):
+    pipeline = load_recipe(name)
+    explanation = explain(photo, pipeline)
+    check_outputs(explanation, step_by_step(load_recipe(name)[0].stages, photo))
+    assert explanation.image == str(photo)
+    assert [stage for stage, _ in explanation.outputs] == [
+        " ".join(str(stage).split()) for stage in pipeline[0].stages
+    ]
+    stream = pipeline[0].fit([photo])
+    assert explanation.names == stream.get_feature_names_out().tolist()
+    assert (explanation.prediction, explanation.scores) == (None, {})
+    check_written(explanation, tmp_path)
+
+
+def test_one_number(photo, tmp_path):
+    explanation = explain(photo, load_recipe("vertical-lines"))
+    number = explanation.outputs[-1][1][0]
+    name = "gray_sobel_vertical_line31_090_mean_square"
+    assert str(explanation) == f"{name} = {number:.4g}"
+    assert explanation.as_data() == {
+        "image": str(photo),
+        "stages": [stage for stage, _ in explanation.outputs],
+        "features": {name: float(number)},
+        "prediction": None,
+        "scores": {},
+    }
+    page = check_written(explanation, tmp_path)
+    assert f"<h1>{name} = {number:.4g}</h1>" in page
+    assert f"<tr><td>{name}<td>{number:.6g}</tr>" in page
+    assert "The answer" not in page
+
+
+@pytest.mark.parametrize(
+    ("classifier", "method"), [(GaussianNB(), "predict_proba"), (LinearSVC(), "decision_function")]
+)
+def test_a_fitted_model(photo, tmp_path, classifier, method):
+    images, labels = draw()
+    stages = [ReadImages(size=(32, 32), mode="gray"), SpatialPyramid(levels=[2])]
+    paths = [str(tmp_path / f"{index}.png") for index in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    model, _ = train(make_pipeline(Stream(stages), StandardScaler(), classifier), paths, labels)
+    explanation = explain(photo, model)
+    check_outputs(explanation, step_by_step(stages, photo))
+    assert explanation.prediction == model.predict([photo])[0]
+    scores = getattr(model, method)([photo])[0]
+    expected = [-scores, scores] if np.ndim(scores) == 0 else scores
+    assert list(explanation.scores) == ["city", "landscape"]
+    np.testing.assert_array_equal(list(explanation.scores.values()), expected)
+    assert str(explanation).endswith(f", so {explanation.prediction}")
+    page = check_written(explanation, tmp_path)
+    assert "<h2>The answer</h2>" in page
+    for name, score in explanation.scores.items():
+        assert f"<tr><td>{name}<td>{score:.4g}</tr>" in page
+
+
+def test_few_numbers(photo, tmp_path):
+    stages = [ReadImages(mode="gray"), OrientedEdges(4), Summarize(statistics=["mean", "maximum"])]
+    pipeline = make_pipeline(Stream(stages), LogisticRegression())
+    explanation = explain(photo, pipeline)
+    assert str(explanation) == "8 numbers"
+    page = check_written(explanation, tmp_path)
+    for name, number in zip(explanation.names, explanation.outputs[-1][1], strict=True):
+        assert f"<tr><td>{name}<td>{number:.6g}</tr>" in page
+
+
+def test_many_numbers(photo, tmp_path):
+    explanation = explain(photo, make_pipeline(Stream([ReadImages(size=(64, 64)), HOG()])))
+    count = len(explanation.outputs[-1][1])
+    assert str(explanation) == f"{count} numbers"
+    assert len(explanation.as_data()["features"]) == count > 1000
+    assert check_written(explanation, tmp_path).count("<tr>") == count
+
+
+def test_maps_at_the_end(photo, tmp_path):
+    stages = [ReadImages(mode="gray"), OrientedEdges(12)]
+    explanation = explain(photo, make_pipeline(Stream(stages)))
+    assert str(explanation) == "maps of 40 x 48 x 12"
+    assert explanation.as_data()["features"] is None
+    assert "The numbers" not in check_written(explanation, tmp_path)
+
+
+def test_a_stage_that_learns_ends_it(photo, tmp_path):
+    stages = [ReadImages(size=(32, 32)), SpatialPyramid(levels=[2]), StandardScaler()]
+    explanation = explain(photo, make_pipeline(Stream(stages), GaussianNB()))
+    check_outputs(explanation, step_by_step(stages[:2], photo))
+    check_written(explanation, tmp_path)
+
+
+def test_a_union(photo, tmp_path):
+    match = PatternMatch(pattern="line", length=7, orientation=90, padding="reflect")
+    lines = make_pipeline(match, Rectify())
+    union = FeatureUnion([("lines", lines), ("edges", Rectify())])
+    stages = [ReadImages(mode="gray"), Sobel(), union, Summarize(statistics=["mean"])]
+    explanation = explain(photo, make_pipeline(Stream(stages)))
+    read, edges = step_by_step(stages[:2], photo)
+    match, rectified = step_by_step([step for _, step in lines.steps], edges)
+    (other,) = step_by_step([Rectify()], edges)
+    both = np.concatenate([rectified, other], axis=2)
+    (last,) = step_by_step([Summarize(statistics=["mean"])], both)
+    check_outputs(explanation, [read, edges, match, rectified, other, both, last])
+    assert explanation.outputs[5][0] == "side by side"
+    assert (
+        explanation.names
+        == make_pipeline(Stream(stages))[0].fit([photo]).get_feature_names_out().tolist()
+    )
+    check_written(explanation, tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(40, 48, 1), (40, 48, 3), (3, 300, 1)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_arrays(tmp_path, shape, dtype):
+    (image,), _ = draw(1, shape)
+    image = image if dtype == np.uint8 else (image / 255).astype(dtype)
+    stages = [Sobel(), Summarize(statistics=["mean"])]
+    explanation = explain(image, make_pipeline(Stream(stages)))
+    check_outputs(explanation, step_by_step(stages, image))
+    assert explanation.image == "the image"
+    check_written(explanation, tmp_path)
+
+
+def test_maps_of_nothing_but_zero(tmp_path):
+    image = np.full((20, 20, 1), 7, np.uint8)
+    check_written(explain(image, make_pipeline(Stream([Sobel(), Summarize()]))), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"<script>alert(1)<script>.png",
+        b"a$b\\frac{$.png",
+        b"$x_1^2$.png",
+        "写真 😀.png".encode(),
+        b"\xff\n.png",
+        b"x" * 250 + b".png",
+    ],
+)
+def test_hostile_names(photo, tmp_path, name):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    Path(path).write_bytes(photo.read_bytes())
+    explanation = explain(path, load_recipe("edges-alone"))
+    assert explanation.image == os.fsencode(path).decode("utf-8", "backslashreplace")
+    page = check_written(explanation, tmp_path)
+    assert "<script" not in page
+
+
+def test_the_page_shows_the_picture(photo, tmp_path):
+    page = check_written(explain(photo, load_recipe("edges-alone")), tmp_path)
+    content = page.split('src="data:image/png;base64,')[1].split('"')[0]
+    inside = BytesIO(base64.b64decode(content))
+    with Image.open(inside) as shown, Image.open(tmp_path / "out.PNG") as picture:
+        np.testing.assert_array_equal(np.asarray(shown), np.asarray(picture))
+
+
+def test_errors(photo, tmp_path):
+    explanation = explain(photo, load_recipe("edges-alone"))
+    before = sorted(tmp_path.iterdir())
+    for name in ("out.jpg", "out"):
+        with pytest.raises(OutputError) as error:
+            write_explanation(explanation, tmp_path / name)
+        assert str(error.value) == f"{tmp_path}/{name}: the name must end in .png or .html."
+    with pytest.raises(OutputError) as error:
+        write_explanation(explanation, photo / "out.png")
+    assert str(error.value) == (f"{photo}/out.png: cannot be written: a folder above it is a file.")
+    with pytest.raises(RefusedImage) as refused:
+        explain(tmp_path / "nowhere.png", load_recipe("edges-alone"))
+    assert str(refused.value) == f"{tmp_path}/nowhere.png: missing: there is no such file."
+    with pytest.raises(ModelError) as refused:
+        explain(photo, make_pipeline(LinearSVC()))
+    assert str(refused.value) == (
+        "The first step must be a Stream of stages, but it is LinearSVC()."
+    )
+    assert sorted(tmp_path.iterdir()) == before
