@@ -82,7 +82,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} defines no _transform_one.")
 
     def _transform_into(self, image: Any, out: NDArray[np.float32]) -> None:
-        """Write the result for one image to its place: overridden only where this saves a copy."""
+        """Write the result for one image to its place: overridden only where this saves a copy.
+
+        The result must then have one shape for all images of one shape.
+        """
         out[...] = self._transform_one(image)
 
     def _transform_batch(self, images: Iterable[Any]) -> Iterable[NDArray[np.float32]]:
@@ -167,8 +170,30 @@ class ImageStage(TransformerMixin, BaseEstimator):
         shape = self.input_shape_
         channels = _channel_names(shape[2] if len(shape) > 2 else 1)
         if input_features is not None and len(input_features) > 0:
+            if len(shape) > 2 and len(input_features) != shape[2]:
+                raise ValueError(
+                    f"{type(self).__name__} was fitted on images of {shape[2]} channels, but "
+                    f"input_features has {len(input_features)} names."
+                )
             channels = [str(name) for name in input_features]
         return np.asarray(self._feature_names(channels, shape), dtype=object)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose what vectors are given in; maps are arrays whatever is asked.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, optional
+            An array, or a data frame with a column for each of the features' names.
+
+        Returns
+        -------
+        self
+        """
+        # Maps take the call, so that pipelines which end in vectors can pass it on to all steps.
+        if self.gives == "vectors":
+            super().set_output(transform=transform)
+        return self
 
     def __sklearn_is_fitted__(self) -> bool:
         return not self.learns or hasattr(self, "input_shape_")
@@ -196,24 +221,39 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Refuse what is not a batch: one image is never taken for several."""
         name, kind = type(self).__name__, self._item_kind()
         if kind == "paths":
-            if not (hasattr(X, "iloc") or isinstance(X, list | tuple | np.ndarray)):
+            if not (hasattr(X, "iloc") or isinstance(X, list | tuple | np.ndarray)) or (
+                isinstance(X, np.ndarray) and X.ndim == 0
+            ):
                 raise ValueError(
                     f"{name} takes a batch of paths, but got {X!r}. "
                     "For a single image, wrap it in a list: [path]."
                 )
+            # An empty list becomes an array of numbers, too.
+            if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 4 and len(X) > 0:
+                raise ValueError(
+                    f"{name} takes a batch of paths, or {_wanted(kind)}, "
+                    f"but got {_got(kind, X.shape)}"
+                )
             return X
         dimensions = 2 if kind == "signals" else 4
-        if isinstance(X, np.ndarray) and X.ndim != dimensions and _is_numeric(X):
+        if isinstance(X, np.ndarray) and X.ndim != dimensions and (X.ndim == 0 or _is_numeric(X)):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
         if not isinstance(X, list | tuple | np.ndarray):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
         return X
 
     def _check_items(self, items: Batch) -> Iterator[Any]:
-        return (self._check_item(index, item) for index, item in enumerate(items))
+        shape: tuple[int, ...] = ()
+        for index, item in enumerate(items):
+            checked = self._check_item(index, item, shape)
+            shape = getattr(checked, "shape", ())
+            yield checked
 
-    def _check_item(self, index: int, item: Any) -> Any:
-        """Give the item as the stage's author expects it, or say what is wrong with it."""
+    def _check_item(self, index: int, item: Any, known: tuple[int, ...] = ()) -> Any:
+        """Give the item as the stage's author expects it, or say what is wrong with it.
+
+        The shape ``known`` was found right before.
+        """
         kind = self._item_kind()
         if kind == "paths":
             return item
@@ -225,7 +265,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"{name} takes {_wanted(kind)}, but {noun} {index} has shape {array.shape}."
             )
-        self._check_shape(array.shape, f"{noun} {index}")
+        if array.shape != known:
+            self._check_shape(array.shape, f"{noun} {index}")
         return _as_float32(array, f"{name}: {noun} {index}")
 
     def _check_shape(self, shape: tuple[int, ...], which: str) -> None:
@@ -235,6 +276,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 f"{name} needs at least {_size(least)} with these parameters, "
                 f"but {which} is {_size(shape[: len(least)])}."
             )
+        if len(shape) == 3 and shape[2] == 0:
+            raise ValueError(f"{name} needs at least one channel, but {which} has none.")
         if self.channels is not None and len(shape) == 3 and shape[2] not in self.channels:
             wanted = " or ".join(map(str, self.channels))
             raise ValueError(
@@ -247,8 +290,9 @@ class ImageStage(TransformerMixin, BaseEstimator):
         first = self._transform_one(first_image)
         stacked = np.empty((count, *first.shape), first.dtype)
         stacked[0] = first
-        # Paths say nothing of shapes; and what is read may be of any type.
-        shape = None if self._item_kind() == "paths" else first_image.shape
+        # Only authors who write to the place know that shapes of results follow from images'.
+        knows = type(self)._transform_into is not ImageStage._transform_into
+        shape = first_image.shape if knows else None
         for index, image in enumerate(images, 1):
             if shape is not None and image.shape == shape:
                 self._transform_into(image, stacked[index])
@@ -263,6 +307,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
     def _stack(self, results: Iterable[NDArray[Any]], count: int) -> Any:
         """Put results of one shape into one array, written as they come; else list them."""
         stacked: NDArray[Any] | None = None
+        results = self._counted(results, count)
         for index, result in enumerate(results):
             if stacked is None:
                 stacked = np.empty((count, *result.shape), result.dtype)
@@ -270,6 +315,17 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 return self._listed([*stacked[:index], result, *results])
             stacked[index] = result
         return stacked
+
+    def _counted(self, results: Iterable[NDArray[Any]], count: int) -> Iterator[NDArray[Any]]:
+        """Hand results on, of which there must be one an image."""
+        given = 0
+        for given, result in enumerate(results, 1):
+            if given <= count:
+                yield result
+        if given != count:
+            raise RuntimeError(
+                f"{type(self).__name__}: _transform_batch gave {given} results for {count} images."
+            )
 
     def _listed(self, results: list[NDArray[Any]]) -> list[NDArray[Any]]:
         if self.gives == "vectors":
@@ -313,10 +369,14 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
             f"{which} is of type {array.dtype}. Pixels are uint8, uint16 or bool, which are "
             "scaled to [0, 1], or floating point."
         )
-    image = np.ascontiguousarray(array, np.float32)
-    flat = image.ravel()
-    # The dot product is the quickest look; it also overflows, hence the second.
-    if not (math.isfinite(flat @ flat) or np.isfinite(flat).all()):
+    with np.errstate(over="ignore", invalid="ignore"):
+        image = np.ascontiguousarray(array, np.float32)
+        flat = image.ravel()
+        # The dot product is the quickest look; it also overflows, hence the second.
+        finite = math.isfinite(flat @ flat) or np.isfinite(flat).all()
+    if not finite:
+        if np.isfinite(array).all():
+            raise ValueError(f"{which} has values too large for single precision.")
         raise ValueError(f"{which} contains NaN or infinity.")
     return image
 
