@@ -46,5 +46,5 @@ def make(
     from featx.scenes import write_scenes
 
     with Progress(n, quiet) as progress:
-        write_scenes(out, n, size, seed, progress)
+        write_scenes(out, n, size, seed, lambda _: progress(1))
     show({"out": out, "images": n}, f"{out}: {n} images", json)

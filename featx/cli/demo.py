@@ -1,5 +1,6 @@
 """``featx demo``."""
 
+from contextlib import chdir
 from pathlib import Path
 from typing import Annotated
 
@@ -29,15 +30,16 @@ def demo(
     from featx.writing import new_folder
 
     report.require("jinja2", "matplotlib")
-    with new_folder(out) as folder:
+    # In the folder itself: what is written names the scenes by their paths from there.
+    with new_folder(out) as folder, chdir(folder):
         with Progress(n, quiet) as progress:
-            write_scenes(folder / "scenes", n, (256, 256), 0, progress)
-        paths, labels = load_dataset(folder / "scenes")
+            write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1))
+        paths, labels = load_dataset("scenes")
         with Progress(n, quiet) as progress:
             compared = comparison.compare(RECIPES, paths, labels, n_jobs=-1, progress=progress.step)
-        report.write_comparison(compared, folder)
+        report.write_comparison(compared, ".")
         for label in compared.classes:
             image = next(path for path, name in zip(paths, labels, strict=True) if name == label)
             explanation = report.explain(image, load_recipe("vertical-lines"))
-            report.write_explanation(explanation, folder / f"{label}.png")
+            report.write_explanation(explanation, f"{label}.png")
     show(report.as_data(compared), f"{compared}\n{Path(out) / 'report.html'}", json)
