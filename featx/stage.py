@@ -32,6 +32,10 @@ Image: TypeAlias = NDArray[np.float32]
 #: What a stage takes and gives: an array whose first axis counts images, or a list of arrays.
 Batch: TypeAlias = NDArray[Any] | list[Any] | tuple[Any, ...]
 
+# Stages and parameters that have been checked, each with the types of its values.
+_valid_parameters: dict[tuple[Any, ...], None] = {}
+_MOST_VALID = 1000
+
 
 class ImageStage(TransformerMixin, BaseEstimator):
     """Base of all stages: from a batch of images to a batch of results, one image at a time.
@@ -141,7 +145,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
             One result an image: an array (n, ...) where all have one shape, else a list.
         """
         self._check_parameters()
-        check_is_fitted(self)
+        if self.learns:
+            check_is_fitted(self)
         items = self._check_batch(X)
         if len(items) == 0:
             return self._empty(items)
@@ -209,9 +214,20 @@ class ImageStage(TransformerMixin, BaseEstimator):
     # Checking and stacking.
 
     def _check_parameters(self) -> None:
-        name = type(self).__name__
-        validate(self._parameter_constraints, self.get_params(deep=False), name)
+        parameters = self.get_params(deep=False)
+        # Most calls have the parameters of the last one, and checking takes longer than a filter.
+        valid = (type(self), *((type(value), value) for value in parameters.values()))
+        try:
+            if valid in _valid_parameters:
+                return
+        except TypeError:  # of a list or an array, which may have changed
+            valid = ()
+        validate(self._parameter_constraints, parameters, type(self).__name__)
         self._check_together()
+        if valid:
+            _valid_parameters[valid] = None
+            if len(_valid_parameters) > _MOST_VALID:
+                _valid_parameters.pop(next(iter(_valid_parameters)), None)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters; stages hold no other estimators, so ``deep`` changes nothing."""
