@@ -49,6 +49,8 @@ def train(
         "classes": [str(name) for name in model.classes_],
         "refused": refused_as_data(refused),
     }
-    line = f"{out}: fitted on {len(paths) - len(refused)} images ({class_counts(classes)})"
+    left_out = {image.path for image in refused}
+    seen = [name for path, name in zip(paths, classes, strict=True) if path not in left_out]
+    line = f"{out}: fitted on {len(seen)} images ({class_counts(seen)})"
     show(result, line, json)
     show_refused(refused, strict)

@@ -1,0 +1,123 @@
+import re
+import signal
+import sys
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from featx.cli import main
+
+# What ends each piece of work: how many images, and how fast they went.
+PROGRESS = re.compile(r"^(\d+ of \d+ images(?:, \d+ refused)?), \d+ a second\n", re.MULTILINE)
+
+
+@dataclass
+class Run:
+    """What a command gave; the speed, which differs from run to run, is left out of ``err``."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def featx(capsys, monkeypatch, tmp_path):
+    """Give a function that runs the command line in this process, in an empty folder."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    before = signal.getsignal(signal.SIGTERM)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["featx", *map(str, arguments)])
+        capsys.readouterr()
+        with warnings.catch_warnings():
+            # As outside of tests: warnings are shown.
+            warnings.resetwarnings()
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                main()
+                code = 0
+            except SystemExit as end:
+                code = end.code or 0
+        out, err = capsys.readouterr()
+        return Run(code, out, PROGRESS.sub(r"\1\n", err))
+
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Make a folder of twelve images in the classes city and field, by which stripes differ."""
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        image = rng.integers(0, 60, (32, 40), np.uint8)
+        label = ("city", "field")[index % 2]
+        image += rng.integers(0, 190, (1, 40) if label == "city" else (32, 1), np.uint8)
+        (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "photos" / label / f"{index:02}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def damaged(photos):
+    """Put three files that are refused among the images, and give their messages."""
+    (photos / "city" / "00 empty.png").write_bytes(b"")
+    (photos / "field" / "note.txt").write_text("text")
+    whole = (photos / "field" / "01.png").read_bytes()
+    (photos / "field" / "part.png").write_bytes(whole[: len(whole) // 2])
+    return {
+        "city/00 empty.png": ("empty", "it has no bytes."),
+        "field/note.txt": (
+            "not-an-image",
+            "its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP "
+            "and PPM/PGM/PBM, complete and not damaged.",
+        ),
+        "field/part.png": ("truncated", "this PNG file ends before its image does."),
+    }
+
+
+@pytest.fixture
+def refused_lines(photos, damaged):
+    """Give what is said of the files that are refused."""
+    return "".join(
+        f"refused: {photos}/{name}: {reason}: {detail}\n"
+        for name, (reason, detail) in damaged.items()
+    )
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Write a small recipe, and give its file."""
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        "title: Small\nsource: tests\nsteps:\n  - ReadImages: {size: [16, 16], mode: gray}\n"
+        "  - Sobel: {axis: both}\n  - Summarize: {statistics: [mean_absolute]}\n"
+        "  - StandardScaler\n  - GaussianNB\n"
+    )
+    return file
+
+
+@pytest.fixture
+def model(featx, photos, recipe, tmp_path):
+    """Train a model on the photos, and give its file."""
+    file = tmp_path / "model.skops"
+    assert featx("train", photos, "--recipe", recipe, "--out", file).code == 0
+    return file
+
+
+@pytest.fixture
+def nothing_new(tmp_path):
+    """Give a function that checks that nothing was left anywhere since the last call."""
+    seen = [None]
+
+    def check():
+        files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
+        assert files == (seen[0] or files)
+        seen[0] = files
+
+    return check

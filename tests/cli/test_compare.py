@@ -1,0 +1,157 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from featx import compare, load_dataset
+
+
+def fails(run, code, message):
+    assert (run.code, run.out, run.err) == (code, "", f"featx: {message}\n")
+
+
+@pytest.fixture
+def other(recipe):
+    """Write a second recipe, and give its file."""
+    file = recipe.with_name("other.yaml")
+    text = recipe.read_text().replace("mean_absolute", "mean_square").replace("Small", "Other")
+    file.write_text(text)
+    return file
+
+
+def test_a_folder(featx, photos, recipe, other):
+    run = featx("compare", photos, "--recipe", recipe, "--recipe", other, "--out", "new/out")
+    assert run.code == 0
+    assert run.err == "12 of 12 images\n"
+    expected = compare([recipe, other], *load_dataset(photos))
+    found = json.loads(Path("new/out/results.json").read_text(encoding="utf-8"))
+    assert list(found["recipes"]) == ["larger-class", "small", "other"]
+    for result in expected.results:
+        one = found["recipes"][result.name]
+        assert one["accuracy"] == result.accuracy
+        assert one["folds"] == result.folds
+        assert one["confusion"] == result.confusion.tolist()
+    assert sorted(os.listdir("new/out")) == ["predictions.parquet", "report.html", "results.json"]
+    table = parquet.read_table("new/out/predictions.parquet")
+    assert table["prediction"].to_pylist() == [
+        name for result in expected.results for name in result.predictions.tolist()
+    ]
+    lines = run.out.splitlines()
+    assert lines[0] == "recipe        accuracy  95 % interval  ms/image  dimensions"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "larger-class",
+        "small",
+        "other",
+        "new/out/report.html",
+    ]
+
+
+def test_json_and_options(featx, photos, recipe):
+    options = ["--folds", 3, "--seed", 4, "--json", "--labels", "a=city", "--labels", "b=field"]
+    run = featx("compare", photos, "--recipe", recipe, "--out", "out", *options)
+    assert run.code == 0
+    found = json.loads(run.out)
+    assert found == json.loads(Path("out/results.json").read_text(encoding="utf-8"))
+    expected = compare(
+        [recipe], *load_dataset(photos, {"a": ["city"], "b": ["field"]}), folds=3, seed=4
+    )
+    assert found["protocol"] == "3 stratified folds, seed 4"
+    assert found["classes"] == ["a", "b"]
+    assert found["recipes"]["small"]["folds"] == expected.results[1].folds
+
+
+def test_a_test_set(featx, photos, recipe, tmp_path):
+    test = tmp_path / "test"
+    for label in ("city", "field"):
+        (test / label).mkdir(parents=True)
+        for path in sorted((photos / label).iterdir())[:2]:
+            path.rename(test / label / path.name)
+    run = featx("compare", photos, "--recipe", recipe, "--test", test, "--out", "o", "--json")
+    assert run.code == 0
+    assert run.err == "12 of 12 images\n"
+    found = json.loads(run.out)
+    assert found["protocol"] == "fitted on 8 images, tested on 4 others"
+    assert found["recipes"]["small"]["folds"] == []
+    expected = compare([recipe], *load_dataset(photos), load_dataset(test)).results[1]
+    assert found["recipes"]["small"]["accuracy"] == expected.accuracy
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict):
+    options = ["--strict"] if strict else []
+    run = featx("compare", photos, "--recipe", recipe, "--out", "out", *options)
+    assert run.code == int(strict)
+    assert run.err == "15 of 15 images\n" + refused_lines
+    found = json.loads(Path("out/results.json").read_text(encoding="utf-8"))
+    assert found["images"] == 12
+    assert found["refused"] == [
+        {"path": f"{photos}/{name}", "reason": reason, "detail": detail}
+        for name, (reason, detail) in damaged.items()
+    ]
+
+
+def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_new):
+    small = tmp_path / "sub"
+    small.mkdir()
+    shutil.copy(recipe, small)
+    town = tmp_path / "towns" / "town"
+    town.mkdir(parents=True)
+    shutil.copy(photos / "city" / "00.png", town)
+    other.write_text(other.read_text().replace("StandardScaler", "StandardScaller"))
+    nothing_new()
+
+    def compared(*options, images=photos):
+        return featx("compare", images, "--recipe", recipe, "--out", "new/out", *options)
+
+    fails(
+        compared("--recipe", "hog-smv"),
+        2,
+        "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?",
+    )
+    fails(
+        compared("--recipe", other),
+        2,
+        f"{other}:7: there is no stage 'StandardScaller'. Did you mean StandardScaler?",
+    )
+    fails(
+        compared("--recipe", small / "small.yaml"),
+        1,
+        "small: there are two recipes of this name. Rename one.",
+    )
+    run = compared("--folds", 7)
+    assert (run.code, run.out) == (1, "")
+    assert run.err == (
+        "featx: Class 'city' has 6 different images, fewer than the 7 folds. Use fewer folds, or "
+        "more images.\n"
+    )
+    fails(
+        compared("--labels", "x=city"),
+        1,
+        "A classifier needs images of two classes at least, but there is only one, 'x'. Put the "
+        "images of each class into a sub-folder of its own.",
+    )
+    fails(
+        compared("--test", town.parent),
+        1,
+        "There are images of class 'town' to test on, but none to fit on; the classes to fit on "
+        "are city, field.",
+    )
+    fails(compared("--test", "nowhere"), 2, "nowhere: there is no such folder or file.")
+    fails(compared(images="nowhere"), 2, "nowhere: there is no such folder or file.")
+    fails(
+        featx("compare", photos, "--recipe", recipe, "--out", f"{recipe}/out"),
+        1,
+        f"{recipe}/out: cannot be written: a folder above it is a file.",
+    )
+    nothing_new()
+
+
+def test_too_few_folds(featx, photos, recipe, nothing_new):
+    nothing_new()
+    run = featx("compare", photos, "--recipe", recipe, "--out", "out", "--folds", 1)
+    assert (run.code, run.out) == (2, "")
+    assert "Invalid value for '--folds'" in run.err
+    nothing_new()

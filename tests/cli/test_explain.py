@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from featx import load_recipe
+from featx.models import load_model
+from featx.report import explain
+
+
+@pytest.fixture
+def photo(photos):
+    return photos / "city" / "00.png"
+
+
+def fails(run, code, message):
+    assert (run.code, run.out, run.err) == (code, "", f"featx: {message}\n")
+
+
+def test_a_recipe(featx, photo):
+    run = featx("explain", photo, "--recipe", "vertical-lines", "--out", "new/out.png")
+    expected = explain(str(photo), load_recipe("vertical-lines"))
+    assert (run.code, run.err) == (0, "")
+    assert run.out == f"new/out.png: {expected}\n"
+    with Image.open("new/out.png") as picture:
+        assert picture.format == "PNG"
+
+
+def test_a_model(featx, photo, model):
+    run = featx("explain", photo, "--model", model, "--out", "out.html", "--json")
+    assert (run.code, run.err) == (0, "")
+    found = json.loads(run.out)
+    assert found == explain(str(photo), load_model(model)).as_data()
+    assert list(found) == ["image", "stages", "features", "prediction", "scores"]
+    assert found["prediction"] == load_model(model).predict([photo])[0]
+    assert "<h2>The answer</h2>" in Path("out.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("options", [[], ["--recipe", "hog-svm", "--model", "m.skops"]])
+def test_either_a_recipe_or_a_model(featx, photo, options, nothing_new):
+    nothing_new()
+    run = featx("explain", photo, *options, "--out", "out.png")
+    assert (run.code, run.out) == (2, "")
+    assert "Give either --recipe or --model." in run.err
+    nothing_new()
+
+
+def test_failures_leave_nothing(featx, photo, nothing_new):
+    nothing_new()
+    options = ["--recipe", "edges-alone", "--out"]
+    fails(
+        featx("explain", photo, *options, "out.jpg"),
+        1,
+        "out.jpg: the name must end in .png or .html.",
+    )
+    fails(
+        featx("explain", "nowhere.png", *options, "out.png"),
+        1,
+        "nowhere.png: missing: there is no such file.",
+    )
+    fails(
+        featx("explain", photo.parent, *options, "out.png"),
+        1,
+        f"{photo.parent}: not-a-file: it is a folder, a pipe, a socket or a device, not an image "
+        "file.",
+    )
+    fails(
+        featx("explain", photo, *options, f"{photo}/out.png"),
+        1,
+        f"{photo}/out.png: cannot be written: a folder above it is a file.",
+    )
+    fails(
+        featx("explain", photo, "--recipe", "edges-alon", "--out", "out.png"),
+        2,
+        "edges-alon: no recipe of this name, and no such file. Did you mean edges-alone?",
+    )
+    fails(
+        featx("explain", photo, "--model", photo, "--out", "out.png"),
+        1,
+        f"{photo}: not a model that featx train wrote (File is not a zip file).",
+    )
+    nothing_new()

@@ -1,0 +1,212 @@
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import dataset, parquet
+
+from featx import load_recipe, read_features
+from featx.recipes import read_recipe
+
+
+def test_a_folder(featx, photos, recipe):
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out")
+    assert run.code == 0
+    assert run.out == "out: 2 features of 12 images, 0 refused\n"
+    assert run.err == "12 of 12 images\n"
+    found = read_features("out")
+    paths = [str(path) for path in sorted(photos.glob("*/*"))]
+    assert found.paths == paths
+    assert found.labels.tolist() == [Path(path).parent.name for path in paths]
+    stream = load_recipe(recipe)[0]
+    np.testing.assert_array_equal(found.vectors, stream.fit_transform(paths))
+    metadata = json.loads(parquet.read_schema("out/part-000000.parquet").metadata[b"featx"])
+    assert metadata == {
+        "recipe": "small",
+        "digest": read_recipe(recipe).digest,
+        "names": stream.get_feature_names_out().tolist(),
+    }
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict):
+    options = ["--strict"] if strict else []
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out", *options)
+    assert run.code == int(strict)
+    assert run.out == "out: 2 features of 12 images, 3 refused\n"
+    assert run.err == "15 of 15 images, 3 refused\n" + refused_lines
+    table = dataset.dataset("out").to_table()
+    names = [str(path.relative_to(photos)) for path in sorted(photos.glob("*/*"))]
+    assert table["path"].to_pylist() == [f"{photos}/{name}" for name in names]
+    reasons = [damaged[name][0] if name in damaged else None for name in names]
+    assert table["reason"].to_pylist() == reasons
+    assert [row is None for row in table["features"].to_pylist()] == [
+        reason is not None for reason in reasons
+    ]
+
+
+def test_strict_with_nothing_refused(featx, photos, recipe):
+    assert featx("extract", photos, "--recipe", recipe, "--out", "out", "--strict").code == 0
+
+
+def test_json(featx, photos, damaged, recipe):
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
+    assert json.loads(run.out) == {
+        "out": "out",
+        "images": 15,
+        "dimensions": 2,
+        "refused": [
+            {"path": f"{photos}/{name}", "reason": reason, "detail": detail}
+            for name, (reason, detail) in damaged.items()
+        ],
+    }
+
+
+def test_labels(featx, photos, recipe):
+    options = ["--labels", "town=city", "--labels", "land=field"]
+    assert featx("extract", photos, "--recipe", recipe, "--out", "out", *options).code == 0
+    assert read_features("out").labels.tolist() == ["town"] * 6 + ["land"] * 6
+    assert featx("extract", photos, "--recipe", recipe, "--out", "1", *options[:2]).code == 0
+    assert read_features("1").labels.tolist() == ["town"] * 6
+
+
+def test_a_glob_a_manifest_and_a_file(featx, photos, recipe):
+    Path("m.csv").write_text(f"path\n{photos}/city/00.png\n{photos}/field/01.png\n")
+    for number, (images, count) in enumerate(
+        {f"{photos}/*/0*.png": 10, "m.csv": 2, f"{photos}/city/00.png": 1}.items()
+    ):
+        run = featx("extract", images, "--recipe", recipe, "--out", f"{number}")
+        assert run.code == 0
+        assert len(read_features(f"{number}").paths) == count
+
+
+@pytest.mark.parametrize("jobs", [1, 2, -1])
+def test_jobs(featx, photos, recipe, jobs):
+    assert featx("extract", photos, "--recipe", recipe, "--out", "o", "--jobs", jobs).code == 0
+    stream = load_recipe(recipe)[0]
+    found = read_features("o")
+    np.testing.assert_array_equal(found.vectors, stream.fit_transform(found.paths))
+
+
+def test_names_that_no_terminal_should_see(featx, photos, recipe):
+    name = os.fsencode(photos) + b"/city/\xff\n\x1b[31m.png"
+    Path(os.fsdecode(name)).write_bytes(b"")
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
+    assert run.err.splitlines()[1:] == [
+        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: it has no bytes."
+    ]
+    (refused,) = json.loads(run.out)["refused"]
+    assert refused["path"] == f"{photos}/city/\\xff\n\x1b[31m.png"
+    assert refused["path"] in dataset.dataset("out").to_table()["path"].to_pylist()
+
+
+def test_into_the_folder_in_which_one_is(featx, photos, recipe):
+    assert featx("extract", photos, "--recipe", recipe, "--out", ".").code == 0
+    assert os.listdir() == ["part-000000.parquet"]
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            ("nowhere", "nowhere: there is no such folder or file."),
+            ("nowhere.csv", "nowhere.csv: there is no such file."),
+            (
+                "nothing/*.png",
+                "nothing/*.png: there are no files in it. Wanted: a folder of images, whose "
+                "sub-folders are the classes; a glob; or a CSV or Parquet manifest with the "
+                "columns path and label.",
+            ),
+        ],
+    )
+    def test_no_images(self, featx, recipe, images, message, nothing_new):
+        nothing_new()
+        run = featx("extract", images, "--recipe", recipe, "--out", "out")
+        assert (run.code, run.out, run.err) == (2, "", f"featx: {message}\n")
+        nothing_new()
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ("x=cty", "There is no class 'cty'. Did you mean city?"),
+            ("x", "labels 'x': wanted is NEW=old,old, as city=street,tower."),
+        ],
+    )
+    def test_labels(self, featx, photos, recipe, option, message, nothing_new):
+        nothing_new()
+        run = featx("extract", photos, "--recipe", recipe, "--out", "o", "--labels", option)
+        assert (run.code, run.out, run.err) == (2, "", f"featx: {message}\n")
+        nothing_new()
+
+    def test_no_such_recipe(self, featx, photos, nothing_new):
+        nothing_new()
+        run = featx("extract", photos, "--recipe", "hog-smv", "--out", "out")
+        assert (run.code, run.out, run.err) == (
+            2,
+            "",
+            "featx: hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?\n",
+        )
+        nothing_new()
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            ("Sobel", "Sobl", "5: there is no stage 'Sobl'. Did you mean Sobel?"),
+            ("axis", "axs", "5: Sobel has no parameter 'axs'. Did you mean axis?"),
+            ("GaussianNB", "GausianNB", "8: there is no stage 'GausianNB'. Did you mean"),
+            ("both", "bth", "5: The 'axis' parameter of Sobel must be a str among {"),
+        ],
+    )
+    def test_a_misspelt_recipe(self, featx, photos, recipe, old, new, message, nothing_new):
+        recipe.write_text(recipe.read_text().replace(old, new))
+        nothing_new()
+        run = featx("extract", photos, "--recipe", recipe, "--out", "out")
+        assert (run.code, run.out) == (2, "")
+        assert run.err.startswith(f"featx: {recipe}:{message}")
+        assert run.err.count("\n") == 1
+        nothing_new()
+
+    def test_what_is_there_is_left_alone(self, featx, photos, recipe, nothing_new):
+        nothing_new()
+        run = featx("extract", photos, "--recipe", recipe, "--out", photos)
+        assert (run.code, run.out, run.err) == (
+            1,
+            "",
+            f"featx: {photos}: it exists already, and is not an empty folder. Remove it, or choose "
+            "another name.\n",
+        )
+        nothing_new()
+
+    def test_below_a_file(self, featx, photos, recipe, nothing_new):
+        nothing_new()
+        run = featx("extract", photos, "--recipe", recipe, "--out", f"{recipe}/new/out")
+        assert (run.code, run.out, run.err) == (
+            1,
+            "",
+            f"featx: {recipe}/new/out: cannot be written: Not a directory.\n",
+        )
+        nothing_new()
+
+    def test_all_refused(self, featx, photos, damaged, recipe, nothing_new):
+        nothing_new()
+        run = featx("extract", photos / "field" / "*.txt", "--recipe", recipe, "--out", "a/b")
+        reason, detail = damaged["field/note.txt"]
+        assert (run.code, run.out) == (1, "")
+        assert run.err == (
+            f"featx: All 1 images are refused. The first: {photos}/field/note.txt: {reason}: "
+            f"{detail}\n"
+        )
+        nothing_new()
+
+    def test_no_vectors(self, featx, photos, recipe, nothing_new):
+        recipe.write_text("title: t\nsource: s\nsteps:\n  - ReadImages\n  - Sobel\n")
+        nothing_new()
+        run = featx("extract", photos, "--recipe", recipe, "--out", "out")
+        assert (run.code, run.out, run.err) == (
+            1,
+            "",
+            "featx: The recipe gives no vectors before it learns. End its image stages with one "
+            "that gives vectors, such as Summarize or HOG.\n",
+        )
+        nothing_new()

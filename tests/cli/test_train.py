@@ -1,0 +1,148 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from featx import load_dataset, load_recipe
+from featx.models import load_model
+
+
+def test_a_folder(featx, photos, recipe):
+    run = featx("train", photos, "--recipe", recipe, "--out", "deep/m.skops")
+    assert run.code == 0
+    assert run.out == "deep/m.skops: fitted on 12 images (city 6, field 6)\n"
+    assert run.err == "12 of 12 images\n"
+    paths, labels = load_dataset(photos)
+    expected = load_recipe(recipe).fit(paths, labels)
+    found = load_model("deep/m.skops")
+    np.testing.assert_array_equal(found.predict_proba(paths), expected.predict_proba(paths))
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict):
+    options = ["--strict"] if strict else []
+    run = featx("train", photos, "--recipe", recipe, "--out", "m.skops", *options)
+    assert run.code == int(strict)
+    assert run.out == "m.skops: fitted on 12 images (city 6, field 6)\n"
+    assert run.err == "15 of 15 images\n" + refused_lines
+    paths = [str(path) for path in sorted(photos.glob("*/[0-9][0-9].png"))]
+    labels = [Path(path).parent.name for path in paths]
+    expected = load_recipe(recipe).fit(paths, labels).predict_proba(paths)
+    np.testing.assert_array_equal(load_model("m.skops").predict_proba(paths), expected)
+
+
+def test_json(featx, photos, damaged, recipe):
+    run = featx("train", photos, "--recipe", recipe, "--out", "m.skops", "--json")
+    assert json.loads(run.out) == {
+        "out": "m.skops",
+        "images": 12,
+        "classes": ["city", "field"],
+        "refused": [
+            {"path": f"{photos}/{name}", "reason": reason, "detail": detail}
+            for name, (reason, detail) in damaged.items()
+        ],
+    }
+
+
+def test_labels(featx, photos, recipe):
+    options = ["--labels", "town=city", "--labels", "land=field"]
+    run = featx("train", photos, "--recipe", recipe, "--out", "m.skops", *options)
+    assert run.out == "m.skops: fitted on 12 images (land 6, town 6)\n"
+    assert load_model("m.skops").classes_.tolist() == ["land", "town"]
+
+
+def test_files_without_a_class(featx, photos, recipe):
+    shutil.copy(photos / "city" / "00.png", photos / "alone.png")
+    run = featx("train", photos, "--recipe", recipe, "--out", "m.skops")
+    assert run.code == 0
+    assert run.err == (
+        f"warning: {photos}: 1 of 13 files are in no class folder and are left out, for example "
+        f"{photos}/alone.png.\n12 of 12 images\n"
+    )
+
+
+ONE_CLASS = (
+    "A classifier needs images of two classes at least, but there is only one, 'city'. Put the "
+    "images of each class into a sub-folder of its own."
+)
+
+
+def fails(run, code, message):
+    assert (run.code, run.out, run.err) == (code, "", f"featx: {message}\n")
+
+
+def test_one_class(featx, photos, recipe, nothing_new):
+    shutil.rmtree(photos / "field")
+    nothing_new()
+    fails(featx("train", photos, "--recipe", recipe, "--out", "new/m.skops"), 1, ONE_CLASS)
+    nothing_new()
+
+
+def test_one_class_that_can_be_read(featx, photos, recipe, nothing_new):
+    for path in (photos / "field").iterdir():
+        path.write_bytes(b"")
+    nothing_new()
+    fails(featx("train", photos, "--recipe", recipe, "--out", "new/m.skops"), 1, ONE_CLASS)
+    nothing_new()
+
+
+def test_no_class(featx, photos, recipe, nothing_new):
+    nothing_new()
+    fails(
+        featx("train", photos / "city", "--recipe", recipe, "--out", "m.skops"),
+        2,
+        f"{photos}/city: none of the 6 images has a class. Put the images of each class into a "
+        "sub-folder of its own.",
+    )
+    nothing_new()
+
+
+def test_no_classifier(featx, photos, recipe, nothing_new):
+    recipe.write_text(recipe.read_text().replace("  - GaussianNB\n", ""))
+    nothing_new()
+    fails(
+        featx("train", photos, "--recipe", recipe, "--out", "m.skops"),
+        1,
+        "The recipe has no classifier. End it with one, such as LinearSVC.",
+    )
+    nothing_new()
+
+
+def test_a_misspelt_recipe(featx, photos, recipe, nothing_new):
+    recipe.write_text(recipe.read_text().replace("statistics", "statistic"))
+    nothing_new()
+    fails(
+        featx("train", photos, "--recipe", recipe, "--out", "m.skops"),
+        2,
+        f"{recipe}:6: Summarize has no parameter 'statistic'. Did you mean statistics?",
+    )
+    nothing_new()
+
+
+def test_where_nothing_can_be_written(featx, photos, recipe, nothing_new):
+    nothing_new()
+    fails(
+        featx("train", photos, "--recipe", recipe, "--out", f"{recipe}/m.skops"),
+        1,
+        f"{recipe}/m.skops: cannot be written: a folder above it is a file.",
+    )
+    fails(
+        featx("train", photos, "--recipe", recipe, "--out", photos),
+        1,
+        f"{photos}: is a folder, and a file is to be written.",
+    )
+    fails(
+        featx("train", photos, "--recipe", recipe, "--out", "/dev/null"),
+        1,
+        "/dev/null: is a device or a pipe, and a file is to be written.",
+    )
+    nothing_new()
+
+
+def test_a_failure_leaves_the_model_that_is_there(featx, photos, recipe):
+    Path("m.skops").write_text("old")
+    shutil.rmtree(photos / "field")
+    assert featx("train", photos, "--recipe", recipe, "--out", "m.skops").code == 1
+    assert Path("m.skops").read_text() == "old"
