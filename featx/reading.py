@@ -288,18 +288,14 @@ def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[in
 
 # What can be resized; the next stage says what is wrong with anything else.
 _PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
-# Above this many pixels, factors that are no whole numbers are averaged by a loop of our own.
-_LARGE = 512 * 512
-
-
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
     (height, width, channels), (rows, columns) = pixels.shape, size
     smaller = min(height, rows), min(width, columns)
     if smaller != (height, width):
         whole = height % smaller[0] == 0 and width % smaller[1] == 0
-        if pixels.dtype == np.uint8 and height * width > _LARGE and not whole:
-            # Loaded here, since it loads numba, which small images should not wait for.
+        if pixels.dtype == np.uint8 and not whole:
+            # A loop of our own is quicker here. It loads numba, for which others should not wait.
             from featx.resizing import shrink
 
             pixels = shrink(pixels, *smaller)

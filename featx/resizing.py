@@ -1,4 +1,4 @@
-"""Area averaging of large images, faster than OpenCV where the factor is no whole number.
+"""Area averaging, faster than OpenCV where the factor is no whole number.
 
 Each output pixel is the mean of the rectangle of the image that it covers, border pixels counted
 by the share that is covered. Rows are summed first, columns only once an output row, for many of
