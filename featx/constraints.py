@@ -67,7 +67,7 @@ class Each(HasMethods):
 
     def bad_value(self) -> Any:
         """Give a sequence of the right length with an item that is not allowed."""
-        return [generate_invalid_param_val(self.constraint)] * (self.length or 1)
+        return [bad_value(self.constraint)] * (self.length or 1)
 
     def __str__(self) -> str:
         some = "any number of items" if self.empty else "one or more items"
@@ -76,7 +76,10 @@ class Each(HasMethods):
 
 
 class Array(HasMethods):
-    """A finite numeric array with one of the numbers of dimensions ``ndim``, not empty."""
+    """A finite numeric array with one of the numbers of dimensions ``ndim``, not empty.
+
+    Finite means in single precision, in which stages compute.
+    """
 
     def __init__(self, *ndim: int) -> None:
         _Constraint.__init__(self)
@@ -87,10 +90,12 @@ class Array(HasMethods):
         if not isinstance(value, (np.ndarray, list, tuple)):
             return False
         try:
-            array = np.asarray(value, dtype=np.float64)
-        except (TypeError, ValueError):
+            array = np.asarray(value)
+        except ValueError:  # of rows of different lengths
             return False
-        return array.ndim in self.ndim and array.size > 0 and bool(np.isfinite(array).all())
+        if array.dtype.kind not in "biuf" or array.ndim not in self.ndim or array.size == 0:
+            return False
+        return bool((np.abs(array) <= np.finfo(np.float32).max).all())
 
     def bad_value(self) -> Any:
         """Give an array of a right number of dimensions that is not finite."""

@@ -306,7 +306,10 @@ class Graph:
         """Name what a node gives, its stages being fitted."""
         if node.stage is not None:
             inputs = self.feature_names(node.inputs[0])
-            names = node.stage.get_feature_names_out(inputs if len(inputs) else None)
+            # Arrays that nothing reads have no names, and may have other channels than files.
+            shape: tuple[int, ...] = getattr(node.stage, "input_shape_", ())
+            known = len(inputs) > 0 and (len(shape) != 3 or len(inputs) == shape[2])
+            names = node.stage.get_feature_names_out(inputs if known else None)
             return np.asarray(names, dtype=object)
         named = [
             f"{branch}__{name}"

@@ -67,7 +67,8 @@ class Grayscale(ImageStage):
 
     def _transform_one(self, image: Image) -> Image:
         if image.shape[2] == 1:
-            return image
+            # A copy: the image may be the caller's own.
+            return image.copy()
         gray = np.asarray(cv2.transform(image, LUMA[np.newaxis]), np.float32)
         return gray.reshape(*image.shape[:2], 1)
 

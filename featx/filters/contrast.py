@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.constraints import Interval, positive
+from featx.filters.convolve import filter_channels
 from featx.stage import Image, ImageStage
 
 
@@ -90,8 +91,12 @@ class LocalContrast(ImageStage):
         if self.size is None:
             return np.asarray(values.mean(axis=(0, 1), keepdims=True))
         window = (self.size, self.size)
-        means = cv2.blur(values, window, borderType=cv2.BORDER_REFLECT_101)
-        return np.asarray(means, np.float64).reshape(values.shape)
+
+        def blur(maps: Any, _: Any) -> Any:
+            return cv2.blur(maps, window, borderType=cv2.BORDER_REFLECT_101)
+
+        means: NDArray[np.float64] = filter_channels(blur, values, window, "reflect")
+        return means
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return channels

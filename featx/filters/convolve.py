@@ -200,7 +200,7 @@ def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) ->
 
 def filter_channels(
     operation: Callable[[Image, Any], Any],
-    image: Image,
+    image: NDArray[Any],
     size: tuple[int, ...],
     padding: str,
     out: Image | None = None,

@@ -151,9 +151,9 @@ class Sobel(ImageStage):
             vertical, horizontal = (
                 sobel(image, axis, self.padding) for axis in ("vertical", "horizontal")
             )
-            return np.asarray(cv2.magnitude(vertical, horizontal), np.float32).reshape(
-                vertical.shape
-            )
+            # As signals: OpenCV refuses arrays of many channels.
+            magnitude = cv2.magnitude(vertical.ravel(), horizontal.ravel())
+            return np.asarray(magnitude, np.float32).reshape(vertical.shape)
         return interleave([sobel(image, axis, self.padding) for axis in _axes(self.axis)])
 
     def _transform_into(self, image: Image, out: Image) -> None:
