@@ -75,7 +75,7 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(arguments)
+        app(arguments, prog_name="featx")
     except SystemExit as end:
         if end.code in (_INTERRUPTED, 128 + signal.SIGTERM):
             print("featx: interrupted.", file=sys.stderr)

@@ -1,0 +1,257 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import featx as package
+
+COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "demo"]
+COMMANDS += ["recipes", "datasets"]
+# featx as it is started from a shell.
+FEATX = [sys.executable, "-m", "featx"]
+
+
+def start(*arguments, **options):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([*FEATX, *map(str, arguments)], **{**pipes, **options})
+
+
+def python(code, *arguments):
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    environment = {name: value for name, value in os.environ.items() if name != "EAGER_IMPORT"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_help(featx):
+    run = featx("--help")
+    assert (run.code, run.err) == (0, "")
+    listed = run.out.split("Commands:\n")[1].split("\n\n")[0].splitlines()
+    assert [line.split()[0] for line in listed] == COMMANDS
+    assert "--debug" in run.out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command(featx, command):
+    run = featx(command, "--help")
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith(f"Usage: featx {command} ")
+
+
+def test_version(featx):
+    run = featx("--version")
+    assert (run.code, run.out, run.err) == (0, f"featx {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["extrct"], "No such command 'extrct'"),
+        (["--bogus"], "No such option: --bogus"),
+        (["extract", "x", "--bogus"], "No such option: --bogus"),
+        (["extract"], "Missing argument 'IMAGES'"),
+        (["extract", "x"], "Missing option '--recipe'"),
+        (["extract", "x", "--recipe", "hog-svm"], "Missing option '--out'"),
+        (["extract", "x", "--recipe", "r", "--out", "o", "--jobs", "two"], "'--jobs'"),
+        (["compare", "x", "--out", "o"], "Missing option '--recipe'"),
+        (["recipes", "lst"], "No such command 'lst'"),
+        (["extract", "x", "y", "--recipe", "r", "--out", "o"], "unexpected extra argument"),
+    ],
+)
+def test_wrong_usage(featx, arguments, message, nothing_new):
+    nothing_new()
+    run = featx(*arguments)
+    assert (run.code, run.out) == (2, "")
+    assert message in run.err
+    assert run.err.startswith("Usage: featx ")
+    assert "Traceback" not in run.err
+    nothing_new()
+
+
+@pytest.mark.parametrize("arguments", [[], ["recipes"], ["datasets"]])
+def test_without_a_command(featx, arguments):
+    run = featx(*arguments)
+    assert run.code == 2
+    assert "Commands:" in run.out + run.err
+
+
+def test_debug_shows_where(featx):
+    with pytest.raises(ValueError, match="there is no such folder or file"):
+        featx("extract", "nowhere", "--recipe", "hog-svm", "--out", "out", "--debug")
+    process = start("--debug", "extract", "nowhere", "--recipe", "hog-svm", "--out", "out")
+    out, err = process.communicate()
+    assert (process.returncode, out) == (1, "")
+    assert err.startswith("Traceback (most recent call last):")
+    assert err.endswith("DatasetError: nowhere: there is no such folder or file.\n")
+
+
+def test_an_error_is_one_line():
+    process = start("extract", "nowhere\n", "--recipe", "hog-svm", "--out", "out")
+    out, err = process.communicate()
+    assert (process.returncode, out) == (2, "")
+    assert err == "featx: nowhere : there is no such folder or file.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ZeroDivisionError("by\nzero"), 1, "ZeroDivisionError: by zero (run with --debug to see"),
+        (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device\n"),
+        (MemoryError(), 1, "MemoryError:  (run with --debug to see where)\n"),
+        (KeyboardInterrupt(), 130, "interrupted.\n"),
+    ],
+)
+def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, code, line):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("featx.reading.read_file", fail)
+    monkeypatch.setattr("featx.datasets.list_images", fail)
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out")
+    assert (run.code, run.out) == (code, "")
+    assert run.err.startswith(f"featx: {line}")
+    assert run.err.count("\n") == 1
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_interruption(photos, tmp_path, kind, code):
+    out = tmp_path / "new" / "out"
+    # One image a hundred times over takes long enough.
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("path\n" + f"{photos}/city/00.png\n" * 20_000)
+    process = start("extract", manifest, "--recipe", "line-energies", "--out", out)
+    until = time.monotonic() + 60
+    while not [*tmp_path.glob("new/.out-*")] and time.monotonic() < until:
+        time.sleep(0.05)
+    assert len([*tmp_path.glob("new/.out-*")]) == 1
+    process.send_signal(kind)
+    assert process.communicate(timeout=60) == ("", "featx: interrupted.\n")
+    assert process.returncode == code
+    assert not out.parent.exists()
+
+
+def test_a_reader_that_stops():
+    with start("recipes", "show", "hog-svm") as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
+
+
+def test_as_installed():
+    process = subprocess.run(
+        [Path(sys.executable).with_name("featx"), "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert process.stdout == f"featx {package.__version__}\n"
+
+
+def test_output_that_the_terminal_cannot_show(photos, recipe, tmp_path):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    out = tmp_path / "é"
+    process = start("extract", photos, "--recipe", recipe, "--out", out, env=environment)
+    shown, err = process.communicate()
+    assert (process.returncode, shown) == (
+        0,
+        f"{tmp_path}/\\xe9: 2 features of 12 images, 0 refused\n",
+    ), err
+
+
+HEAVY = """
+import sys
+from featx.cli import main
+heavy, arguments = sys.argv[1].split(","), sys.argv[2:]
+sys.argv = ["featx", *arguments]
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+found = [name for name in heavy if name in sys.modules]
+print("loaded:", *found, file=sys.stderr)
+"""
+ALL_HEAVY = "numpy,scipy,sklearn,numba,cv2,PIL,pyarrow,skops,matplotlib,jinja2,torch,pandas,joblib"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        [],
+        ["nonsense"],
+        ["compare", "--help"],
+        ["extract", "x", "--bogus"],
+        ["train", "x"],
+        ["recipes", "list"],
+    ],
+)
+def test_answers_that_load_nothing_heavy(arguments):
+    process = python(HEAVY, ALL_HEAVY, *arguments)
+    assert process.stderr.splitlines()[-1] == "loaded:"
+
+
+def test_images_that_are_not_there_load_little(tmp_path):
+    arguments = ["extract", tmp_path / "nowhere", "--recipe", "hog-svm", "--out", tmp_path / "o"]
+    process = python(HEAVY, ALL_HEAVY.replace("numpy,", ""), *arguments)
+    assert process.stderr.splitlines() == [
+        f"featx: {tmp_path}/nowhere: there is no such folder or file.",
+        "loaded:",
+    ]
+
+
+WITHOUT_EXTRAS = """
+import sys
+for name in ("jinja2", "matplotlib", "distributed", "skimage", "skorch"):
+    sys.modules[name] = None
+import featx.report, featx.cli
+for line in sys.argv[1:]:
+    sys.argv = ["featx", *line.split("|")]
+    try:
+        featx.cli.main()
+        code = 0
+    except SystemExit as end:
+        code = end.code
+    print("exit:", code, file=sys.stderr)
+"""
+
+
+def test_reports_without_their_extras(photos, recipe, tmp_path):
+    out = tmp_path / "new" / "out"
+    lines = [
+        f"compare|{photos}|--recipe|{recipe}|--out|{out}",
+        f"explain|{photos}/city/00.png|--recipe|{recipe}|--out|{out}.png",
+        f"demo|--out|{out}",
+    ]
+    process = python(WITHOUT_EXTRAS, *lines)
+    need = "which are not installed. To install them: pip install 'featx[report]'"
+    assert process.stdout == ""
+    assert process.stderr.splitlines() == [
+        f"featx: Reports need jinja2, {need}",
+        "exit: 1",
+        f"featx: Reports need jinja2 and matplotlib, {need}",
+        "exit: 1",
+        f"featx: Reports need jinja2 and matplotlib, {need}",
+        "exit: 1",
+    ]
+    assert not out.parent.exists()
+
+
+def test_everything_else_without_extras(photos, recipe, tmp_path):
+    model = tmp_path / "m.skops"
+    lines = [
+        f"extract|{photos}|--recipe|{recipe}|--out|{tmp_path}/out",
+        f"train|{photos}|--recipe|{recipe}|--out|{model}",
+        f"predict|{photos}|--model|{model}|--out|{tmp_path}/p.csv",
+        f"predict|{photos}|--model|{model}|--out|{tmp_path}/p.parquet",
+        f"evaluate|{photos}|--model|{model}",
+        "recipes|list",
+        "datasets|list",
+    ]
+    process = python(WITHOUT_EXTRAS, *lines)
+    exits = [line for line in process.stderr.splitlines() if "images" not in line]
+    assert exits == ["exit: 0"] * len(lines)
