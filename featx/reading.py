@@ -288,6 +288,8 @@ def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[in
 
 # What can be resized; the next stage says what is wrong with anything else.
 _PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
+
+
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
     """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
     (height, width, channels), (rows, columns) = pixels.shape, size

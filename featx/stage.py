@@ -30,7 +30,7 @@ Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "
 #: One image or stack of maps: float32, C-contiguous, (height, width, channels).
 Image: TypeAlias = NDArray[np.float32]
 #: What a stage takes and gives: an array whose first axis counts images, or a list of arrays.
-Batch: TypeAlias = NDArray[Any] | list[Any] | tuple[Any, ...]
+Batch: TypeAlias = NDArray[Any] | Sequence[Any]
 
 # Stages and parameters that have been checked, each with the types of its values.
 _valid_parameters: dict[tuple[Any, ...], None] = {}
@@ -216,7 +216,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
     def _check_parameters(self) -> None:
         parameters = self.get_params(deep=False)
         # Most calls have the parameters of the last one, and checking takes longer than a filter.
-        valid = (type(self), *((type(value), value) for value in parameters.values()))
+        valid = (type(self), *map(_typed, parameters.values()))
         try:
             if valid in _valid_parameters:
                 return
@@ -225,9 +225,9 @@ class ImageStage(TransformerMixin, BaseEstimator):
         validate(self._parameter_constraints, parameters, type(self).__name__)
         self._check_together()
         if valid:
+            if len(_valid_parameters) >= _MOST_VALID:
+                _valid_parameters.clear()
             _valid_parameters[valid] = None
-            if len(_valid_parameters) > _MOST_VALID:
-                _valid_parameters.pop(next(iter(_valid_parameters)), None)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Get the parameters; stages hold no other estimators, so ``deep`` changes nothing."""
@@ -362,6 +362,11 @@ class ImageStage(TransformerMixin, BaseEstimator):
             self._check_shape(shape, "an image of this empty batch")
             return np.empty((0, *self._transform_one(np.zeros(shape, np.float32)).shape), "f4")
         return np.empty((0, 0), np.float32) if self.gives == "vectors" else []
+
+
+def _typed(value: Any) -> Any:
+    """Make values differ that are equal, but of different types, such as 8 and 8.0."""
+    return (tuple, *map(_typed, value)) if type(value) is tuple else (type(value), value)
 
 
 def _is_numeric(array: NDArray[Any]) -> bool:

@@ -198,7 +198,7 @@ class Stream(TransformerMixin, BaseEstimator):
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
         chunks = graph.run(X, self.chunk_size, self.n_jobs)
-        return collect(chunks, len(graph.outputs), refused)
+        return collect(chunks, len(X), len(graph.outputs), refused)
 
 
 @dataclass(eq=False)
@@ -344,7 +344,7 @@ class Computed:
 
 def run_together(
     streams: Sequence[Stream],
-    X: Iterable[Any],
+    X: Batch,
     n_jobs: int | None = 1,
     progress: Callable[[int], object] = int,
 ) -> Computed:
@@ -356,18 +356,23 @@ def run_together(
     kept: list[int] = []
     refused: list[RefusedImage] = []
     seconds: Counter[Node] = Counter()
-    chunks = []
+    outputs = [Joined(len(X)) for _ in streams]
     count = 0
     for chunk in graph.run(X, min(stream.chunk_size for stream in streams), n_jobs):
         kept += [count + index for index in chunk.kept]
         refused += chunk.refused.values()
         seconds.update(chunk.seconds)
-        chunks.append(chunk)
+        for output, joined in zip(chunk.outputs, outputs, strict=True):
+            joined.add(output)
         count += len(chunk.items)
         progress(len(chunk.items))
-    outputs = [join([chunk.outputs[index] for chunk in chunks]) for index in range(len(streams))]
     alone = [sum(seconds[node] for node in graph.above(output)) for output in graph.outputs]
-    return Computed(outputs, kept, refused, [total / max(count, 1) for total in alone])
+    return Computed(
+        [joined.result() for joined in outputs],
+        kept,
+        refused,
+        [total / max(count, 1) for total in alone],
+    )
 
 
 def named_stages(stages: Sequence[Any]) -> dict[str, Any]:
@@ -381,24 +386,70 @@ def named_stages(stages: Sequence[Any]) -> dict[str, Any]:
     return named
 
 
-def collect(chunks: Iterable[Chunk], count: int, refused: str) -> list[Any]:
-    """Join the outputs of chunks, of which there are ``count``, into one batch each."""
-    parts: list[list[Any]] = [[] for _ in range(count)]
+def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> list[Any]:
+    """Join the outputs of chunks, of which there are ``count``, for ``total`` images in all."""
+    joined = [Joined(total) for _ in range(count)]
     refusals: list[RefusedImage] = []
+    kept: list[int] = []
+    start = 0
     for chunk in chunks:
         if chunk.refused and refused == "raise":
             raise next(iter(chunk.refused.values()))
         refusals += chunk.refused.values()
-        for index, output in enumerate(chunk.outputs):
-            parts[index].append((chunk, output))
+        kept += [start + index for index in chunk.kept]
+        start += len(chunk.items)
+        for output, all_of_it in zip(chunk.outputs, joined, strict=True):
+            all_of_it.add(output)
+    results = [all_of_it.result() for all_of_it in joined]
     if refusals:
         warn(
             f"{len(refusals)} of the images are refused, and their rows are NaN. "
             f"The first: {refusals[0]}",
             stacklevel=4,
         )
-        return [_with_gaps(part) for part in parts]
-    return [join([output for _, output in part]) for part in parts]
+        return [_with_gaps(result, kept, total) for result in results]
+    return results
+
+
+class Joined:
+    """Joins the batches of one output as they come.
+
+    Where all results have one shape, each batch is copied to its place at once, so that memory is
+    needed for one of all results only.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._total, self._filled = total, 0
+        self._array: NDArray[Any] | None = None
+        self._batches: list[Any] = []
+
+    def add(self, batch: Any) -> None:
+        """Add the results of the next images."""
+        if len(batch) == 0:
+            return
+        if self._array is None and not self._batches and isinstance(batch, np.ndarray):
+            self._array = np.empty((self._total, *batch.shape[1:]), batch.dtype)
+        into = self._array
+        if into is not None and _alike(into, batch):
+            into[self._filled : self._filled + len(batch)] = batch
+            self._filled += len(batch)
+            return
+        if into is not None:
+            self._batches.append(into[: self._filled])
+            self._array = None
+        self._batches.append(batch)
+
+    def result(self) -> Any:
+        """Give all results as one batch."""
+        return join(self._batches) if self._array is None else self._array[: self._filled]
+
+
+def _alike(array: NDArray[Any], batch: Any) -> bool:
+    return (
+        isinstance(batch, np.ndarray)
+        and batch.shape[1:] == array.shape[1:]
+        and batch.dtype == array.dtype
+    )
 
 
 def join(batches: list[Any]) -> Any:
@@ -417,14 +468,11 @@ def join(batches: list[Any]) -> Any:
     return list(chain.from_iterable(batches))
 
 
-def _with_gaps(part: list[tuple[Chunk, Any]]) -> Any:
-    """Join vectors, with rows of NaN for the images that were refused."""
-    vectors = join([output for _, output in part])
+def _with_gaps(vectors: Any, kept: list[int], total: int) -> NDArray[np.float32]:
+    """Put vectors into their rows, and NaN into those of the images that were refused."""
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
         raise ValueError('refused="nan" needs a stream that gives vectors, of one image at least.')
-    rows = np.full((sum(len(chunk.items) for chunk, _ in part), vectors.shape[1]), np.nan, "f4")
-    starts = np.cumsum([0, *(len(chunk.items) for chunk, _ in part)])
-    kept = [start + i for start, (chunk, _) in zip(starts, part, strict=False) for i in chunk.kept]
+    rows = np.full((total, vectors.shape[1]), np.nan, np.float32)
     rows[kept] = vectors
     return rows
 

@@ -598,7 +598,7 @@ def test_the_stream_s_parameters_can_be_searched():
 
 def test_collect_and_join():
     graph = Graph.of([[Sobel("both")], [Summarize(["mean"])]])
-    maps, vectors = collect(graph.run(images(), 5, 1), 2, "raise")
+    maps, vectors = collect(graph.run(images(), 5, 1), len(images()), 2, "raise")
     np.testing.assert_array_equal(maps, Sobel("both").fit_transform(images()))
     np.testing.assert_array_equal(vectors, Summarize(["mean"]).fit_transform(images()))
     assert join([]) == []
