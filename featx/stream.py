@@ -7,8 +7,9 @@ begun, so that maps stay in cache and memory does not grow with the number of im
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from numbers import Integral
@@ -197,8 +198,10 @@ class Stream(TransformerMixin, BaseEstimator):
         return graph
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
-        chunks = graph.run(X, self.chunk_size, self.n_jobs)
-        return collect(chunks, len(X), len(graph.outputs), refused)
+        # Closed at once if an image is refused: left to the collector of garbage, the workers might
+        # be waited for by one of themselves.
+        with closing(graph.run(X, self.chunk_size, self.n_jobs)) as chunks:
+            return collect(chunks, len(X), len(graph.outputs), refused)
 
 
 @dataclass(eq=False)
@@ -247,7 +250,9 @@ class Graph:
         source, known = Node(), dict[Any, Node]()
         return cls([_extend(source, stages, known) for stages in streams])
 
-    def run(self, items: Iterable[Any], chunk_size: int, n_jobs: int | None) -> Iterator[Chunk]:
+    def run(
+        self, items: Iterable[Any], chunk_size: int, n_jobs: int | None
+    ) -> Generator[Chunk, None, None]:
         """Take all items through the graph, a few chunks at a time, and keep their order."""
         chunks = _batched(items, chunk_size)
         workers = joblib.effective_n_jobs(n_jobs)

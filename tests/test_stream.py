@@ -248,6 +248,14 @@ def read_and_describe():
     return [ReadImages((16, 16), "gray"), Sobel("both"), Summarize(["mean_square", "mean"])]
 
 
+def test_a_refusal_ends_the_workers_at_once(folder):
+    with pytest.raises(RefusedImage) as error:
+        Stream([ReadImages(mode="gray"), Mean()], 1, 2).transform(folder)
+    # The error is still held, and with it all that it came through.
+    assert error.traceback
+    assert [thread for thread in threading.enumerate() if thread.name.startswith("featx")] == []
+
+
 @pytest.mark.parametrize("chunk_size", [1, 2, 3, 6])
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_refused_images_raise(folder, chunk_size, n_jobs):

@@ -1,0 +1,87 @@
+"""What the documents say is true: their examples run, their lists are complete."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import featx
+from featx import bundled
+from featx.cli import app
+from featx.scenes import write_scenes
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    write_scenes(tmp_path / "photos", 12, (128, 128), 0)
+    monkeypatch.chdir(tmp_path)
+    namespace = {}
+    first, second = blocks("python")
+    exec(first.replace("n=200", "n=20"), namespace)
+    exec(second, namespace)
+    printed = capsys.readouterr().out
+    assert "vertical-lines" in printed
+    assert re.search(r"^\[([01]\.\d* *){3}\]$", printed, flags=re.MULTILINE)
+
+
+def test_first_command_of_the_readme_runs(tmp_path):
+    write_scenes(tmp_path / "photos", 12, (128, 128), 0)
+    (command,) = re.findall(r"^    featx (compare .*)$", README, flags=re.MULTILINE)
+    arguments = [sys.executable, "-m", "featx", *command.split()]
+    subprocess.run(arguments, cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_recipe_of_the_readme_is_the_one_that_comes_with_featx():
+    (shown,) = blocks("yaml")
+    assert (
+        shown.strip() == (bundled.folder("pipelines") / "vertical-lines.yaml").read_text().strip()
+    )
+
+
+def test_readme_lists_every_command_and_no_other():
+    commands = {command.name or command.callback.__name__ for command in app.registered_commands}
+    groups = {group.name for group in app.registered_groups}
+    assert set(re.findall(r"^\| `featx (\w+)", README, flags=re.MULTILINE)) == commands | groups
+
+
+def test_table_of_stages_is_up_to_date():
+    spec = importlib.util.spec_from_file_location("stages", ROOT / "docs" / "stages.py")
+    stages = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(stages)
+    written = (ROOT / "docs" / "stages.md").read_text(encoding="utf-8")
+    assert written == stages.table(), "Run: python docs/stages.py"
+
+
+def test_architecture_names_every_room():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text[text.index("## The rooms") : text.index("## What holds everywhere")]
+    named = set(re.findall(r"`([\w/.]+)`", table[: table.index("`featx/__init__.pyi`")]))
+    package = Path(featx.__file__).parent
+    rooms = {
+        path.name
+        for path in package.glob("*.py")
+        if path.name not in ("__init__.py", "__main__.py")
+    }
+    rooms |= {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    assert named == rooms
+
+
+@pytest.mark.parametrize("name", bundled.names("pipelines"))
+def test_changelog_names_every_recipe(name):
+    assert name in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_changelog_names_the_version_and_every_public_name():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {featx.__version__}" in text
+    assert [name for name in featx.__all__ if f"`{name}`" not in text] == []
