@@ -12,11 +12,15 @@ A stage is a scikit-learn transformer that is written for one image. Its author 
 - `ImageStage._feature_names`, the names of what it gives;
 - `ImageStage._fit`, and ``learns = True``, where it learns from the images.
 
+A stage that gives descriptors gives a `DescriptorSet` for each image, and one that takes
+descriptors is given them.
+
 Batches, ragged batches, dtypes, validation, names and stacking are done here, once.
 """
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Literal, Self, TypeAlias, final
 
 import numpy as np
@@ -25,6 +29,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featx.constraints import validate
+from featx.descriptor_sets import DescriptorSet
+from featx.lazy_batch import LazyBatch
 
 Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]
 #: One image or stack of maps: float32, C-contiguous, (height, width, channels).
@@ -78,10 +84,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Tell the smallest height and width, and channels where they matter, that will do."""
         return (1, 1)
 
-    def _fit(self, images: Iterable[Image], y: Any) -> None:
-        """Learn from the images, where the stage learns."""
+    def _fit(self, images: LazyBatch, y: Any) -> None:
+        """Learn from the images, where the stage learns; a few can be taken, or all, again."""
 
-    def _transform_one(self, image: Any) -> NDArray[np.float32]:
+    def _transform_one(self, image: Any) -> Any:
         """Compute the result for one image, which must not be written to."""
         raise NotImplementedError(f"{type(self).__name__} defines no _transform_one.")
 
@@ -92,13 +98,13 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """
         out[...] = self._transform_one(image)
 
-    def _transform_batch(self, images: Iterable[Any]) -> Iterable[NDArray[np.float32]]:
+    def _transform_batch(self, images: Iterable[Any]) -> Iterable[Any]:
         """Compute the results for several images: overridden only where a batch is faster."""
         return map(self._transform_one, images)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         """Name the channels, or the entries of the vector, given for an image of ``shape``."""
-        count = self._transform_one(np.zeros(shape, np.float32)).shape[-1]
+        count = self._transform_one(_blank(self.takes, shape)).shape[-1]
         if self.gives == "maps" and count == len(channels):
             return channels
         return [f"{type(self).__name__.lower()}{index}" for index in range(count)]
@@ -127,7 +133,9 @@ class ImageStage(TransformerMixin, BaseEstimator):
         if self._item_kind() != "paths":
             self.input_shape_ = self._check_item(0, items[0]).shape
         if self.learns:
-            self._fit(self._check_items(items), y)
+            given = items if isinstance(items, LazyBatch) else _lazy(items)
+            checked = lambda chosen: self._check_items(given.take(chosen))  # noqa: E731
+            self._fit(LazyBatch(len(items), checked), y)
         return self
 
     @final
@@ -151,6 +159,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
         if len(items) == 0:
             return self._empty(items)
         images = self._check_items(items)
+        if self.gives == "descriptors":
+            return [*self._counted(self._transform_batch(images), len(items))]
         if type(self)._transform_batch is ImageStage._transform_batch:
             return self._transform_each(images, len(items))
         return self._stack(self._transform_batch(images), len(items))
@@ -173,7 +183,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
             return np.asarray(self._feature_names([], ()), dtype=object)
         check_is_fitted(self, "input_shape_")
         shape = self.input_shape_
-        channels = _channel_names(shape[2] if len(shape) > 2 else 1)
+        if self._item_kind() == "descriptors":
+            channels = [f"descriptor{index}" for index in range(shape[1])]
+        else:
+            channels = _channel_names(shape[2] if len(shape) > 2 else 1)
         if input_features is not None and len(input_features) > 0:
             if len(shape) > 2 and len(input_features) != shape[2]:
                 raise ValueError(
@@ -251,10 +264,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
                     f"but got {_got(kind, X.shape)}"
                 )
             return X
-        dimensions = 2 if kind == "signals" else 4
+        dimensions = {"signals": 2, "descriptors": 3}.get(kind, 4)
         if isinstance(X, np.ndarray) and X.ndim != dimensions and (X.ndim == 0 or _is_numeric(X)):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
-        if not isinstance(X, list | tuple | np.ndarray):
+        if not isinstance(X, list | tuple | np.ndarray | LazyBatch):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
         return X
 
@@ -274,6 +287,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
         if kind == "paths":
             return item
         name, noun = type(self).__name__, "signal" if kind == "signals" else "image"
+        if kind == "descriptors":
+            return _as_descriptor_set(item, name, index)
         array = np.asarray(item)
         if kind != "signals" and array.ndim == 2:
             array = array[..., np.newaxis]
@@ -358,9 +373,12 @@ class ImageStage(TransformerMixin, BaseEstimator):
         shape: tuple[int, ...] | None = getattr(self, "input_shape_", None)
         if isinstance(items, np.ndarray) and items.ndim > 1:
             shape = items.shape[1:]
+        if self.gives == "descriptors":
+            return []
         if shape is not None:
-            self._check_shape(shape, "an image of this empty batch")
-            return np.empty((0, *self._transform_one(np.zeros(shape, np.float32)).shape), "f4")
+            if self._item_kind() != "descriptors":
+                self._check_shape(shape, "an image of this empty batch")
+            return np.empty((0, *self._transform_one(_blank(self._item_kind(), shape)).shape), "f4")
         return np.empty((0, 0), np.float32) if self.gives == "vectors" else []
 
 
@@ -377,6 +395,34 @@ def _is_numeric(array: NDArray[Any]) -> bool:
 def _channel_names(count: int) -> list[str]:
     known = {1: ["gray"], 3: ["red", "green", "blue"]}
     return known.get(count) or [f"channel{index}" for index in range(count)]
+
+
+def _lazy(items: Batch) -> LazyBatch:
+    return LazyBatch(len(items), lambda chosen: (items[index] for index in chosen))
+
+
+def _blank(kind: Kind, shape: tuple[int, ...]) -> Any:
+    """Give an item of nothing but zeros."""
+    zeros = np.zeros(shape, np.float32)
+    if kind != "descriptors":
+        return zeros
+    return DescriptorSet(zeros, np.zeros((len(zeros), 2), np.float32), size=(1, 1))
+
+
+def _as_descriptor_set(item: Any, name: str, index: int) -> DescriptorSet:
+    """Take an array of descriptors for a set of them that have no positions."""
+    which = f"{name}: the descriptor set of image {index}"
+    found = item if isinstance(item, DescriptorSet) else DescriptorSet(np.asarray(item))
+    if found.values.ndim != 2:
+        raise ValueError(
+            f"{name} takes {_wanted('descriptors')}, but image {index} has an array of shape "
+            f"{found.shape}."
+        )
+    if found.values.dtype.kind != "f":
+        raise ValueError(
+            f"{which} is of type {found.values.dtype}. Descriptors are floating point."
+        )
+    return replace(found, values=_as_float32(found.values, which))
 
 
 def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
@@ -405,6 +451,11 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
 def _wanted(kind: Kind) -> str:
     if kind == "signals":
         return "a batch of signals, an array (n, length) or a list of arrays (length,)"
+    if kind == "descriptors":
+        return (
+            "a batch of descriptor sets, a list of what DenseSIFT and its like give, or of arrays "
+            "(count, length)"
+        )
     return (
         "a batch of images, an array (n, height, width, channels) or a list of arrays "
         "(height, width, channels)"
@@ -412,7 +463,7 @@ def _wanted(kind: Kind) -> str:
 
 
 def _got(kind: Kind, shape: tuple[int, ...]) -> str:
-    if kind == "signals" or len(shape) not in (2, 3):
+    if kind in ("signals", "descriptors") or len(shape) not in (2, 3):
         return f"one array of shape {shape}."
     return (
         f"one array of shape {shape}. For a single image, wrap it in a list: [image]. "

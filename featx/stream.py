@@ -28,6 +28,8 @@ from sklearn.utils import get_tags
 from threadpoolctl import threadpool_limits
 
 from featx.constraints import Options, StrOptions, natural, validate
+from featx.descriptor_sets import DescriptorSet
+from featx.lazy_batch import LazyBatch
 from featx.reading import RefusedImage
 from featx.stage import Batch, ImageStage
 
@@ -102,18 +104,76 @@ class Stream(TransformerMixin, BaseEstimator):
         -------
         self
         """
+        self._fit_stages(X, y, skip=False)
+        return self
+
+    def fit_on_readable(self, X: Batch) -> Self:
+        """Fit without labels, on the images that are not refused.
+
+        Parameters
+        ----------
+        X : sequence of paths, or batch of images
+            The images.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        RefusedImage
+            If all of them are refused: the first.
+        """
+        refused: list[RefusedImage] = []
+        with closing(self._before_learning().run(X, 1, 1)) as chunks:
+            for chunk in chunks:
+                if chunk.kept:
+                    break
+                refused += chunk.refused.values()
+        if refused and len(refused) == len(X):
+            raise refused[0]
+        self._fit_stages(X[len(refused) :], None, skip=True)
+        return self
+
+    def _fit_stages(self, X: Batch, y: Any, skip: bool) -> None:
         graph = self._graph()
         first = list(X[:1])
         values: dict[Node, Any] = {}
         for node in graph.nodes:
             if learns(node.stage):
-                (inputs,) = self._collect(Graph(node.inputs), X)
-                node.stage.fit(inputs, y)
+                node.stage.fit(self._inputs(node, X, skip), y)
             elif node.stage is not None:
                 node.stage.fit(values[node.inputs[0]])
             values[node] = _value(node, first, values)
         self.feature_names_out_ = graph.feature_names(graph.outputs[0])
-        return self
+
+    def _inputs(self, node: "Node", X: Batch, skip: bool) -> Any:
+        """Give what a stage that learns is to be fitted on.
+
+        Stages of ours may take a few of these images or all; scikit-learn's want all in one array.
+        """
+        graph = Graph(node.inputs)
+
+        def batches(positions: Sequence[int]) -> Iterator[Any]:
+            chosen = (X[index] for index in positions)
+            with closing(graph.run(chosen, self.chunk_size, self.n_jobs)) as chunks:
+                for chunk in chunks:
+                    if chunk.refused and not skip:
+                        raise next(iter(chunk.refused.values()))
+                    yield chunk.outputs[0]
+
+        if isinstance(node.stage, ImageStage):
+            return LazyBatch(len(X), lambda chosen: chain.from_iterable(batches(chosen)))
+        joined = Joined(len(X))
+        for batch in batches(range(len(X))):
+            joined.add(batch)
+        return joined.result()
+
+    def _before_learning(self) -> "Graph":
+        """Give the graph of what stands before the first stage that learns."""
+        graph = self._graph()
+        learned = next((node for node in graph.nodes if learns(node.stage)), None)
+        return Graph(learned.inputs if learned else graph.outputs)
 
     def transform(self, X: Batch) -> Any:
         """Compute what the last stage gives for every image.
@@ -560,6 +620,11 @@ def _value(node: Node, items: Batch, values: dict[Node, Any]) -> Any:
     if not node.inputs:
         return items
     parts = [values[source] for source in node.inputs]
+    if any(isinstance(item, DescriptorSet) for part in parts for item in part[:1]):
+        raise ValueError(
+            "The branches of a union give descriptor sets, which cannot be put side by side. End "
+            "each branch with an encoder, such as FisherVector."
+        )
     if all(isinstance(part, np.ndarray) for part in parts):
         return _side_by_side(parts)
     return [_side_by_side(group) for group in zip(*parts, strict=True)]

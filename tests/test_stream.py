@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_info
 
 from featx import HOG, AveragePool, GaussianBlur, ReadImages, Sobel, Stream, Summarize
+from featx.descriptor_sets import DescriptorSet
 from featx.reading import RefusedImage
 from featx.stage import ImageStage
 from featx.stream import Graph, collect, join, run_together
@@ -635,3 +636,111 @@ def test_no_warning_without_refusals():
         warnings.simplefilter("always")
         Stream([Sobel("both"), Summarize(["mean"])], refused="nan").fit_transform(images())
     assert caught == []
+
+
+# Stages that learn from a sample, and descriptor sets.
+
+
+class Rows(ImageStage):
+    """Give each row of an image as a descriptor; an image of a dark corner is unsuitable."""
+
+    gives = "descriptors"
+    asked: ClassVar = []
+
+    def _transform_one(self, image):
+        if image[0, 0, 0] < 0:
+            raise ValueError("Rows takes no dark corners.")
+        self.asked.append(float(image[0, 0, 0]))
+        positions = np.stack([np.arange(len(image)), np.zeros(len(image))], 1).astype(np.float32)
+        return DescriptorSet(image[..., 0], positions, size=image.shape[:2])
+
+
+class MeanOfTwo(ImageStage):
+    """Learn the mean descriptor of two images, and give what all descriptors add to it."""
+
+    takes = "descriptors"
+    gives = "vectors"
+    learns = True
+
+    def _fit(self, images, y):
+        self.mean_ = np.concatenate([one.values for one in images.take([0, 2])]).mean(0)
+
+    def _transform_one(self, descriptors):
+        return (descriptors.values - self.mean_).sum(0)
+
+
+def test_descriptors_are_computed_for_the_images_that_are_taken():
+    batch = images(9)
+    stream = Stream([Rows(), MeanOfTwo()], chunk_size=2, n_jobs=2)
+    Rows.asked.clear()
+    stream.fit(batch)
+    corners = batch[:, 0, 0, 0]
+    assert set(Rows.asked) - {0.0} == {corners[0], corners[2]}  # 0 is asked for the names
+    mean = np.concatenate([batch[0], batch[2]])[..., 0].mean(0)
+    expected = (batch[..., 0] - mean).sum(1)
+    np.testing.assert_allclose(stream.transform(batch), expected, rtol=1e-5, atol=1e-5)
+    assert stream.transform(batch[:0]).shape == (0, 16)
+    assert len(stream.get_feature_names_out()) == 16
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_descriptor_sets_are_a_list_with_their_positions(n_jobs):
+    batch = images(5)
+    result = Stream([GaussianBlur(1.0), Rows()], 2, n_jobs).fit(batch).transform(batch)
+    assert [one.shape for one in result] == [(16, 16)] * 5
+    np.testing.assert_array_equal(result[3].positions[:, 0], np.arange(16))
+    np.testing.assert_array_equal(np.stack(result), GaussianBlur(1.0).fit_transform(batch)[..., 0])
+
+
+def test_fitting_on_what_is_readable_leaves_out_the_rest():
+    batch = images(7)
+    batch[[0, 3], 0, 0] = -1  # of the images from the first good one on, 0 and 2 are taken
+    stream = Stream([Rows(), MeanOfTwo()])
+    with pytest.raises(ValueError, match="dark corners"):
+        stream.fit(batch)
+    stream.fit_on_readable(batch)
+    expected = batch[1, ..., 0].mean(0)
+    np.testing.assert_allclose(stream.stages[1].mean_, expected, rtol=1e-6)
+
+
+def test_fitting_on_nothing_readable_raises_the_first_refusal():
+    batch = images(2)
+    batch[:, 0, 0] = -1
+    with pytest.raises(RefusedImage) as error:
+        Stream([Rows(), MeanOfTwo()]).fit_on_readable(batch)
+    assert str(error.value) == "an image: unsuitable: Rows takes no dark corners."
+
+
+def test_descriptor_sets_are_not_put_side_by_side():
+    union = FeatureUnion([("a", Rows()), ("b", make_pipeline(GaussianBlur(1.0), Rows()))])
+    with pytest.raises(ValueError) as error:
+        Stream([union]).fit(images(2))
+    assert str(error.value) == (
+        "The branches of a union give descriptor sets, which cannot be put side by side. End each "
+        "branch with an encoder, such as FisherVector."
+    )
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        (
+            np.zeros(3, np.float32),
+            "MeanOfTwo takes a batch of descriptor sets, a list of what DenseSIFT and its like "
+            "give, or of arrays (count, length), but image 0 has an array of shape (3,).",
+        ),
+        (
+            np.full((1, 2), np.nan, np.float32),
+            "MeanOfTwo: the descriptor set of image 0 contains NaN or infinity.",
+        ),
+        (
+            np.zeros((1, 2), np.uint8),
+            "MeanOfTwo: the descriptor set of image 0 is of type uint8. Descriptors are floating "
+            "point.",
+        ),
+    ],
+)
+def test_what_is_no_descriptor_set_is_refused(item, message):
+    with pytest.raises(ValueError) as error:
+        MeanOfTwo().fit([item])
+    assert str(error.value) == message
