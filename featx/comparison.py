@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline, clone, make_pipeline
 from featx.models import balanced_accuracy, check_classes, split
 from featx.reading import RefusedImage, read_file
 from featx.recipes import read_recipe
-from featx.stream import run_together
+from featx.stream import Stream, gives, run_together
 from featx.writing import as_text
 
 BASELINE = "larger-class"
@@ -145,7 +145,7 @@ def compare(
     ['larger-class', 'edges-alone', 'vertical-lines']
     """
     titles, pipelines = _titles_and_pipelines(recipes)
-    parts = {name: split(pipeline) for name, pipeline in pipelines.items()}
+    parts = {name: _parts(pipeline, n_jobs) for name, pipeline in pipelines.items()}
     for name, (_, steps) in parts.items():
         if not steps or not hasattr(steps[-1], "predict"):
             raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
@@ -161,6 +161,7 @@ def compare(
         images,
         n_jobs,
         lambda count: progress("features", count),
+        tried=[pipeline[0].stages for pipeline in pipelines.values()],
     )
     if not computed.kept:
         raise ComparisonError(
@@ -205,6 +206,19 @@ def compare(
         refused=computed.refused,
         duplicates=_duplicates(images, groups),
     )
+
+
+def _parts(pipeline: Pipeline, n_jobs: int | None) -> tuple[Stream, list[Any]]:
+    """Part a pipeline into what is computed once, and is kept, and what each fold does."""
+    fixed, steps = split(pipeline)
+    stages = list(pipeline[0].stages)
+    count = len(fixed.stages)
+    if count == len(stages) or (count and gives(stages[count - 1]) == "vectors"):
+        return fixed, steps
+    # Pixels are kept in place of maps and descriptor sets, which need many times their memory.
+    count = 1 if getattr(stages[0], "takes", None) == "paths" else 0
+    fold = Stream(stages[count:], fixed.chunk_size, n_jobs)
+    return Stream(stages[:count]), [fold, *(step for _, step in pipeline.steps[1:])]
 
 
 def content_groups(images: Sequence[Any]) -> NDArray[np.int64]:

@@ -97,18 +97,21 @@ def train(
     ModelError
         If the images that can be read are not of two classes at least.
     """
-    fixed, steps = split(pipeline)
+    stream, *steps = (step for _, step in pipeline.steps)
     if not steps or not hasattr(steps[-1], "predict"):
         raise ModelError("The recipe has no classifier. End it with one, such as LinearSVC.")
     check_classes(labels)
-    computed = run_together([fixed], paths, n_jobs, progress)
-    if not computed.kept:
-        raise ModelError(f"All {len(paths)} images are refused. The first: {computed.refused[0]}")
+    fitted = Stream(stream.stages, stream.chunk_size, n_jobs)
+    try:
+        fitted.fit_on_readable(paths)
+    except RefusedImage as first:
+        raise ModelError(f"All {len(paths)} images are refused. The first: {first}") from None
+    computed = run_together([fitted], paths, n_jobs, progress)
     kept = np.asarray(labels)[computed.kept]
     check_classes(kept)
-    fixed.fit([paths[computed.kept[0]]])
     classifier = make_pipeline(*steps).fit(computed.outputs[0], kept)
-    return Pipeline([("stream", fixed), *classifier.steps]), computed.refused
+    fitted.n_jobs = stream.n_jobs
+    return Pipeline([("stream", fitted), *classifier.steps]), computed.refused
 
 
 def check_classes(labels: Sequence[str] | NDArray[Any]) -> None:

@@ -31,7 +31,7 @@ from featx.constraints import Options, StrOptions, natural, validate
 from featx.descriptor_sets import DescriptorSet
 from featx.lazy_batch import LazyBatch
 from featx.reading import RefusedImage
-from featx.stage import Batch, ImageStage
+from featx.stage import Batch, ImageStage, Kind
 
 
 class Stream(TransformerMixin, BaseEstimator):
@@ -125,7 +125,8 @@ class Stream(TransformerMixin, BaseEstimator):
             If all of them are refused: the first.
         """
         refused: list[RefusedImage] = []
-        with closing(self._before_learning().run(X, 1, 1)) as chunks:
+        before = Graph.of([], tried=[self._checked_stages()])
+        with closing(before.run(X, 1, 1)) as chunks:
             for chunk in chunks:
                 if chunk.kept:
                     break
@@ -168,12 +169,6 @@ class Stream(TransformerMixin, BaseEstimator):
         for batch in batches(range(len(X))):
             joined.add(batch)
         return joined.result()
-
-    def _before_learning(self) -> "Graph":
-        """Give the graph of what stands before the first stage that learns."""
-        graph = self._graph()
-        learned = next((node for node in graph.nodes if learns(node.stage)), None)
-        return Graph(learned.inputs if learned else graph.outputs)
 
     def transform(self, X: Batch) -> Any:
         """Compute what the last stage gives for every image.
@@ -247,15 +242,17 @@ class Stream(TransformerMixin, BaseEstimator):
         return tags
 
     def _graph(self) -> "Graph":
+        return Graph.of([self._checked_stages()])
+
+    def _checked_stages(self) -> Sequence[Any]:
         validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
         if len(self.stages) == 0:
             raise ValueError("Stream: stages is empty. Give one stage at least.")
-        graph = Graph.of([self.stages])
-        for node in graph.nodes:
+        for node in Graph.of([self.stages]).nodes:
             # Before any image is read: else each image would be refused for it.
             if isinstance(node.stage, ImageStage):
                 node.stage._check_parameters()
-        return graph
+        return self.stages
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
         # Closed at once if an image is refused: left to the collector of garbage, the workers might
@@ -296,19 +293,24 @@ class Chunk:
 class Graph:
     """Nodes in an order in which each comes after its inputs, and those whose values are wanted."""
 
-    def __init__(self, outputs: Sequence[Node]) -> None:
+    def __init__(self, outputs: Sequence[Node], tried: Sequence[Node] = ()) -> None:
         self.outputs = list(outputs)
         self.nodes: list[Node] = []
-        for output in outputs:
-            self._add(output)
+        for node in (*outputs, *tried):
+            self._add(node)
         self._uses = Counter(chain.from_iterable(node.inputs for node in self.nodes))
         self._uses.update(self.outputs)
 
     @classmethod
-    def of(cls, streams: Iterable[Sequence[Any]]) -> "Graph":
-        """Make the graph of several lists of stages, each of which gives one output."""
+    def of(cls, streams: Iterable[Sequence[Any]], tried: Iterable[Sequence[Any]] = ()) -> "Graph":
+        """Make the graph of several lists of stages, each of which gives one output.
+
+        Of those that are ``tried``, what stands before the stages that learn is computed and not
+        kept: images that are unsuitable for it are refused.
+        """
         source, known = Node(), dict[Any, Node]()
-        return cls([_extend(source, stages, known) for stages in streams])
+        outputs = [_extend(source, stages, known) for stages in streams]
+        return cls(outputs, _unlearned([_extend(source, stages, known) for stages in tried]))
 
     def run(
         self, items: Iterable[Any], chunk_size: int, n_jobs: int | None
@@ -355,8 +357,9 @@ class Graph:
                 return chunk
             for source in node.inputs:
                 uses[source] -= 1
-                if uses[source] == 0:
-                    del values[source]
+            for done in (node, *node.inputs):
+                if uses[done] == 0:
+                    values.pop(done, None)
         chunk.outputs = [values[node] for node in self.outputs]
         return chunk
 
@@ -412,12 +415,14 @@ def run_together(
     X: Batch,
     n_jobs: int | None = 1,
     progress: Callable[[int], object] = int,
+    tried: Iterable[Sequence[Any]] = (),
 ) -> Computed:
     """Run streams side by side, computing once what they have in common.
 
-    No stage may have to be fitted first. ``progress`` is told how many more images are done.
+    No stage of theirs may have to be fitted first. ``progress`` is told how many more images are
+    done; ``tried`` is as for `Graph.of`.
     """
-    graph = Graph.of([stream.stages for stream in streams])
+    graph = Graph.of([stream.stages for stream in streams], tried)
     kept: list[int] = []
     refused: list[RefusedImage] = []
     seconds: Counter[Node] = Counter()
@@ -572,6 +577,24 @@ def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
     }
     key = ("union", *(id(branch) for branch in branches.values()))
     return known.setdefault(key, Node(None, tuple(branches.values()), tuple(branches)))
+
+
+def _unlearned(outputs: list[Node]) -> list[Node]:
+    """List what neither learns nor stands after what learns."""
+    found: list[Node] = []
+    for node in Graph(outputs).nodes:
+        if not learns(node.stage) and all(source in found for source in node.inputs):
+            found.append(node)
+    return found
+
+
+def gives(stage: Any) -> Kind:
+    """Tell the kind of data that a stage, or several in one, gives."""
+    if isinstance(stage, Pipeline):
+        return gives(stage.steps[-1][1])
+    if isinstance(stage, FeatureUnion):
+        return gives(stage.transformer_list[0][1])
+    return stage.gives if isinstance(stage, ImageStage) else "vectors"
 
 
 def learns(stage: Any) -> bool:

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featx.models import class_scores, split
-from featx.stream import Graph
+from featx.stream import Graph, learns
 from featx.writing import OutputError, as_text, new_file
 
 _CHANNELS = 8  # maps drawn of a stage, at most
@@ -39,7 +39,8 @@ class Explanation:
     def __str__(self) -> str:
         vector = self.outputs[-1][1]
         if vector.ndim > 1:
-            said = f"maps of {' x '.join(map(str, vector.shape))}"
+            kind = "maps" if vector.ndim == 3 else "descriptors"
+            said = f"{kind} of {' x '.join(map(str, vector.shape))}"
         elif len(vector) <= _WRITTEN:
             pairs = zip(self.names, vector, strict=True)
             said = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
@@ -72,11 +73,18 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
         that learns.
     """
-    stream, steps = split(pipeline)
-    stream.fit([image])
+    if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
+        stream, *steps = (step for _, step in pipeline.steps)
+    else:
+        stream, steps = split(pipeline)
+        stream.fit([image])
     graph = Graph.of([stream.stages])
     values = graph.values([image])
-    outputs = [(_written(node.stage), value[0]) for node, value in values.items() if node.inputs]
+    outputs = [
+        (_written(node.stage), np.asarray(value[0]))
+        for node, value in values.items()
+        if node.inputs
+    ]
     names = [str(name) for name in stream.get_feature_names_out()]
     prediction, scores = None, dict[str, float]()
     if steps and _is_fitted(steps[-1]):
@@ -132,6 +140,8 @@ def _picture(explanation: Explanation) -> bytes:
         part.suptitle(name, fontsize=9, family="monospace", parse_math=False)
         if value.ndim == 3:
             _draw_maps(part, value)
+        elif value.ndim == 2:
+            _draw_descriptors(part.subplots(), value)
         elif len(value) <= _WRITTEN:
             pairs = zip(explanation.names, value, strict=True)
             text = "\n\n".join(f"{number:.4g}\n{name.replace('_', ' ')}" for name, number in pairs)
@@ -172,6 +182,13 @@ def _draw_maps(figure: Any, maps: NDArray[Any]) -> None:
         bar.ax.tick_params(labelsize=8)
     if maps.shape[2] > count > 1:
         axes[-1].set_title(f"and {maps.shape[2] - count} more", fontsize=8)
+
+
+def _draw_descriptors(axis: Any, values: NDArray[Any]) -> None:
+    axis.imshow(values, cmap="magma", aspect="auto", interpolation="nearest")
+    axis.set_xlabel(f"{values.shape[1]} entries", fontsize=8)
+    axis.set_ylabel(f"{values.shape[0]} descriptors", fontsize=8)
+    axis.tick_params(labelsize=8)
 
 
 def _draw_numbers(axis: Any, vector: NDArray[Any], names: list[str]) -> None:
