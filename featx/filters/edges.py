@@ -4,7 +4,6 @@ from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -151,9 +150,11 @@ class Sobel(ImageStage):
             vertical, horizontal = (
                 sobel(image, axis, self.padding) for axis in ("vertical", "horizontal")
             )
-            # As signals: OpenCV refuses arrays of many channels.
-            magnitude = cv2.magnitude(vertical.ravel(), horizontal.ravel())
-            return np.asarray(magnitude, np.float32).reshape(vertical.shape)
+            # Not cv2.magnitude, whose last bit depends on where in memory a number lies.
+            vertical *= vertical
+            horizontal *= horizontal
+            vertical += horizontal
+            return np.sqrt(vertical, out=vertical)
         return interleave([sobel(image, axis, self.padding) for axis in _axes(self.axis)])
 
     def _transform_into(self, image: Image, out: Image) -> None:
