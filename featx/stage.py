@@ -265,6 +265,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 )
             return X
         dimensions = {"signals": 2, "descriptors": 3}.get(kind, 4)
+        if kind == "descriptors" and isinstance(X, DescriptorSet):
+            X = X.values  # one set alone, refused as its array is
         if isinstance(X, np.ndarray) and X.ndim != dimensions and (X.ndim == 0 or _is_numeric(X)):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
         if not isinstance(X, list | tuple | np.ndarray | LazyBatch):
@@ -463,6 +465,10 @@ def _wanted(kind: Kind) -> str:
 
 
 def _got(kind: Kind, shape: tuple[int, ...]) -> str:
+    if kind == "signals" and len(shape) == 1:
+        return f"one array of shape {shape}. For a single signal, wrap it in a list: [signal]."
+    if kind == "descriptors" and len(shape) == 2:
+        return f"one set of shape {shape}. For a single image, wrap it in a list: [descriptors]."
     if kind in ("signals", "descriptors") or len(shape) not in (2, 3):
         return f"one array of shape {shape}."
     return (

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from featx.descriptor_sets import DescriptorSet
+from featx.stage import ImageStage
 
 
 def a_set():
@@ -56,3 +57,17 @@ def test_it_can_be_pickled():
     np.testing.assert_array_equal(again.values, given.values)
     np.testing.assert_array_equal(again.positions, given.positions)
     assert again.size == given.size
+
+
+@pytest.mark.parametrize("alone", [a_set(), a_set().values], ids=["set", "array"])
+def test_one_set_is_no_batch_of_them(alone):
+    class Encoder(ImageStage):
+        takes, gives = "descriptors", "vectors"
+
+    with pytest.raises(ValueError) as error:
+        Encoder().fit(alone)
+    assert str(error.value) == (
+        "Encoder takes a batch of descriptor sets, a list of what DenseSIFT and its like give, or "
+        "of arrays (count, length), but got one set of shape (5, 3). For a single image, wrap it "
+        "in a list: [descriptors]."
+    )
