@@ -1,3 +1,6 @@
+from .classifiers import GramSVC as GramSVC
+from .classifiers import KernelMap as KernelMap
+from .classifiers import ScoreSum as ScoreSum
 from .comparison import compare as compare
 from .datasets import load_dataset as load_dataset
 from .descriptors.hog import HOG as HOG

@@ -17,7 +17,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, clone, make_pipeline
 
-from featx.models import balanced_accuracy, check_classes, split
+from featx.models import balanced_accuracy, check_classes, in_threads, split
 from featx.reading import RefusedImage, read_file
 from featx.recipes import read_recipe
 from featx.stream import Stream, gives, run_together
@@ -214,11 +214,12 @@ def _parts(pipeline: Pipeline, n_jobs: int | None) -> tuple[Stream, list[Any]]:
     stages = list(pipeline[0].stages)
     count = len(fixed.stages)
     if count == len(stages) or (count and gives(stages[count - 1]) == "vectors"):
-        return fixed, steps
+        return fixed, in_threads(steps, n_jobs)
     # Pixels are kept in place of maps and descriptor sets, which need many times their memory.
     count = 1 if getattr(stages[0], "takes", None) == "paths" else 0
-    fold = Stream(stages[count:], fixed.chunk_size, n_jobs)
-    return Stream(stages[:count]), [fold, *(step for _, step in pipeline.steps[1:])]
+    fold = Stream(stages[count:], fixed.chunk_size)
+    steps = [fold, *(step for _, step in pipeline.steps[1:])]
+    return Stream(stages[:count]), in_threads(steps, n_jobs)
 
 
 def content_groups(images: Sequence[Any]) -> NDArray[np.int64]:

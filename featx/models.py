@@ -10,12 +10,13 @@ import pyarrow
 import skops.io
 from numpy.typing import NDArray
 from pyarrow import csv, parquet
+from sklearn.base import clone
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline, make_pipeline
 
 import featx
+from featx.classifiers import ScoreSum
 from featx.reading import RefusedImage
-from featx.recipes import stage_names
 from featx.stream import Chunk, Stream, learns, run_together
 from featx.writing import as_text, new_file
 
@@ -109,9 +110,17 @@ def train(
     computed = run_together([fitted], paths, n_jobs, progress)
     kept = np.asarray(labels)[computed.kept]
     check_classes(kept)
-    classifier = make_pipeline(*steps).fit(computed.outputs[0], kept)
+    classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], kept)
     fitted.n_jobs = stream.n_jobs
     return Pipeline([("stream", fitted), *classifier.steps]), computed.refused
+
+
+def in_threads(steps: Sequence[Any], n_jobs: int | None) -> list[Any]:
+    """Let the steps that run streams of their own use so many threads."""
+    return [
+        clone(step).set_params(n_jobs=n_jobs) if isinstance(step, Stream | ScoreSum) else step
+        for step in steps
+    ]
 
 
 def check_classes(labels: Sequence[str] | NDArray[Any]) -> None:
@@ -200,8 +209,8 @@ _PARTS_OF_ESTIMATORS = {
 
 def _trusted() -> set[str]:
     """List the types that a model may hold, beside those that skops itself trusts."""
-    public = [getattr(featx, name) for name in (*stage_names(), "Stream")]
-    return _PARTS_OF_ESTIMATORS | {f"{stage.__module__}.{stage.__qualname__}" for stage in public}
+    public = [getattr(featx, name) for name in dir(featx) if name[0].isupper()]
+    return _PARTS_OF_ESTIMATORS | {f"{made.__module__}.{made.__qualname__}" for made in public}
 
 
 def evaluate(

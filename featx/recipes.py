@@ -16,14 +16,16 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 import featx
 from featx import bundled
+from featx.classifiers import ScoreSum
 from featx.constraints import InvalidParameterError, validate
 from featx.stage import ImageStage
 from featx.stream import Stream, named_stages
 
-#: The estimators of scikit-learn that a recipe may name, by module.
+#: The estimators that a recipe may name beside image stages, by module.
 ESTIMATORS = {
     name: module
     for module, listed in {
+        "featx.classifiers": "GramSVC KernelMap",
         "sklearn.calibration": "CalibratedClassifierCV",
         "sklearn.decomposition": "PCA TruncatedSVD",
         "sklearn.discriminant_analysis": "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis",
@@ -106,9 +108,7 @@ def read_recipe(recipe: str | Path) -> Recipe:
     if not isinstance(steps, yaml.SequenceNode) or not steps.value:
         raise RecipeError(f"{path}: 'steps' must be a list of one step at least.")
     built = [_step(path, step) for step in steps.value]
-    count = next((i for i, step in enumerate(built) if not _is_stage(step)), len(built))
-    if count == 0:
-        raise _wrong(path, steps.value[0], "the first step must be a stage, such as ReadImages.")
+    count = _stage_count(path, steps.value, built)
     _check_order(path, steps.value, built)
     return Recipe(
         name=path.stem,
@@ -132,7 +132,8 @@ def find_recipe(recipe: str | Path) -> Path:
 
 def stage_names() -> list[str]:
     """List the public stages; only the names, without loading them."""
-    return [name for name in featx.__dir__() if name[0].isupper() and name != "Stream"]
+    others = {"Stream", "ScoreSum", *ESTIMATORS}
+    return [name for name in featx.__dir__() if name[0].isupper() and name not in others]
 
 
 class _Loader(yaml.SafeLoader):
@@ -228,6 +229,8 @@ def _step(path: Path, node: yaml.Node) -> Any:
     name, value = items[0]
     if name == "union":
         return _union(path, value)
+    if name == "score_sum":
+        return _score_sum(path, value)
     _made(path, node, name)  # a wrong name first
     wanted = f"the parameters of {name} are written {{name: value, ...}}."
     empty = isinstance(value, yaml.ScalarNode) and value.tag.endswith("null")
@@ -235,16 +238,43 @@ def _step(path: Path, node: yaml.Node) -> Any:
 
 
 def _union(path: Path, node: yaml.Node) -> FeatureUnion:
+    branches = [
+        built[0] if len(built) == 1 else make_pipeline(*built)
+        for _, built in _branches(path, node, "a union")
+    ]
+    return FeatureUnion(list(named_stages(branches).items()))
+
+
+def _score_sum(path: Path, node: yaml.Node) -> ScoreSum:
+    """Build a sum of the scores of pipelines, each of image stages and a classifier."""
+    pipelines = []
+    for nodes, built in _branches(path, node, "a score_sum"):
+        count = _stage_count(path, nodes, built)
+        _check_order(path, nodes, built)
+        if not hasattr(built[-1], "decision_function"):
+            name = type(built[-1]).__name__
+            raise _wrong(path, nodes[-1], f"{name} gives no scores, and is to end a score_sum.")
+        pipelines.append(make_pipeline(Stream(built[:count]), *built[count:]))
+    names = named_stages([pipeline[0].stages[0] for pipeline in pipelines])
+    return ScoreSum(list(zip(names, pipelines, strict=True)))
+
+
+def _branches(path: Path, node: yaml.Node, what: str) -> Iterator[tuple[list[yaml.Node], Any]]:
     if not isinstance(node, yaml.SequenceNode) or len(node.value) < 2:
-        raise _wrong(path, node, "a union is a list of two or more branches.")
-    branches = []
+        raise _wrong(path, node, f"{what} is a list of two or more branches.")
     for branch in node.value:
         steps = branch.value if isinstance(branch, yaml.SequenceNode) else [branch]
         if not steps:
-            raise _wrong(path, branch, "a branch of a union has one step at least.")
-        built = [_step(path, step) for step in steps]
-        branches.append(built[0] if len(built) == 1 else make_pipeline(*built))
-    return FeatureUnion(list(named_stages(branches).items()))
+            raise _wrong(path, branch, f"a branch of {what} has one step at least.")
+        yield steps, [_step(path, step) for step in steps]
+
+
+def _stage_count(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> int:
+    """Count the image stages with which steps begin."""
+    count = next((i for i, step in enumerate(steps) if not _is_stage(step)), len(steps))
+    if count == 0:
+        raise _wrong(path, nodes[0], "the first step must be a stage, such as ReadImages.")
+    return count
 
 
 def _made(path: Path, node: yaml.Node, name: str) -> Any:
@@ -254,7 +284,7 @@ def _made(path: Path, node: yaml.Node, name: str) -> Any:
         return getattr(featx, name)
     if name in ESTIMATORS:
         return getattr(import_module(ESTIMATORS[name]), name)
-    hint = bundled.nearest(name, [*stages, *sorted(ESTIMATORS), "union"])
+    hint = bundled.nearest(name, [*stages, *sorted(ESTIMATORS), "union", "score_sum"])
     raise _wrong(path, node, f"there is no stage {name!r}. {hint}")
 
 
@@ -297,13 +327,19 @@ def _check_transforms(path: Path, node: yaml.Node, step: Any) -> None:
 
 
 def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
+    if isinstance(step, ScoreSum):
+        for _, pipeline in step.pipelines:
+            _check_pair(path, node, before, pipeline[0].stages[0])
+        return
     gives = before.gives if isinstance(before, ImageStage) else "vectors"
     takes = step.takes if isinstance(step, ImageStage) else "vectors"
     name, name_before = type(step).__name__, type(before).__name__
     if takes == "paths":
         raise _wrong(path, node, f"{name} takes paths, so it must be the first step.")
     # A stage may also work on signals, which no more than its parameters tell.
-    if (gives == "vectors") != (takes == "vectors") and gives != "signals":
+    alike = [{"pixels", "maps"}, {"descriptors"}, {"vectors"}]
+    fits = any({gives, takes} <= kinds for kinds in alike)
+    if not fits and "signals" not in (gives, takes):
         problem = f"{name} takes {takes}, but {name_before} before it gives {gives}."
         raise _wrong(path, node, problem)
 

@@ -19,7 +19,17 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from featx import HOG, ReadImages, Sobel, SpatialPyramid, Stream, Summarize, bundled, load_recipe
+from featx import (
+    HOG,
+    ReadImages,
+    ScoreSum,
+    Sobel,
+    SpatialPyramid,
+    Stream,
+    Summarize,
+    bundled,
+    load_recipe,
+)
 from featx.models import (
     ModelError,
     balanced_accuracy,
@@ -249,6 +259,17 @@ def test_a_stage_that_learns_is_kept(tmp_path):
     images, labels = draw()
     pipeline = make_pipeline(Stream([*hog().stages, PCA(3, svd_solver="full")]), GaussianNB())
     model, _ = train(pipeline, images, labels)
+    check_kept(model, images, tmp_path / "model.skops")
+
+
+def test_a_sum_of_scores_is_kept(tmp_path):
+    images, labels = draw()
+    branches = [
+        (name, make_pipeline(one, LinearSVC())) for name, one in (("a", hog()), ("b", pyramid()))
+    ]
+    reading = Stream([ReadImages(size=(16, 16))])
+    model, refused = train(make_pipeline(reading, ScoreSum(branches)), images, labels, n_jobs=2)
+    assert refused == []
     check_kept(model, images, tmp_path / "model.skops")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from featx import ReadImages, Sobel, Stream, bundled, load_recipe
+from featx import ReadImages, ScoreSum, Sobel, Stream, bundled, load_recipe
 from featx.recipes import ESTIMATORS, RecipeError, read_recipe, stage_names
 
 HEAD = "title: A title\nsource: a source\nsteps:\n"
@@ -116,6 +116,30 @@ def test_a_union(recipe):
     assert isinstance(union.transformer_list[0][1], Pipeline)
     images = np.random.default_rng(0).random((2, 32, 32, 1), np.float32)
     assert load_recipe(path)[0].fit_transform(images).shape == (2, 1 + 36 + 2)
+
+
+def test_a_score_sum(recipe):
+    path = recipe(
+        "  - ReadImages: {size: [64, 64]}\n"
+        "  - score_sum:\n"
+        "    - [Grayscale, HOG, LinearSVC]\n"
+        "    - [HOG, StandardScaler, SGDClassifier]\n"
+        "    - [ColorSpace, SpatialPyramid, LinearSVC]\n"
+    )
+    pipeline = load_recipe(path)
+    assert [type(stage).__name__ for stage in pipeline[0].stages] == ["ReadImages"]
+    sum_of_scores = pipeline[1]
+    assert isinstance(sum_of_scores, ScoreSum)
+    assert [name for name, _ in sum_of_scores.pipelines] == ["grayscale", "hog", "colorspace"]
+    steps = [
+        [type(step).__name__ for step in (*one[0].stages, *one[1:])]
+        for _, one in sum_of_scores.pipelines
+    ]
+    assert steps == [
+        ["Grayscale", "HOG", "LinearSVC"],
+        ["HOG", "StandardScaler", "SGDClassifier"],
+        ["ColorSpace", "SpatialPyramid", "LinearSVC"],
+    ]
 
 
 @pytest.mark.parametrize("number", ["1e-3", "1E-3", "1.0e-3", "0.001", ".1e-2"])
@@ -283,6 +307,24 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         (
             READ + "  - HOG\n  - LinearSVC\n  - StandardScaler\n",
             "6: LinearSVC gives no features, so it must be the last step.",
+        ),
+        # Sums of scores.
+        (READ + "  - score_sum: [HOG]\n", "5: a score_sum is a list of two or more branches."),
+        (
+            READ + "  - score_sum:\n    - [HOG, LinearSVC]\n    - [HOG, StandardScaler]\n",
+            "7: StandardScaler gives no scores, and is to end a score_sum.",
+        ),
+        (
+            READ + "  - score_sum:\n    - [HOG, LinearSVC]\n    - [LinearSVC]\n",
+            "7: the first step must be a stage, such as ReadImages.",
+        ),
+        (
+            READ + "  - HOG\n  - score_sum:\n    - [HOG, LinearSVC]\n    - [HOG, LinearSVC]\n",
+            "6: HOG takes maps, but HOG before it gives vectors.",
+        ),
+        (
+            READ + "  - score_sum:\n    - [HOG, Sobel, LinearSVC]\n    - [HOG, LinearSVC]\n",
+            "6: Sobel takes maps, but HOG before it gives vectors.",
         ),
         # Unions.
         (READ + "  - union: [HOG]\n", "5: a union is a list of two or more branches."),
