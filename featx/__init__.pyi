@@ -3,6 +3,7 @@ from .classifiers import KernelMap as KernelMap
 from .classifiers import ScoreSum as ScoreSum
 from .comparison import compare as compare
 from .datasets import load_dataset as load_dataset
+from .descriptors.dense_sift import DenseSIFT as DenseSIFT
 from .descriptors.hog import HOG as HOG
 from .filters.blur import GaussianBlur as GaussianBlur
 from .filters.blur import UniformBlur as UniformBlur

@@ -314,7 +314,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
         if self.channels is not None and len(shape) == 3 and shape[2] not in self.channels:
             wanted = " or ".join(map(str, self.channels))
             raise ValueError(
-                f"{name} takes images of {wanted} channels, but {which} has {shape[2]}."
+                f"{name} takes images of {wanted} channel{'s' * (self.channels != (1,))}, "
+                f"but {which} has {shape[2]}."
             )
 
     def _transform_each(self, images: Iterator[Any], count: int) -> Any:

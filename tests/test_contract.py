@@ -26,6 +26,7 @@ from featx import (
     AveragePool,
     ColorSpace,
     Convolve,
+    DenseSIFT,
     Difference,
     GaussianBlur,
     Grayscale,
@@ -82,6 +83,14 @@ ROWS = [
     Row(Convolve(LARGE, padding="zero", stride=2)),
     Row(Convolve(COLORS, stride=(2, 1, 1)), least=(2, 2, 3), channels=(3, 5)),
     Row(Convolve(COLORS, padding="edge"), least=(1, 1, 1)),
+    Row(DenseSIFT(), least=(13, 13), channels=(1,)),
+    Row(
+        DenseSIFT(
+            3, [5, 3], (1, 0.7), magnification=None, window="gaussian", root=True, mirrored=True
+        ),
+        least=(10, 10),
+        channels=(1,),
+    ),
     Row(Difference(), channels=(1, 3, 130)),
     Row(Difference(axis="both", padding="valid"), least=(2, 2)),
     Row(GaussianBlur()),
@@ -533,7 +542,8 @@ def test_other_numbers_of_channels_are_refused(case, fitted):
         assert refusal(fitted.transform, none) == expected
     if fitted.channels is not None:
         wanted = " or ".join(map(str, fitted.channels))
-        expected = f"{case.name} takes images of {wanted} channels, but image 0 has 2."
+        noun = "channel" if wanted == "1" else "channels"
+        expected = f"{case.name} takes images of {wanted} {noun}, but image 0 has 2."
         assert refusal(fitted.transform, np.zeros((1, *least, 2), np.float32)) == expected
 
 

@@ -1,0 +1,306 @@
+"""The places of SIFT descriptors on a grid, and the compiled loops that compute them.
+
+The formulas are those of `featx.DenseSIFT`. Per grid, an image is gone through once, row by row:
+its gradients by orientation, 8 values a pixel; the rows of these that the kernel reaches summed at
+each row of bins; the pixels of that sum at each column of bins. Descriptors gather their bins from
+there. All loops run over neighbouring memory, and vectorise.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial.polynomial import polyfit
+from numpy.typing import NDArray
+
+from featx.compiled import compiled
+
+#: Rows and columns of spatial bins, orientations, and entries of a descriptor.
+BINS, ORIENTATIONS = 4, 8
+ENTRIES = BINS * BINS * ORIENTATIONS
+# What the rounding of pixels in [0, 1] may leave of a gradient where the image is constant.
+ROUNDING = 1e-6
+
+
+class Grid:
+    """The places of descriptors with one size of bins, in an image at one scale."""
+
+    def __init__(
+        self, height: int, width: int, image_scale: float, bin_size: int, step: int, window: str
+    ) -> None:
+        self.given = height, width
+        self.shape = max(int(height * image_scale + 0.5), 1), max(int(width * image_scale + 0.5), 1)
+        self.bin_size = bin_size
+        #: The size of bins in the image as it was given.
+        self.scale = bin_size / image_scale
+        self.kernels, self.weights = _window(bin_size, window)
+        self.rows, self.columns = (
+            _axis(length, step, bin_size, len(self.kernels)) for length in self.shape
+        )
+        self.count = self.rows.slots.shape[1] * self.columns.slots.shape[1]
+
+    def positions(self) -> NDArray[np.float64]:
+        """Give the centres, as rows and columns of the image as it was given."""
+        axes = []
+        for axis, given, length in zip(
+            (self.rows, self.columns), self.given, self.shape, strict=True
+        ):
+            first_bins = axis.centres[axis.slots[0]]
+            centres = first_bins + self.bin_size * (BINS - 1) / 2
+            axes.append((centres + 0.5) * (given / length) - 0.5)
+        return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
+
+    def describe(
+        self,
+        plane: NDArray[np.float32],
+        contrast_threshold: float,
+        root: bool,
+        out: NDArray[np.float32],
+        first: int,
+    ) -> None:
+        """Write the descriptors of one channel to the columns of ``out`` from ``first`` on."""
+        rows, columns = self.rows, self.columns
+        histograms = _histograms(
+            np.ascontiguousarray(plane),
+            rows.centres,
+            rows.kernels,
+            columns.centres,
+            columns.kernels,
+            self.kernels,
+            self.bin_size - 1,
+        )
+        least = max(contrast_threshold, ROUNDING) * (3 * self.bin_size + 1) ** 2
+        _descriptors(
+            histograms, rows.slots, columns.slots, self.weights, np.float32(least), root, out, first
+        )
+
+
+class _Axis(NamedTuple):
+    """Where bins lie along one axis, in rising order; bins that several descriptors share, once."""
+
+    centres: NDArray[np.int64]
+    #: The number of the kernel of each.
+    kernels: NDArray[np.int64]
+    #: Of which of them each descriptor consists: (4, descriptors).
+    slots: NDArray[np.int64]
+
+
+@lru_cache(maxsize=256)
+def _axis(length: int, step: int, bin_size: int, kernels: int) -> _Axis:
+    firsts = np.arange(0, length - (BINS - 1) * bin_size, step)
+    bins = np.arange(BINS)[:, np.newaxis]
+    # Bins of the same kernel and place are one.
+    keys = (firsts + bin_size * bins) * kernels + bins % kernels
+    bins_once, slots = np.unique(keys, return_inverse=True)
+    return _Axis(bins_once // kernels, bins_once % kernels, slots.reshape(keys.shape))
+
+
+@lru_cache(maxsize=256)
+def _window(bin_size: int, window: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the kernels along an axis, one or one for each bin, and the weights of pairs of bins.
+
+    The kernels are filled with zeros to a multiple of four.
+    """
+    z = np.arange(1 - bin_size, bin_size)
+    triangle = 1 - np.abs(z) / bin_size
+    bins = bin_size * (np.arange(BINS) - (BINS - 1) / 2)
+    gaussians = np.exp(-((z + bins[:, np.newaxis]) ** 2) / (2 * (BINS / 2 * bin_size) ** 2))
+    if window == "flat":
+        kernels, weights = triangle[np.newaxis], gaussians.mean(axis=1)
+    else:
+        kernels, weights = triangle * gaussians, np.ones(BINS)
+    kernels = np.pad(kernels, ((0, 0), (0, -len(z) % 4)))
+    return kernels.astype(np.float32), np.outer(weights, weights).astype(np.float32)
+
+
+def _arctangent() -> tuple[np.float32, ...]:
+    """Approximate the arctangent of a ratio up to one, in units of 45 degrees.
+
+    Returns
+    -------
+    tuple of float
+        Coefficients p with arctan(q) = π/4 q (p0 + p1 q² + p2 q⁴ + …), to 1e-7.
+    """
+    squares = (1 + np.cos(np.pi * (np.arange(10) + 0.5) / 10)) / 2  # Chebyshev's points
+    ratios = np.sqrt(squares)
+    series = polyfit(squares, np.arctan(ratios) / ratios * 4 / np.pi, 9)
+    return tuple(np.asarray(series, np.float32))
+
+
+_ARCTANGENT = _arctangent()
+
+
+@compiled
+def _histograms(
+    plane: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    row_kernels: NDArray[np.int64],
+    columns: NDArray[np.int64],
+    column_kernels: NDArray[np.int64],
+    kernels: NDArray[np.float32],
+    reach: int,
+) -> NDArray[np.float32]:
+    """Filter the orientations at the crossings of rows and columns.
+
+    A row of the image is a row of 8 values a pixel; those that the kernel reaches are kept.
+
+    Returns
+    -------
+    ndarray of shape (rows, columns, 8)
+    """
+    height, width = plane.shape
+    taps = kernels.shape[1]
+    zero = np.float32(0)
+    kept = np.empty((taps, width * ORIENTATIONS), np.float32)
+    lengths, bins = np.empty((2, width), np.float32), np.empty((2, width), np.int32)
+    # A row that is filtered, and its border's values on both sides.
+    padded = np.empty((width + 2 * taps) * ORIENTATIONS, np.float32)
+    inside = padded[taps * ORIENTATIONS : (taps + width) * ORIENTATIONS]
+    histograms = np.empty((len(rows), len(columns), ORIENTATIONS), np.float32)
+    known = 0
+    for i in range(len(rows)):
+        top = rows[i] - reach
+        while known < min(top + taps, height):
+            _orientations(plane, known, lengths, bins, kept[known % taps])
+            known += 1
+        kernel = kernels[row_kernels[i]]
+        inside[:] = zero
+        for k in range(0, taps, 4):
+            first = kept[min(max(top + k, 0), height - 1) % taps]
+            second = kept[min(max(top + k + 1, 0), height - 1) % taps]
+            third = kept[min(max(top + k + 2, 0), height - 1) % taps]
+            fourth = kept[min(max(top + k + 3, 0), height - 1) % taps]
+            a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
+            for n in range(len(inside)):
+                inside[n] += (a * first[n] + b * second[n]) + (c * third[n] + d * fourth[n])
+        for k in range(taps):
+            padded[k * ORIENTATIONS : (k + 1) * ORIENTATIONS] = inside[:ORIENTATIONS]
+            end = (taps + width + k) * ORIENTATIONS
+            padded[end : end + ORIENTATIONS] = inside[-ORIENTATIONS:]
+        for j in range(len(columns)):
+            left = columns[j] - reach + taps
+            kernel = kernels[column_kernels[j]]
+            pixels = padded[left * ORIENTATIONS : (left + taps) * ORIENTATIONS]
+            histogram = histograms[i, j]
+            histogram[:] = zero
+            for k in range(0, taps, 4):
+                a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
+                four = pixels[k * ORIENTATIONS : (k + 4) * ORIENTATIONS]
+                for o in range(ORIENTATIONS):
+                    histogram[o] += (a * four[o] + b * four[o + 8]) + (
+                        c * four[o + 16] + d * four[o + 24]
+                    )
+    return histograms
+
+
+@compiled
+def _orientations(
+    plane: NDArray[np.float32],
+    y: int,
+    lengths: NDArray[np.float32],
+    bins: NDArray[np.int32],
+    out: NDArray[np.float32],
+) -> None:
+    """Write the gradients of a row by orientation, 8 values a pixel.
+
+    A gradient lies between a multiple of 90 degrees and a diagonal.
+    """
+    height, width = plane.shape
+    row, above, below = plane[y], plane[max(y - 1, 0)], plane[min(y + 1, height - 1)]
+    half = np.float32(0.5)
+    down = half if 0 < y < height - 1 else np.float32(1)
+    across = lengths[0]
+    across[0], across[width - 1] = row[1] - row[0], row[width - 1] - row[width - 2]
+    for x in range(1, width - 1):
+        across[x] = half * (row[x + 1] - row[x - 1])
+    for x in range(width):
+        gx, gy = across[x], down * (above[x] - below[x])
+        wide, high = abs(gx), abs(gy)
+        ratio = min(wide, high) / max(wide, high, np.float32(1e-30))
+        square = ratio * ratio
+        series = np.float32(0)
+        for n in range(len(_ARCTANGENT)):
+            series = series * square + _ARCTANGENT[len(_ARCTANGENT) - 1 - n]
+        share = ratio * series
+        length = np.sqrt(gx * gx + gy * gy)
+        oblique = length * share
+        lengths[0, x], lengths[1, x] = length - oblique, oblique
+        bins[0, x] = (0 if gx > 0 else 4) if wide >= high else (2 if gy > 0 else 6)
+        bins[1, x] = (1 if gy > 0 else 7) if gx > 0 else (3 if gy > 0 else 5)
+    for x in range(width):
+        pixel = out[x * ORIENTATIONS : (x + 1) * ORIENTATIONS]
+        pixel[:] = np.float32(0)
+        pixel[bins[0, x]] = lengths[0, x]
+        pixel[bins[1, x]] = lengths[1, x]
+
+
+@compiled
+def _descriptors(
+    histograms: NDArray[np.float32],
+    row_slots: NDArray[np.int64],
+    column_slots: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    least: np.float32,
+    root: bool,
+    out: NDArray[np.float32],
+    first: int,
+) -> None:
+    """Gather each descriptor's bins and normalise them."""
+    lanes = np.empty(BINS * ORIENTATIONS, np.float32)
+    n = 0
+    for i in range(row_slots.shape[1]):
+        for j in range(column_slots.shape[1]):
+            vector = out[n, first : first + ENTRIES]
+            for r in range(BINS):
+                line = histograms[row_slots[r, i]]
+                for c in range(BINS):
+                    histogram, weight = line[column_slots[c, j]], weights[r, c]
+                    start = (r * BINS + c) * ORIENTATIONS
+                    part = vector[start : start + ORIENTATIONS]
+                    for o in range(ORIENTATIONS):
+                        part[o] = histogram[o] * weight
+            _normalize(vector, least, root, lanes)
+            n += 1
+
+
+@compiled
+def _normalize(
+    vector: NDArray[np.float32], least: np.float32, root: bool, lanes: NDArray[np.float32]
+) -> None:
+    """Divide by the length, cut, divide again; sums are taken in 32 lanes, which vectorises."""
+    zero, one = np.float32(0), np.float32(1)
+    lanes[:] = zero
+    for start in range(0, ENTRIES, len(lanes)):
+        part = vector[start : start + len(lanes)]
+        for n in range(len(lanes)):
+            lanes[n] += part[n]
+    if _add_up(lanes) < least:
+        vector[:] = zero
+        return
+    lanes[:] = zero
+    for start in range(0, ENTRIES, len(lanes)):
+        part = vector[start : start + len(lanes)]
+        for n in range(len(lanes)):
+            lanes[n] += part[n] * part[n]
+    limit = np.float32(0.2) * np.sqrt(_add_up(lanes))
+    lanes[:] = zero
+    for start in range(0, ENTRIES, len(lanes)):
+        part = vector[start : start + len(lanes)]
+        for n in range(len(lanes)):
+            part[n] = min(part[n], limit)
+            lanes[n] += part[n] if root else part[n] * part[n]
+    total = _add_up(lanes)
+    factor = one / (total if root else np.sqrt(total))
+    for n in range(ENTRIES):
+        vector[n] = np.sqrt(vector[n] * factor) if root else vector[n] * factor
+
+
+@compiled
+def _add_up(lanes: NDArray[np.float32]) -> Any:
+    """Add up the lanes by halves; they are overwritten."""
+    count = len(lanes)
+    while count > 1:
+        count //= 2
+        for n in range(count):
+            lanes[n] += lanes[n + count]
+    return lanes[0]
