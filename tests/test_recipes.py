@@ -42,6 +42,20 @@ def wrong(recipe):
 # What is right.
 
 
+def test_published_figures(recipe):
+    head = "title: t\nsource: s\npublished: {fifteen scenes: 81.4, eight scenes: 84}\nsteps:\n"
+    published = read_recipe(recipe("  - ReadImages\n  - HOG\n  - LinearSVC\n", head)).published
+    assert published == {"fifteen scenes": 81.4, "eight scenes": 84.0}
+    assert read_recipe("hog-svm").published == {}
+
+
+@pytest.mark.parametrize("published", ["81.4", "[81.4]", "{fifteen scenes: good}"])
+def test_published_figures_are_numbers(wrong, published):
+    head = f"title: t\nsource: s\npublished: {published}\nsteps:\n"
+    said = wrong("  - ReadImages\n  - HOG\n  - LinearSVC\n", head)
+    assert said == "3: 'published' gives accuracies in per cent: {fifteen scenes: 81.4}."
+
+
 @pytest.mark.parametrize("name", bundled.names("pipelines"))
 def test_every_recipe_that_comes_with_featx(name, tmp_path):
     recipe = read_recipe(name)
@@ -389,11 +403,11 @@ def test_wrong_steps(wrong, steps, message):
         ("tittle: a\nsteps: [HOG]\n", "1: unknown field 'tittle'. Did you mean title?"),
         (
             "title: a\nqqq: 1\n",
-            "2: unknown field 'qqq'. Known: title, source, steps.",
+            "2: unknown field 'qqq'. Known: title, source, published, steps.",
         ),
         ("title: a\ntitle: b\n", "2: 'title' is there twice."),
         ("[a]: b\n", "1: a recipe has title, source and steps."),
-        ("<<: {title: a}\n", "1: unknown field '<<'. Known: title, source, steps."),
+        ("<<: {title: a}\n", "1: unknown field '<<'. Known: title, source, published, steps."),
         ("a: 'b\n", None),
         ("title: a\n---\ntitle: b\n", "2: not valid YAML: but found another document."),
         ("title: a\0b\n", None),
