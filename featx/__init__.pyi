@@ -5,6 +5,7 @@ from .comparison import compare as compare
 from .datasets import load_dataset as load_dataset
 from .descriptors.dense_sift import DenseSIFT as DenseSIFT
 from .descriptors.hog import HOG as HOG
+from .encoders.fisher_vector import FisherVector as FisherVector
 from .filters.blur import GaussianBlur as GaussianBlur
 from .filters.blur import UniformBlur as UniformBlur
 from .filters.color import ColorSpace as ColorSpace

@@ -28,6 +28,7 @@ from featx import (
     Convolve,
     DenseSIFT,
     Difference,
+    FisherVector,
     GaussianBlur,
     Grayscale,
     LocalContrast,
@@ -45,6 +46,7 @@ from featx import (
 )
 from featx.constraints import InvalidParameterError, bad_value, make_constraint
 from featx.descriptor_sets import DescriptorSet
+from featx.encoders.encoder import Encoder
 from featx.recipes import stage_names
 from featx.stage import ImageStage
 
@@ -93,6 +95,12 @@ ROWS = [
     ),
     Row(Difference(), channels=(1, 3, 130)),
     Row(Difference(axis="both", padding="valid"), least=(2, 2)),
+    Row(FisherVector(4)),
+    Row(
+        FisherVector(
+            3, n_components=2, whiten=True, append_position=0.5, pyramid=[[1, 1], (3, 1), [2, 2]]
+        )
+    ),
     Row(GaussianBlur()),
     Row(GaussianBlur(sigma=2.5, truncate=2.0, padding="valid"), least=(11, 11)),
     Row(Grayscale()),
@@ -307,7 +315,8 @@ def test_every_stage_of_the_package_is_public():
         classes += parent.__subclasses__()
         if parent.__module__.startswith("featx.") and not parent.__name__.startswith("_"):
             found.add(parent)
-    assert found == {ImageStage, *(getattr(featx, name) for name in stage_names())}
+    bases = {ImageStage, Encoder}
+    assert found == {*bases, *(getattr(featx, name) for name in stage_names())}
 
 
 @one_a_row

@@ -1,0 +1,1 @@
+"""Encoders: sets of local descriptors to vectors of one length."""

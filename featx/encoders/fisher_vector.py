@@ -1,0 +1,176 @@
+"""Fisher vectors."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from featx.constraints import natural
+from featx.encoders.encoder import Encoder, Float32, Float64
+from featx.encoders.gaussian_mixture import GaussianMixture
+from featx.encoders.pyramid import Grids
+
+
+class FisherVector(Encoder):
+    r"""How the descriptors of an image would move the Gaussians of a mixture.
+
+    Of a mixture :math:`p(x) = \sum_k w_k \mathcal{N}(x; \mu_k, \sigma_k^2)` with diagonal
+    covariances, with the posteriors :math:`q_{ik} = w_k p_k(x_i) / p(x_i)` of :math:`n`
+    descriptors and :math:`z_{ik} = (x_i - \mu_k) / \sigma_k`, the vector is
+
+    .. math::
+
+        u_k = \frac{1}{n \sqrt{w_k}} \sum_i q_{ik} z_{ik}, \qquad
+        v_k = \frac{1}{n \sqrt{2 w_k}} \sum_i q_{ik} (z_{ik}^2 - 1):
+
+    the gradient of the mean log-likelihood with respect to means and standard deviations, in
+    units in which its covariance is about one. It is then normalised: each entry becomes
+    :math:`\operatorname{sign}(v)\sqrt{|v|}`, and the length of each cell, then of the whole,
+    becomes one [2]_.
+
+    Parameters
+    ----------
+    n_modes : int, default=256
+        The number of Gaussians.
+    n_components : int, optional
+        Descriptors are first projected to so many principal components of the sample.
+    whiten : bool, default=False
+        Divide each component by its standard deviation; of all components, where
+        ``n_components`` is not given.
+    append_position : float, optional
+        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
+        projection; rows and columns are fractions of the image's height and width.
+    pyramid : list of (int, int), default=((1, 1),)
+        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
+        are put side by side, grid by grid and row by row.
+    pyramid_weights : list of float, optional
+        A factor for each grid.
+    power : float, default=0.5
+        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
+    norm : {"l1", "l2"} or None, default="l2"
+        Divide the vector by this norm, unless that is zero.
+    normalize_cells : bool, default=True
+        Divide each cell's vector by its norm, before the weights and the norm of the whole.
+    max_iter : int, default=20
+        The most rounds of expectation maximisation, from the clusters of k-means; it ends
+        earlier where the mean log-likelihood grows by less than 0.001.
+    n_samples : int, default=100_000
+        How many descriptors are drawn to learn from, about as many from each image, and at most
+        from so many images that each gives 250.
+    random_state : int, default=0
+        Seeds the sample and the clusters.
+
+    Attributes
+    ----------
+    weights_ : ndarray of shape (n_modes,)
+        :math:`w`.
+    means_, variances_ : ndarray of shape (n_modes, d)
+        :math:`\mu` and :math:`\sigma^2`, of descriptors after projection and appended position.
+    mean_ : ndarray of float32, (n_features_in_,)
+        What is subtracted before the projection; zero where there is none.
+    components_ : ndarray of float32, (n_components, n_features_in_), or None
+        The directions of the projection, divided by their standard deviations under ``whiten``.
+    n_features_in_ : int
+        The length of a descriptor.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer descriptors to learn from than Gaussians or components, if descriptors
+        are not all of one length, or if they lack the positions that the parameters need.
+
+    Notes
+    -----
+    Takes descriptor sets; gives vectors of :math:`2 K d` entries a cell: :math:`u_1 \dots u_K`,
+    :math:`v_1 \dots v_K`. Without descriptors, a cell's entries are zero.
+
+    The entries for the weights of the Gaussians are left out, as in [2]_. Posteriors below
+    :math:`10^{-6}` count as zero, and no variance is less than :math:`10^{-4}` of the largest of
+    the sample, as in VLFeat. `skimage.feature.fisher_vector` without normalisation has the
+    opposite sign in :math:`v`.
+
+    References
+    ----------
+    .. [1] F. Perronnin and C. Dance, "Fisher Kernels on Visual Vocabularies for Image
+       Categorization", CVPR 2007.
+    .. [2] F. Perronnin, J. Sánchez and T. Mensink, "Improving the Fisher Kernel for Large-Scale
+       Image Classification", ECCV 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import FisherVector
+    >>> rng = np.random.default_rng(0)
+    >>> sets = [rng.normal(size=(50, 8)).astype(np.float32) for _ in range(4)]
+    >>> FisherVector(n_modes=3, n_components=5).fit_transform(sets).shape
+    (4, 30)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_modes": [natural],
+        "max_iter": [natural],
+        **Encoder._shared_constraints,
+    }
+
+    def __init__(
+        self,
+        n_modes: int = 256,
+        *,
+        n_components: int | None = None,
+        whiten: bool = False,
+        append_position: float | None = None,
+        pyramid: Grids = ((1, 1),),
+        pyramid_weights: Sequence[float] | None = None,
+        power: float = 0.5,
+        norm: str | None = "l2",
+        normalize_cells: bool = True,
+        max_iter: int = 20,
+        n_samples: int = 100_000,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            n_components=n_components,
+            whiten=whiten,
+            append_position=append_position,
+            pyramid=pyramid,
+            pyramid_weights=pyramid_weights,
+            power=power,
+            norm=norm,
+            normalize_cells=normalize_cells,
+            n_samples=n_samples,
+            random_state=random_state,
+        )
+        self.n_modes = n_modes
+        self.max_iter = max_iter
+
+    def _least_sample(self) -> tuple[str, int]:
+        return "n_modes", self.n_modes
+
+    def _learn(self, x: Float32) -> None:
+        mixture = GaussianMixture.fit(x, self.n_modes, self.max_iter, self.random_state)
+        self.weights_, self.means_ = mixture.weights, mixture.means
+        self.variances_ = mixture.variances
+
+    def _statistics(self, x: Float32) -> Float64:
+        moments, _ = GaussianMixture(self.weights_, self.means_, self.variances_).moments(x)
+        return moments
+
+    def _encode(self, statistics: Float64, count: int) -> Float64:
+        features = self.means_.shape[1]
+        mass, first = statistics[:, :1], statistics[:, 1 : features + 1]
+        second = statistics[:, features + 1 :]
+        shares = count * np.sqrt(self.weights_)[:, np.newaxis]
+        means, deviations = first / shares, (second - mass) / (np.sqrt(2) * shares)
+        return np.concatenate([means.ravel(), deviations.ravel()])
+
+    def _length(self) -> int:
+        return 2 * self.means_.size
+
+    def _entry_names(self) -> list[str]:
+        modes, features = self.means_.shape
+        return [
+            f"mode{mode}_{moment}{feature}"
+            for moment in ("mean", "deviation")
+            for mode in range(modes)
+            for feature in range(features)
+        ]
