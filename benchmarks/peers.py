@@ -1,7 +1,7 @@
 """featx beside what users would write today: ratios of times, measured in one process.
 
-    python benchmarks/peers.py [section …]        sections: hog smoothing edges patterns folder
-                                                            memory imports
+    python benchmarks/peers.py [section …]        sections: hog gist smoothing edges patterns
+                                                            folder memory imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
 Ratios are those of the least times: what the code costs when nothing disturbs it. Short jobs run
@@ -22,6 +22,7 @@ import cv2
 import numpy as np
 import simplejpeg
 from scipy import ndimage
+from scipy.fft import fft2, ifft2, irfft2, rfft2
 from skimage.color import rgb2gray
 from skimage.feature import hog, match_template
 from skimage.io import imread
@@ -29,6 +30,7 @@ from skimage.transform import resize
 from threadpoolctl import threadpool_limits
 
 from featx import (
+    GIST,
     HOG,
     GaussianBlur,
     OrientedEdges,
@@ -118,6 +120,57 @@ def section_hog() -> None:
     for name, job in jobs.items():
         ratio = least(job, lambda: hog(batch[0, ..., 0]))
         tell_faster(name, 256 * ratio, 100)
+
+
+def section_gist() -> None:
+    """GIST of 128 x 128 pixels against a loop of SciPy's FFT in float32 with prepared filters."""
+    batch = images(16, 128)
+    stage = GIST().fit(batch)
+    job = scipy_gist(128)
+    x = batch[0, ..., 0]
+    expected = job(x)
+    equal(
+        "values, of the largest",
+        stage.transform([x])[0] / expected.max(),
+        expected / expected.max(),
+        1e-5,
+    )
+    tell_faster("one image", least(lambda: stage.transform([x]), lambda: job(x), 4), 1.3)
+    ratio = least(lambda: stage.transform(batch), lambda: [job(x) for x in batch[..., 0]], 1)
+    tell_faster("16 images", ratio, 1.3)
+    one, two = Stream([GIST()]).fit(batch), Stream([GIST()], n_jobs=2).fit(batch)
+    many = images(64, 128)
+    ours, ours_two = times(lambda: one.transform(many), lambda: two.transform(many), turns=5)
+    tell_faster("64 images, two threads against one", min(ours) / min(ours_two), 1.7)
+
+
+def scipy_gist(side: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Prepare the filters of LMgist for images of one size, and a loop over them."""
+    padded = side + 64
+    across, down = np.meshgrid(np.fft.fftfreq(padded), np.fft.fftfreq(padded))
+    frequency, direction = np.hypot(across, down), np.arctan2(-down, across)
+    filters = []
+    for scale, orientation in np.ndindex(4, 8):
+        turn = (direction - np.pi * orientation / 8 + np.pi) % (2 * np.pi) - np.pi
+        along = frequency * 1.85**scale / 0.3 - 1
+        filters.append(np.exp(-3.5 * along**2 - 2 * np.pi * turn**2).astype(np.float32))
+    rows, columns = np.fft.fftfreq(side + 10), np.fft.rfftfreq(side + 10)
+    cycles = (side + 10) * np.hypot(rows[:, np.newaxis], columns)
+    low = np.exp(-(cycles**2) * np.log(2) / 16).astype(np.float32)
+
+    def blurred(x):
+        return irfft2(rfft2(x) * low, s=x.shape)
+
+    def job(x):
+        x = np.pad(np.log1p(255 * (x - x.min()) / (x.max() - x.min())), 5, mode="symmetric")
+        x = x - blurred(x)
+        x = x / (np.float32(0.2) + np.sqrt(np.abs(blurred(x * x))))
+        spectrum = fft2(np.pad(x[5:-5, 5:-5], 32, mode="symmetric"))
+        magnitudes = (np.abs(ifft2(spectrum * f)[32:-32, 32:-32]) for f in filters)
+        shape = 4, side // 4, 4, side // 4
+        return np.concatenate([m.reshape(shape).mean((1, 3)).T.ravel() for m in magnitudes])
+
+    return job
 
 
 def section_smoothing() -> None:
