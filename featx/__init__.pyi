@@ -8,6 +8,7 @@ from .descriptors.edge_directions import EdgeDirections as EdgeDirections
 from .descriptors.gist import GIST as GIST
 from .descriptors.hog import HOG as HOG
 from .encoders.fisher_vector import FisherVector as FisherVector
+from .descriptors.lbp import LBP as LBP
 from .filters.blur import GaussianBlur as GaussianBlur
 from .filters.blur import UniformBlur as UniformBlur
 from .filters.color import ColorSpace as ColorSpace

@@ -23,6 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 import featx
 from featx import (
     HOG,
+    LBP,
     AveragePool,
     ColorSpace,
     Convolve,
@@ -106,6 +107,12 @@ ROWS = [
     Row(Grayscale()),
     Row(HOG(), least=(24, 24)),
     Row(HOG(4, (5, 6), (2, 1), block_norm="L1-sqrt", transform_sqrt=True), least=(10, 6)),
+    Row(LBP(), least=(3, 3)),
+    Row(
+        LBP([4, 12], (1, 2.5), "nri_uniform", threshold=0.02, grid=(3, 2), norm="L1-sqrt"),
+        least=(9, 8),
+    ),
+    Row(LBP(6, method="ror", norm=None), least=(3, 3), channels=(1, 2)),
     Row(LocalContrast()),
     Row(LocalContrast(size=None, subtract_mean=False)),
     Row(MaxPool(), least=(2, 2)),

@@ -1,0 +1,317 @@
+"""Local binary patterns: which points around a pixel are at least as bright as the pixel.
+
+A pattern has one bit a point. Its bin is what is counted of it: the pattern itself, or its class
+among the patterns that are rotations of each other, or that change at most twice on the circle.
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.compiled import compiled
+
+METHODS = ("default", "ror", "uniform", "nri_uniform")
+#: Methods with a bin for each pattern, or nearly: more points would make too many.
+FEW_POINTS = ("default", "ror")
+
+
+class Points(NamedTuple):
+    """Points around a pixel; their bits are in groups of four, filled up with zeros."""
+
+    #: Rows and columns to the points that are pixels, and the points' bits.
+    whole: NDArray[np.int64]
+    whole_bits: NDArray[Any]
+    #: Rows to the points between pixels, which of ``columns`` each is at, and their bits.
+    rows: NDArray[np.float64]
+    column_of: NDArray[np.int64]
+    bits: NDArray[Any]
+    columns: NDArray[np.float64]
+    #: The pixels at each border whose points would leave the image.
+    margin: int
+
+
+@lru_cache(maxsize=32)
+def circle(points: int, radius: float) -> Points:
+    """Give the points of a circle, counter-clockwise from the right: those of scikit-image."""
+    angles = 2 * np.pi * np.arange(points) / points
+    single = float(np.float32(radius))  # as scikit-image has it
+    return _points(
+        np.round(-single * np.sin(angles), 5),
+        np.round(single * np.cos(angles), 5),
+        2 ** np.arange(points),
+        int(np.ceil(radius)),
+    )
+
+
+@lru_cache(maxsize=1)
+def square() -> Points:
+    """Give the eight neighbours of a pixel, row by row; the first has the highest bit."""
+    rows, columns = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]).T
+    return _points(rows, columns, 2 ** np.arange(8)[::-1], 1)
+
+
+def _points(
+    rows: NDArray[Any], columns: NDArray[Any], bits: NDArray[np.int64], margin: int
+) -> Points:
+    smallest = np.min_scalar_type(int(bits.sum()))
+    whole = (rows % 1 == 0) & (columns % 1 == 0)
+
+    def fours(values: NDArray[Any]) -> NDArray[Any]:
+        return np.append(values, np.zeros(-len(values) % 4, values.dtype))
+
+    different, column_of = np.unique(columns[~whole], return_inverse=True)
+    return Points(
+        np.stack([fours(rows[whole]), fours(columns[whole])]).astype(np.int64),
+        fours(bits[whole]).astype(smallest),
+        fours(rows[~whole]).astype(np.float64),
+        fours(column_of),
+        fours(bits[~whole]).astype(smallest),
+        different.astype(np.float64),
+        margin,
+    )
+
+
+def grey_levels(plane: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """Give pixels of 8 bits as whole numbers again, others as they are, and the unit's inverse.
+
+    What is equal in 8 bits is then equal after interpolation, and means of pixels are exact.
+    """
+    plane = np.ascontiguousarray(plane)
+    levels = np.empty_like(plane)
+    return (levels, 255.0) if _to_levels(plane, levels) else (plane, 1.0)
+
+
+def binary_patterns(
+    levels: NDArray[np.float32], points: Points, threshold: float = 0.0
+) -> NDArray[Any]:
+    r"""Compute the pattern of each pixel whose points lie in the image.
+
+    The bit of a point is 1 where :math:`x_p \ge x_c + t`, for the point's value :math:`x_p`, by
+    bilinear interpolation, the pixel's value :math:`x_c` and the threshold :math:`t`.
+
+    Parameters
+    ----------
+    levels : ndarray of shape (height, width)
+        Pixels, best as `grey_levels` gives them.
+    points : Points
+        A `circle`, or the `square`.
+    threshold : float, default=0
+        In units of the pixels.
+
+    Returns
+    -------
+    ndarray of uint8, uint16 or uint32, (height - 2 margin, width - 2 margin)
+        For a circle and no threshold, inside its borders, what
+        `skimage.feature.local_binary_pattern` gives with ``method="default"``. The interpolation
+        repeats its arithmetic, of which the last bit decides in even regions.
+    """
+    height, width = levels.shape
+    patterns = np.zeros((height - 2 * points.margin, width - 2 * points.margin), points.bits.dtype)
+    _patterns(levels, *points, threshold, patterns)
+    return patterns
+
+
+@lru_cache(maxsize=8)
+def pattern_bins(points: int, method: str) -> tuple[NDArray[Any], int]:
+    """Give the bin of each of the 2^points patterns, and the number of bins."""
+    count = 2**points
+    if method == "default":
+        return np.arange(count, dtype=np.min_scalar_type(count - 1)), count
+    if method == "ror":
+        rotated = least = np.arange(count)
+        for _ in range(points - 1):
+            rotated = rotated >> 1 | (rotated & 1) << points - 1
+            least = np.minimum(least, rotated)
+        different, bins = np.unique(least, return_inverse=True)
+        return bins.astype(np.uint16), len(different)
+    turns = method == "nri_uniform"
+    last = points * (points - 1) + 1 if turns else points
+    bins = np.full(count, last + 1, np.uint16)
+    bins[0], bins[-1] = 0, last
+    # The other uniform patterns are a run of ones that starts anywhere.
+    for ones in range(1, points):
+        for start in range(points):
+            run = (2**ones - 1) << start
+            pattern = run % count | run >> points
+            bins[pattern] = 1 + (ones - 1) * points + -start % points if turns else ones
+    return bins, last + 2
+
+
+def histograms(
+    patterns: NDArray[Any], bins: NDArray[Any], count: int, boxes: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Count patterns by bin in each box (top, bottom, left, right), the ends not included."""
+    counted = np.empty((len(boxes), count), np.float32)
+    _count(patterns, bins, boxes, counted)
+    return counted
+
+
+@compiled
+def _to_levels(plane: NDArray[np.float32], levels: NDArray[np.float32]) -> bool:
+    pixels, whole = plane.ravel(), levels.ravel()
+    most = np.float32(255)
+    same = True
+    for n in range(len(pixels)):
+        level = np.rint(pixels[n] * most)
+        same &= (level / most == pixels[n]) & (level >= 0) & (level <= most)
+        whole[n] = level
+    return same
+
+
+# Offsets into flat arrays are unsigned below: an index that may be negative, for all numba knows,
+# keeps a loop from being vectorised. Slices would do, but cost more than the rows that they cut.
+
+
+@compiled
+def _patterns(
+    levels: NDArray[np.float32],
+    whole: NDArray[np.int64],
+    whole_bits: NDArray[Any],
+    rows: NDArray[np.float64],
+    column_of: NDArray[np.int64],
+    bits: NDArray[Any],
+    columns: NDArray[np.float64],
+    margin: int,
+    threshold: float,
+    patterns: NDArray[Any],
+) -> None:
+    """Compute the patterns row by row, interpolating each row's columns once for all points."""
+    width, wide = levels.shape[1], patterns.shape[1]
+    pixels, out, across = levels.ravel(), patterns.ravel(), np.uint64(wide)
+    right = np.empty(len(columns) * wide)
+    for column in range(len(columns)):
+        for x in range(wide):
+            # The position first: scikit-image's weights depend on it in their last bits.
+            position = x + margin + columns[column]
+            right[column * wide + x] = position - np.floor(position)
+    # The interpolated rows that the points of a pixel can lie between are kept.
+    height = 2 * margin + 1
+    between = np.empty(len(columns) * height * wide)
+    least = np.empty(wide)
+    above, below, at = np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64)
+    shares = np.empty(4)
+    for newest in range(len(levels)):
+        for column in range(len(columns)):
+            left = newest * width + margin + int(np.floor(columns[column]))
+            place = (column * height + newest % height) * wide
+            weights = np.uint64(column * wide)
+            _interpolate(pixels, np.uint64(left), right, weights, between, np.uint64(place), across)
+        y = newest - margin
+        if y < margin:
+            continue
+        centre, target = np.uint64(y * width + margin), np.uint64((y - margin) * wide)
+        for first in range(0, len(whole_bits), 4):
+            for k in range(4):
+                row, column = y + whole[0, first + k], margin + whole[1, first + k]
+                at[k] = np.uint64(row * width + column)
+            group = whole_bits[first : first + 4]
+            _compare_pixels(pixels, centre, np.float32(threshold), at, group, out, target, across)
+        for x in range(across):
+            least[x] = pixels[centre + x] + threshold
+        for first in range(0, len(bits), 4):
+            for k in range(4):
+                position = y + rows[first + k]
+                top, bottom = int(np.floor(position)), int(np.ceil(position))
+                shares[k] = position - top
+                place = column_of[first + k] * height
+                above[k] = np.uint64((place + top % height) * wide)
+                below[k] = np.uint64((place + bottom % height) * wide)
+            group = bits[first : first + 4]
+            _compare_between(between, above, below, shares, least, group, out, target, across)
+
+
+@compiled
+def _interpolate(
+    pixels: NDArray[np.float32],
+    left: np.uint64,
+    right: NDArray[np.float64],
+    weights: np.uint64,
+    between: NDArray[np.float64],
+    place: np.uint64,
+    across: np.uint64,
+) -> None:
+    """Interpolate a row of pixels between each column and the next."""
+    after = left + np.uint64(1)
+    for x in range(across):
+        share = right[weights + x]
+        first, second = np.float64(pixels[left + x]), np.float64(pixels[after + x])
+        between[place + x] = (1 - share) * first + share * second
+
+
+@compiled
+def _compare_pixels(
+    pixels: NDArray[np.float32],
+    centre: np.uint64,
+    threshold: np.float32,
+    at: NDArray[np.uint64],
+    bits: NDArray[Any],
+    out: NDArray[Any],
+    target: np.uint64,
+    across: np.uint64,
+) -> None:
+    """Set the bits of four points that are pixels: together, since loading takes most time."""
+    at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
+    bit0, bit1, bit2, bit3 = bits[0], bits[1], bits[2], bits[3]
+    none = bit0 ^ bit0
+    for x in range(across):
+        least = pixels[centre + x] + threshold
+        out[target + x] |= (
+            (bit0 if pixels[at0 + x] >= least else none)
+            | (bit1 if pixels[at1 + x] >= least else none)
+            | (bit2 if pixels[at2 + x] >= least else none)
+            | (bit3 if pixels[at3 + x] >= least else none)
+        )
+
+
+@compiled
+def _compare_between(
+    rows: NDArray[np.float64],
+    above: NDArray[np.uint64],
+    below: NDArray[np.uint64],
+    shares: NDArray[np.float64],
+    least: NDArray[np.float64],
+    bits: NDArray[Any],
+    out: NDArray[Any],
+    target: np.uint64,
+    across: np.uint64,
+) -> None:
+    """Set the bits of four points between interpolated rows."""
+    a0, a1, a2, a3 = above[0], above[1], above[2], above[3]
+    b0, b1, b2, b3 = below[0], below[1], below[2], below[3]
+    s0, s1, s2, s3 = shares[0], shares[1], shares[2], shares[3]
+    r0, r1, r2, r3 = 1 - s0, 1 - s1, 1 - s2, 1 - s3
+    bit0, bit1, bit2, bit3 = bits[0], bits[1], bits[2], bits[3]
+    none = bit0 ^ bit0
+    for x in range(across):
+        level = least[x]
+        out[target + x] |= (
+            (bit0 if r0 * rows[a0 + x] + s0 * rows[b0 + x] >= level else none)
+            | (bit1 if r1 * rows[a1 + x] + s1 * rows[b1 + x] >= level else none)
+            | (bit2 if r2 * rows[a2 + x] + s2 * rows[b2 + x] >= level else none)
+            | (bit3 if r3 * rows[a3 + x] + s3 * rows[b3 + x] >= level else none)
+        )
+
+
+@compiled
+def _count(
+    patterns: NDArray[Any],
+    bins: NDArray[Any],
+    boxes: NDArray[np.int64],
+    counted: NDArray[np.float32],
+) -> None:
+    # Equal patterns follow each other often. Two counts in turns wait less for each other.
+    counts = np.empty((2, counted.shape[1]), np.int32)
+    for box in range(len(boxes)):
+        top, bottom, left, right = boxes[box]
+        counts[:] = 0
+        for y in range(top, bottom):
+            row = patterns[y, left:right]
+            for x in range(0, len(row) - 1, 2):
+                counts[0, bins[row[x]]] += 1
+                counts[1, bins[row[x + 1]]] += 1
+            if len(row) % 2:
+                counts[0, bins[row[-1]]] += 1
+        for b in range(counted.shape[1]):
+            counted[box, b] = counts[0, b] + counts[1, b]

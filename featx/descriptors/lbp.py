@@ -1,0 +1,220 @@
+"""Histograms of local binary and ternary patterns."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.constraints import Each, Interval, StrOptions, pair, positive
+from featx.descriptors.binary_patterns import (
+    FEW_POINTS,
+    METHODS,
+    binary_patterns,
+    circle,
+    grey_levels,
+    histograms,
+    pattern_bins,
+)
+from featx.stage import Image, ImageStage
+
+NORMS = ("L1", "L1-sqrt", "L2")
+#: More have tables of patterns that are larger than an image.
+_MOST_POINTS = 24
+_number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
+
+
+class LBP(ImageStage):
+    r"""Histograms of local binary or ternary patterns.
+
+    The pattern of a pixel of value :math:`x_c` has one bit for each of :math:`P` points
+    :math:`p` on a circle of radius :math:`R` around it, counter-clockwise from the right:
+
+    .. math:: \sum_{p=0}^{P-1} 2^p \, [x_p \ge x_c]
+
+    where :math:`x_p` is found by bilinear interpolation. A cell's histogram counts the patterns
+    of its pixels, in bins that the method tells. With a threshold :math:`t` there are two
+    patterns [3]_, of the bits :math:`[x_p \ge x_c + t]` and :math:`[x_p \le x_c - t]`, each with a
+    histogram of its own.
+
+    Parameters
+    ----------
+    points : int or list of int, default=8
+        The number :math:`P`, of 24 at most; a list gives one for each radius.
+    radius : float or list of float, default=1
+        The radius :math:`R` in pixels; for each in a list, all histograms are computed.
+    method : {"default", "ror", "uniform", "nri_uniform"}, default="uniform"
+        What is a bin:
+
+        - ``"default"``: each of the :math:`2^P` patterns; of 16 points at most;
+        - ``"ror"``: the patterns that are rotations of each other, 36 bins for 8 points; of 16
+          points at most;
+        - ``"uniform"``: of the uniform patterns, whose bits change at most twice around the
+          circle, those of one number of ones; and all other patterns: :math:`P + 2` bins [1]_;
+        - ``"nri_uniform"``: each uniform pattern; and all others: :math:`P(P - 1) + 3` bins [2]_.
+    threshold : float, optional
+        The threshold :math:`t` of ternary patterns, in units of the image; without one, patterns
+        are binary. [3]_ has 5 grey levels: 0.02.
+    grid : (int, int), default=(1, 1)
+        Rows and columns of cells. Cells are equal but for rounding: along an axis of :math:`d`
+        pixels that have patterns, the borders of :math:`n` cells are at
+        :math:`\lfloor i d / n \rfloor`.
+    norm : {"L1", "L1-sqrt", "L2"} or None, default="L1"
+        What is done to each histogram :math:`h`: :math:`h / \|h\|_1`, its square root,
+        :math:`h / \|h\|_2`; or None for counts.
+
+    Raises
+    ------
+    ValueError
+        If an image has fewer pixels with patterns than the grid has cells, along an axis; or
+        if parameters do not fit each other.
+
+    Notes
+    -----
+    Takes maps (height, width, c); gives vectors, ordered by radius, channel, upper and lower
+    pattern, cell row, cell column and bin.
+
+    Pixels whose circle leaves the image, nearer to its border than :math:`\lceil R \rceil`, have
+    no pattern. All others have, for pixels of 8 bits, that of
+    `skimage.feature.local_binary_pattern`, to the last of the ties that rounding decides; bins
+    are numbered as there, and those of ``"ror"`` in the order of its values. There, points
+    outside the image are zero, and pixels at its border count.
+
+    See Also
+    --------
+    DenseLBP : The same in windows, as local descriptors.
+    CENTRIST : The patterns of the eight neighbours in a spatial pyramid.
+
+    References
+    ----------
+    .. [1] T. Ojala, M. Pietikäinen and T. Mäenpää, "Multiresolution Gray-Scale and Rotation
+       Invariant Texture Classification with Local Binary Patterns", IEEE TPAMI 24(7), 2002.
+    .. [2] T. Ahonen, A. Hadid and M. Pietikäinen, "Face Description with Local Binary Patterns:
+       Application to Face Recognition", IEEE TPAMI 28(12), 2006.
+    .. [3] X. Tan and B. Triggs, "Enhanced Local Texture Feature Sets for Face Recognition Under
+       Difficult Lighting Conditions", IEEE TIP 19(6), 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import LBP
+    >>> image = np.zeros((5, 5), dtype=np.uint8)
+    >>> image[:, 2] = 255  # a bright line: two of its four neighbours are as bright
+    >>> LBP(points=4, norm=None).fit_transform([image])
+    array([[0., 0., 0., 0., 6., 3.]], dtype=float32)
+    """
+
+    gives = "vectors"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "points": [_number_of_points, Each(_number_of_points)],
+        "radius": [positive, Each(positive)],
+        "method": [StrOptions(set(METHODS))],
+        "threshold": [positive, None],
+        "grid": [pair],
+        "norm": [StrOptions(set(NORMS)), None],
+    }
+
+    def __init__(
+        self,
+        points: int | Sequence[int] = 8,
+        radius: float | Sequence[float] = 1,
+        method: str = "uniform",
+        threshold: float | None = None,
+        grid: Sequence[int] = (1, 1),
+        norm: str | None = "L1",
+    ) -> None:
+        self.points = points
+        self.radius = radius
+        self.method = method
+        self.threshold = threshold
+        self.grid = grid
+        self.norm = norm
+
+    def _circles(self) -> list[tuple[int, float]]:
+        """List the numbers of points and the radii."""
+        radii = self.radius if isinstance(self.radius, Sequence) else [self.radius]
+        numbers = self.points if isinstance(self.points, Sequence) else [self.points] * len(radii)
+        return list(zip(numbers, radii, strict=True))
+
+    def _check_together(self) -> None:
+        if isinstance(self.points, Sequence):
+            radii = len(self.radius) if isinstance(self.radius, Sequence) else 1
+            if len(self.points) != radii:
+                raise ValueError(
+                    f"LBP: points has one number for each radius, {radii} in all, or is one number "
+                    f"for all of them, but it has {len(self.points)}."
+                )
+        check_points(self, max(points for points, _ in self._circles()))
+
+    def _least_shape(self) -> tuple[int, ...]:
+        border = 2 * max(circle(*chosen).margin for chosen in self._circles())
+        rows, columns = self.grid
+        return rows + border, columns + border
+
+    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+        parts = []
+        for points, radius in self._circles():
+            bins, count = pattern_bins(points, self.method)
+            for patterns in channel_patterns(image, points, radius, self.threshold):
+                boxes = _grid_boxes(*patterns.shape, *self.grid)
+                parts.append(normalised(histograms(patterns, bins, count, boxes), self.norm))
+        return np.concatenate(parts, axis=None)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        rows, columns = self.grid
+        return [
+            f"{channel}_lbp{points}_{radius:g}_{half}cell{row}_{column}_bin{bin_}"
+            for points, radius in self._circles()
+            for channel in channels
+            for half in ([""] if self.threshold is None else ["upper_", "lower_"])
+            for row in range(rows)
+            for column in range(columns)
+            for bin_ in range(pattern_bins(points, self.method)[1])
+        ]
+
+
+def check_points(stage: Any, points: int) -> None:
+    """Refuse methods whose bins would be too many."""
+    if stage.method in FEW_POINTS and points > 16:
+        raise ValueError(
+            f'{type(stage).__name__}: method="{stage.method}" takes 16 points at most, but there '
+            f'are {points}. Use "uniform" or "nri_uniform", which have far fewer bins.'
+        )
+
+
+def channel_patterns(
+    image: Image, points: int, radius: float, threshold: float | None
+) -> Iterator[NDArray[Any]]:
+    """Give the patterns of each channel: the binary ones, or the upper and the lower ones."""
+    around = circle(points, radius)
+    for channel in range(image.shape[2]):
+        levels, unit = grey_levels(image[..., channel])
+        if threshold is None:
+            yield binary_patterns(levels, around)
+        else:
+            yield binary_patterns(levels, around, unit * threshold)
+            yield binary_patterns(-levels, around, unit * threshold)
+
+
+def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
+    """Normalise each row of counts in place; none of them is all zero."""
+    if norm is None:
+        return vectors
+    if norm == "L2":
+        vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, np.newaxis]
+        return vectors
+    vectors /= vectors.sum(axis=1, keepdims=True)
+    return np.sqrt(vectors) if norm == "L1-sqrt" else vectors
+
+
+def _grid_boxes(height: int, width: int, rows: int, columns: int) -> NDArray[np.int64]:
+    """Give the cells of a grid as boxes, row by row."""
+    return np.array(
+        [
+            (top, bottom, left, right)
+            for top, bottom in pairwise(row * height // rows for row in range(rows + 1))
+            for left, right in pairwise(column * width // columns for column in range(columns + 1))
+        ]
+    )
