@@ -18,6 +18,7 @@ from .filters.convolve import Convolve as Convolve
 from .filters.edges import Difference as Difference
 from .filters.edges import OrientedEdges as OrientedEdges
 from .filters.edges import Sobel as Sobel
+from .filters.gabor import GaborBank as GaborBank
 from .filters.pattern import PatternMatch as PatternMatch
 from .filters.rectify import Rectify as Rectify
 from .filters.scale_space import ScaleSpace as ScaleSpace
