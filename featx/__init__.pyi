@@ -7,8 +7,8 @@ from .descriptors.dense_sift import DenseSIFT as DenseSIFT
 from .descriptors.edge_directions import EdgeDirections as EdgeDirections
 from .descriptors.gist import GIST as GIST
 from .descriptors.hog import HOG as HOG
-from .encoders.fisher_vector import FisherVector as FisherVector
 from .descriptors.lbp import LBP as LBP
+from .encoders.fisher_vector import FisherVector as FisherVector
 from .filters.blur import GaussianBlur as GaussianBlur
 from .filters.blur import UniformBlur as UniformBlur
 from .filters.color import ColorSpace as ColorSpace

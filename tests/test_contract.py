@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import featx
 from featx import (
+    GIST,
     HOG,
     LBP,
     AveragePool,
@@ -29,7 +30,9 @@ from featx import (
     Convolve,
     DenseSIFT,
     Difference,
+    EdgeDirections,
     FisherVector,
+    GaborBank,
     GaussianBlur,
     Grayscale,
     LocalContrast,
@@ -96,12 +99,21 @@ ROWS = [
     ),
     Row(Difference(), channels=(1, 3, 130)),
     Row(Difference(axis="both", padding="valid"), least=(2, 2)),
+    Row(EdgeDirections(), channels=(1,)),
+    Row(EdgeDirections(7, False, 0.01, None, 0.01, 0.02), channels=(1,)),
     Row(FisherVector(4)),
     Row(
         FisherVector(
             3, n_components=2, whiten=True, append_position=0.5, pyramid=[[1, 1], (3, 1), [2, 2]]
         )
     ),
+    Row(GaborBank([0.3, 0.11], 3)),
+    Row(
+        GaborBank((0.4, 0.25), (0, 22.5), "both", 1.5, 1.0, False, truncate=2.0, padding="valid"),
+        least=(13, 13),
+    ),
+    Row(GIST([4, 3]), least=(4, 4)),
+    Row(GIST([2], (1, 3), prefilter=None, boundary_extension=0), least=(1, 3)),
     Row(GaussianBlur()),
     Row(GaussianBlur(sigma=2.5, truncate=2.0, padding="valid"), least=(11, 11)),
     Row(Grayscale()),
