@@ -279,7 +279,7 @@ class Chunk:
     items: list[Any]
     #: For each output of the graph, one result for every image that was not refused.
     outputs: list[Any]
-    #: The refused images, by their position in ``items``.
+    #: The refused images, by their position in ``items``, in their order.
     refused: dict[int, RefusedImage]
     #: Processor seconds that each node took.
     seconds: Counter[Node] = field(default_factory=Counter)
@@ -351,6 +351,7 @@ class Graph:
                 raise
             except ValueError as error:
                 values = _one_by_one(node, chunk, values, error)
+                chunk.refused = dict(sorted(chunk.refused.items()))
             chunk.seconds[node] = time.thread_time() - started  # type: ignore[assignment]
             if len(chunk.refused) == len(items):
                 chunk.outputs = [[] for _ in self.outputs]

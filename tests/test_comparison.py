@@ -16,6 +16,9 @@ from sklearn.svm import LinearSVC
 
 from featx import (
     HOG,
+    DenseSIFT,
+    FisherVector,
+    GramSVC,
     ReadImages,
     Sobel,
     SpatialPyramid,
@@ -73,7 +76,7 @@ def kept(folder):
 
 
 def pipelines():
-    """Give three pipelines under names; the second has a stage that learns inside the stream."""
+    """Give four pipelines under names; two have a stage that learns inside the stream."""
     reading = ReadImages(size=(16, 16), mode="gray")
     return {
         "hog": make_pipeline(
@@ -83,6 +86,10 @@ def pipelines():
         ),
         "learned": make_pipeline(
             Stream([reading, SpatialPyramid(levels=[4]), StandardScaler()]), GaussianNB()
+        ),
+        "encoded": make_pipeline(
+            Stream([reading, DenseSIFT(2, [4], root=True), FisherVector(4, n_components=8)]),
+            GramSVC(),
         ),
         "edges": make_pipeline(
             Stream([reading, Sobel("both"), Summarize(statistics=["mean_absolute"])]),
@@ -128,10 +135,10 @@ def test_equals_a_loop_of_scikit_learn(folder, folds, seed):
     for fold, (_, test) in enumerate(divisions):
         fold_of[test] = fold
     assert comparison.folds.tolist() == fold_of.tolist()
-    names = ["hog", "learned", "edges"]
+    names = ["hog", "learned", "encoded", "edges"]
     assert [result.name for result in comparison.results] == [BASELINE, *names]
     assert [result.title for result in comparison.results[1:]] == names
-    assert [result.dimensions for result in comparison.results] == [0, 36, 16, 2]
+    assert [result.dimensions for result in comparison.results] == [0, 36, 16, 64, 2]
     for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
         predicted = cross_val_predict(pipeline, np.array(paths), labels, cv=divisions)
         check_result(result, labels, predicted, comparison.classes)
@@ -219,6 +226,18 @@ def test_refused_images(folder):
         (path, reasons[Path(path).name]) for path in folder[0] if Path(path).name in reasons
     ]
     assert [(one.path, one.reason) for one in comparison.refused] == expected
+
+
+def test_images_that_do_not_suit_a_stage_that_stands_before_one_that_learns(folder):
+    paths, labels = folder
+    small = str(Path(paths[0]).with_name("small.png"))
+    Image.fromarray(np.zeros((12, 40), np.uint8)).save(small)
+    stages = [ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(4)]
+    given = {"encoded": make_pipeline(Stream(stages), GramSVC())}
+    comparison = compare(given, [small, *paths], ["city", *labels])
+    assert comparison.refused[0].path == small
+    assert comparison.refused[0].reason == "unsuitable"
+    assert without_time(comparison)[7] == without_time(compare(given, paths, labels))[7]
 
 
 def test_duplicates_are_kept_in_one_fold(folder):

@@ -21,6 +21,9 @@ from sklearn.svm import SVC, LinearSVC
 
 from featx import (
     HOG,
+    DenseSIFT,
+    FisherVector,
+    GramSVC,
     ReadImages,
     ScoreSum,
     Sobel,
@@ -145,6 +148,24 @@ class TestTrain:
         expected = make_pipeline(pyramid(), GaussianNB()).fit(kept, labels[KEPT])
         np.testing.assert_array_equal(model.predict_proba(kept), expected.predict_proba(kept))
 
+    def test_encoders_learn_from_what_is_readable(self, folder):
+        paths, labels = folder
+        Image.fromarray(np.zeros((12, 40), np.uint8)).save(paths[4])
+        stages = [ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(2)]
+        model, refused = train(make_pipeline(Stream(stages), GramSVC()), paths, labels, 2)
+        assert [one.path for one in refused] == [paths[i] for i in (0, 4, 7, 11)]
+        assert refused[1].detail == (
+            "DenseSIFT needs at least 13 x 13 pixels with these parameters, but image 0 is "
+            "12 x 40 pixels."
+        )
+        kept = [paths[i] for i in KEPT if i != 4]
+        expected = make_pipeline(Stream(stages), GramSVC()).fit(
+            kept, labels[[*map(paths.index, kept)]]
+        )
+        np.testing.assert_array_equal(
+            model.decision_function(kept), expected.decision_function(kept)
+        )
+
     def test_one_class(self):
         images, _ = draw(6)
         pipeline = make_pipeline(hog(), LinearSVC())
@@ -251,6 +272,7 @@ def test_estimators_are_kept(tmp_path, name, parameters, classes):
 @pytest.mark.parametrize("name", SHIPPED)
 def test_recipes_are_kept(tmp_path, name):
     images, labels = draw(8, 2, 64)
+    images = images.repeat(3, axis=3)
     model, _ = train(load_recipe(name), images, labels)
     check_kept(model, images, tmp_path / "model.skops")
 

@@ -65,14 +65,14 @@ def test_every_recipe_that_comes_with_featx(name, tmp_path):
     assert len(recipe.digest) == 16
     assert recipe.steps[0].keys() == {"ReadImages"}
     paths = []
-    for index in range(4):
+    for index in range(6):
         # Columns of stripes, or rows.
         pixels = np.random.default_rng(index).integers(0, 50, (40, 40, 3), np.uint8)
         pixels[:, ::8] += 200
         paths.append(tmp_path / f"{index}.png")
         Image.fromarray(pixels if index % 2 else pixels.transpose(1, 0, 2)).save(paths[-1])
-    pipeline = load_recipe(name).fit(paths, [0, 1, 0, 1])
-    assert pipeline.predict(paths).tolist() == [0, 1, 0, 1]
+    pipeline = load_recipe(name).fit(paths, [0, 1] * 3)
+    assert pipeline.predict(paths).tolist() == [0, 1] * 3
 
 
 def test_recipes_have_different_digests_and_titles():

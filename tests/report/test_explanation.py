@@ -14,6 +14,9 @@ from sklearn.svm import LinearSVC
 
 from featx import (
     HOG,
+    DenseSIFT,
+    FisherVector,
+    GramSVC,
     OrientedEdges,
     PatternMatch,
     ReadImages,
@@ -25,7 +28,7 @@ from featx import (
     bundled,
     load_recipe,
 )
-from featx.models import ModelError, train
+from featx.models import ModelError, split, train
 from featx.reading import RefusedImage
 from featx.report import explain, write_explanation
 from featx.writing import OutputError
@@ -76,14 +79,30 @@ def check_written(explanation, folder):
 def test_recipes(photo, tmp_path, name):
     pipeline = load_recipe(name)
     explanation = explain(photo, pipeline)
-    check_outputs(explanation, step_by_step(load_recipe(name)[0].stages, photo))
+    # Of a recipe that is not fitted, what stands before the first stage that learns.
+    fixed, _ = split(load_recipe(name))
+    check_outputs(explanation, step_by_step(fixed.stages, photo))
     assert explanation.image == str(photo)
     assert [stage for stage, _ in explanation.outputs] == [
-        " ".join(str(stage).split()) for stage in pipeline[0].stages
+        " ".join(str(stage).split()) for stage in fixed.stages
     ]
-    stream = pipeline[0].fit([photo])
-    assert explanation.names == stream.get_feature_names_out().tolist()
+    assert explanation.names == fixed.fit([photo]).get_feature_names_out().tolist()
     assert (explanation.prediction, explanation.scores) == (None, {})
+    check_written(explanation, tmp_path)
+
+
+def test_a_fitted_encoder(tmp_path):
+    images, labels = draw(shape=(48, 56, 3))
+    stages = [ReadImages(mode="gray"), DenseSIFT(bin_sizes=[4]), FisherVector(4)]
+    model, _ = train(make_pipeline(Stream(stages), GramSVC()), images, labels)
+    explanation = explain(images[0], model)
+    pixels, descriptors, vector = (values for _, values in explanation.outputs)
+    assert pixels.shape == (48, 56, 1)
+    (expected,) = stages[1].transform([pixels])
+    np.testing.assert_array_equal(descriptors, expected)
+    np.testing.assert_array_equal(vector, stages[2].transform([expected])[0])
+    assert len(explanation.names) == len(vector) == 2 * 4 * 128
+    assert explanation.prediction == model.predict(images[:1])[0]
     check_written(explanation, tmp_path)
 
 
