@@ -8,7 +8,11 @@ from .descriptors.edge_directions import EdgeDirections as EdgeDirections
 from .descriptors.gist import GIST as GIST
 from .descriptors.hog import HOG as HOG
 from .descriptors.lbp import LBP as LBP
+from .encoders.bag_of_words import BagOfWords as BagOfWords
 from .encoders.fisher_vector import FisherVector as FisherVector
+from .encoders.llc import LLC as LLC
+from .encoders.super_vector import SuperVector as SuperVector
+from .encoders.vlad import VLAD as VLAD
 from .filters.blur import GaussianBlur as GaussianBlur
 from .filters.blur import UniformBlur as UniformBlur
 from .filters.color import ColorSpace as ColorSpace

@@ -25,7 +25,10 @@ from featx import (
     GIST,
     HOG,
     LBP,
+    LLC,
+    VLAD,
     AveragePool,
+    BagOfWords,
     ColorSpace,
     Convolve,
     DenseSIFT,
@@ -46,10 +49,12 @@ from featx import (
     SpatialPyramid,
     Stream,
     Summarize,
+    SuperVector,
     UniformBlur,
 )
 from featx.constraints import InvalidParameterError, bad_value, make_constraint
 from featx.descriptor_sets import DescriptorSet
+from featx.encoders.code_book import CodeBookEncoder
 from featx.encoders.encoder import Encoder
 from featx.recipes import stage_names
 from featx.stage import ImageStage
@@ -78,6 +83,8 @@ LARGE = (np.arange(143.0).reshape(11, 13) / 143).tolist()
 ROWS = [
     Row(AveragePool(), least=(2, 2)),
     Row(AveragePool((3, 2), stride=2, padding="same")),
+    Row(BagOfWords(3)),
+    Row(BagOfWords(4, assignment="soft", pooling="max", pyramid=[(2, 2)], append_position=0.1)),
     Row(ColorSpace("hsv"), channels=(3,)),
     Row(ColorSpace("lab"), channels=(3,)),
     Row(ColorSpace("luv"), channels=(3,)),
@@ -125,6 +132,8 @@ ROWS = [
         least=(9, 8),
     ),
     Row(LBP(6, method="ror", norm=None), least=(3, 3), channels=(1, 2)),
+    Row(LLC(7)),
+    Row(LLC(5, n_neighbors=2, regularization=0.1, pooling="sum", n_components=3, whiten=True)),
     Row(LocalContrast()),
     Row(LocalContrast(size=None, subtract_mean=False)),
     Row(MaxPool(), least=(2, 2)),
@@ -154,8 +163,12 @@ ROWS = [
     Row(SpatialPyramid(levels=[(1, 3), (2, 1)], statistic="log_energy"), least=(2, 3)),
     Row(Summarize()),
     Row(Summarize(["mean", "log_energy", "energy_ratio"], quantiles=[0.1, 1]), channels=(2, 3)),
+    Row(SuperVector(3)),
+    Row(SuperVector(4, constant=0.1, power=0.5, pyramid=[(1, 1), (1, 3)], pyramid_weights=[1, 2])),
     Row(UniformBlur()),
     Row(UniformBlur(size=(4, 3), padding="valid"), least=(4, 3)),
+    Row(VLAD(3)),
+    Row(VLAD(2, residuals="unit", intra_norm=False, n_samples=50, random_state=3)),
 ]
 
 
@@ -334,7 +347,7 @@ def test_every_stage_of_the_package_is_public():
         classes += parent.__subclasses__()
         if parent.__module__.startswith("featx.") and not parent.__name__.startswith("_"):
             found.add(parent)
-    bases = {ImageStage, Encoder}
+    bases = {ImageStage, Encoder, CodeBookEncoder}
     assert found == {*bases, *(getattr(featx, name) for name in stage_names())}
 
 

@@ -235,11 +235,7 @@ class Encoder(ImageStage):
         vectors = np.zeros((len(cell_names(self.pyramid)), self._length()))
         if len(image) == 0:
             return vectors.ravel().astype(np.float32)
-        if image.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"{type(self).__name__} was fitted on descriptors of {self.n_features_in_} "
-                f"entries, but was given some of {image.shape[1]}."
-            )
+        self._check_length(image)
         x, regions = self._projected(image.values, [image]), self._regions(image)
         parts = [x[rows] for rows in regions.rows]
         statistics = np.stack([self._statistics(part) for part in parts])
@@ -248,6 +244,13 @@ class Encoder(ImageStage):
                 count = sum(len(parts[region]) for region in cell)
                 vector[:] = self._encode(self._combine(statistics[cell]), count)
         return self._normalized(vectors)
+
+    def _check_length(self, found: DescriptorSet) -> None:
+        if found.shape[1] != self.n_features_in_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on descriptors of {self.n_features_in_} "
+                f"entries, but was given some of {found.shape[1]}."
+            )
 
     def _regions(self, image: DescriptorSet) -> Regions:
         if is_whole(self.pyramid):
@@ -258,13 +261,13 @@ class Encoder(ImageStage):
         """Normalise the vectors of the cells, and put them side by side."""
         vectors = self._powered(vectors)
         if self.normalize_cells and self.norm is not None:
-            vectors = _divided(vectors, self.norm)
+            vectors = divided(vectors, self.norm)
         if self.pyramid_weights is not None:
             cells = [rows * columns for rows, columns in self.pyramid]
             vectors = vectors * np.repeat(self.pyramid_weights, cells)[:, np.newaxis]
         whole = vectors.reshape(1, -1)
         if self.norm is not None:
-            whole = _divided(whole, self.norm)
+            whole = divided(whole, self.norm)
         return whole.ravel().astype(np.float32)
 
     def _powered(self, vectors: Float64) -> Float64:
@@ -278,7 +281,7 @@ class Encoder(ImageStage):
         return [f"{name}{cell}_{entry}" for cell in cell_names(self.pyramid) for entry in entries]
 
 
-def _divided(vectors: Float64, norm: str) -> Float64:
+def divided(vectors: Float64, norm: str) -> Float64:
     """Divide each row by its norm, unless that is zero."""
     norms = np.linalg.norm(vectors, ord=1 if norm == "l1" else 2, axis=1, keepdims=True)
     divided: Float64 = vectors / np.where(norms > 0, norms, 1)

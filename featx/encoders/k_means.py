@@ -1,6 +1,7 @@
 """Code books by k-means: fitting words to descriptors, and finding the nearest."""
 
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,57 +10,75 @@ from sklearn.exceptions import ConvergenceWarning
 
 from featx.compiled import compiled
 
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
 # Descriptors that are worked on at a time: what is computed of them stays in the cache.
 _BLOCK = 512
 
 
-def fit_words(
-    x: NDArray[np.float32], n_words: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Fit words by mini-batches of k-means.
+def fit_words(x: Float32, n_words: int, seed: int) -> tuple[Float32, Float64]:
+    """Fit words by mini-batches of k-means, and move each to the mean of its descriptors.
 
     Returns
     -------
     words : ndarray of float32, (n_words, n_features)
     counts : ndarray of shape (n_words,)
-        How many descriptors are nearest to each.
+        How many descriptors each word is the mean of; none, where it was nearest to none.
     """
     k_means = MiniBatchKMeans(n_words, n_init=1, random_state=seed)
     with warnings.catch_warnings():
         # Descriptors of constant images are all alike: their words are, too.
         warnings.simplefilter("ignore", ConvergenceWarning)
         k_means.fit(x)
-    words = np.ascontiguousarray(k_means.cluster_centers_, np.float32)
-    return words, np.bincount(k_means.labels_, minlength=n_words).astype(np.float64)
+    return move_words(x, k_means.cluster_centers_.astype(np.float32), np.zeros(n_words))
 
 
-def nearest_words(x: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np.int32]:
-    """Find the nearest word to each descriptor; of several equally near, the first."""
-    nearest = np.empty(len(x), np.int32)
-    for start in range(0, len(x), _BLOCK):
-        part = slice(start, start + _BLOCK)
-        _argmax(nearness(x[part], words), nearest[part])
-    return nearest
-
-
-def nearness(x: NDArray[np.float32], words: NDArray[np.float32]) -> NDArray[np.float32]:
-    r"""Compute :math:`-\|x - w\|^2 / 2` but for what is the same for all words.
+def move_words(x: Float32, words: Float32, counts: Float64) -> tuple[Float32, Float64]:
+    """Move each word to the mean of so many descriptors before and those that are nearest to it.
 
     Returns
     -------
-    ndarray of float32, (n_words, n)
+    words, counts
+        As they are now.
+    """
+    sums = residual_sums(x, words, nearest_words(x, words), False)
+    counts = counts + sums[:, 0]
+    shifts = sums[:, 1:] / np.maximum(counts, 1)[:, np.newaxis]
+    return (words + shifts).astype(np.float32), counts
+
+
+def nearest_words(x: Float32, words: Float32) -> NDArray[np.int32]:
+    """Find the nearest word to each descriptor; of several equally near, the first."""
+    nearest = np.empty(len(x), np.int32)
+    for part, scores in nearness(x, words):
+        _argmax(scores, nearest[part])
+    return nearest
+
+
+def nearness(x: Float32, words: Float32) -> Iterator[tuple[slice, Float32]]:
+    r"""Compute :math:`-\|x - w\|^2 / 2` but for what is the same for all words.
+
+    Yields
+    ------
+    part : slice
+        Some of the descriptors.
+    scores : ndarray of float32, (n_words, size of the part)
     """
     # Nearness is the same wherever the origin is; near the words, little is cancelled.
     origin = words.mean(axis=0)
     centred = words - origin
     halves = 0.5 * np.einsum("wj,wj->w", centred, centred, dtype=np.float64)
-    scores: NDArray[np.float32] = centred @ (x - origin).T
-    scores -= halves.astype(np.float32)[:, np.newaxis]
-    return scores
+    subtracted = halves.astype(np.float32)[:, np.newaxis]
+    for start in range(0, len(x), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        scores = centred @ (x[part] - origin).T
+        scores -= subtracted
+        yield part, scores
 
 
 @compiled
-def _argmax(scores: NDArray[np.float32], best: NDArray[np.int32]) -> None:
+def _argmax(scores: Float32, best: NDArray[np.int32]) -> None:
     """Find the row of the largest score in each column."""
     rows, columns = scores.shape
     highest = scores[0].copy()
@@ -69,3 +88,29 @@ def _argmax(scores: NDArray[np.float32], best: NDArray[np.int32]) -> None:
             better = scores[row, i] > highest[i]
             highest[i] = scores[row, i] if better else highest[i]
             best[i] = row if better else best[i]
+
+
+@compiled
+def residual_sums(x: Float32, words: Float32, nearest: NDArray[np.int32], unit: bool) -> Float64:
+    """Add up the descriptors' differences from their words, each of length one under ``unit``.
+
+    Returns
+    -------
+    ndarray of shape (n_words, 1 + n_features)
+        For each word, how many descriptors are added up, and their sum.
+    """
+    features = x.shape[1]
+    sums = np.zeros((len(words), 1 + features))
+    for i in range(len(x)):
+        word = nearest[i]
+        into, row, origin = sums[word], x[i], words[word]
+        share = 1.0
+        if unit:
+            square = 0.0
+            for j in range(features):
+                square += (np.float64(row[j]) - origin[j]) ** 2
+            share = 1 / np.sqrt(square) if square > 0 else 0.0
+        into[0] += 1
+        for j in range(features):
+            into[1 + j] += share * (np.float64(row[j]) - origin[j])
+    return sums

@@ -11,7 +11,9 @@ from featx.lazy_batch import LazyBatch
 _MOST_OF_ONE_IMAGE = 250
 
 
-def draw_descriptors(images: LazyBatch, n_samples: int, seed: int) -> Sequence[DescriptorSet]:
+def draw_descriptors(
+    images: LazyBatch, n_samples: int, seed: int | Sequence[int]
+) -> list[DescriptorSet]:
     """Draw up to ``n_samples`` descriptors, from no more images than that takes.
 
     Images are taken in random order, and as many descriptors from each, without replacement.
@@ -23,7 +25,7 @@ def draw_descriptors(images: LazyBatch, n_samples: int, seed: int) -> Sequence[D
         The images' descriptors, which are computed when they are taken.
     n_samples : int
         How many descriptors are wanted.
-    seed : int
+    seed : int or list of int
         Seeds the random numbers.
 
     Returns

@@ -8,12 +8,23 @@ import skops.io
 from sklearn.base import clone
 from sklearn.decomposition import PCA
 
-from featx import FisherVector, Stream
+from featx import LLC, VLAD, BagOfWords, FisherVector, Stream, SuperVector
 from featx.descriptor_sets import DescriptorSet
 from featx.stage import ImageStage
 
 ENCODERS = {
     "FisherVector": (FisherVector, {"n_modes": 4}),
+    "BagOfWords": (BagOfWords, {"n_words": 4}),
+    "BagOfWords, soft": (BagOfWords, {"n_words": 4, "assignment": "soft"}),
+    "BagOfWords, soft, max": (
+        BagOfWords,
+        {"n_words": 4, "assignment": "soft", "pooling": "max"},
+    ),
+    "LLC": (LLC, {"n_words": 4, "n_neighbors": 2}),
+    "LLC, average": (LLC, {"n_words": 4, "n_neighbors": 3, "pooling": "average"}),
+    "SuperVector": (SuperVector, {"n_words": 4}),
+    "VLAD": (VLAD, {"n_words": 4, "intra_norm": False}),
+    "VLAD, mean": (VLAD, {"n_words": 4, "intra_norm": False, "residuals": "mean"}),
 }
 PYRAMID = ((1, 1), (3, 1), (2, 2))
 

@@ -1,0 +1,73 @@
+"""What the encoders with a code book of words share."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from featx.constraints import natural
+from featx.encoders.encoder import Encoder, Float32
+from featx.encoders.k_means import fit_words, move_words
+from featx.encoders.sampling import draw_descriptors
+from featx.lazy_batch import LazyBatch
+from featx.stage import Batch
+
+
+class CodeBookEncoder(Encoder):
+    """Base of the encoders whose code book is the words of k-means.
+
+    Attributes
+    ----------
+    words_ : ndarray of float32, (n_words, d)
+        The words, of descriptors after projection and appended position.
+    counts_ : ndarray of shape (n_words,)
+        How many descriptors each word is the mean of.
+    """
+
+    _code_book_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_words": [natural],
+        **Encoder._shared_constraints,
+    }
+    n_words: int
+
+    def _least_sample(self) -> tuple[str, int]:
+        return "n_words", self.n_words
+
+    def _learn(self, x: Float32) -> None:
+        self.words_, self.counts_ = fit_words(x, self.n_words, self.random_state)
+
+    def partial_fit(self, X: Batch, y: Any = None) -> Self:
+        """Learn from more images, without forgetting those that were seen.
+
+        The first call does what `fit` does. Each later one draws a sample of descriptors, and
+        moves every word to the mean of those that it is the mean of and those that are nearest
+        to it. The projection stays what it was: words of another could not be kept.
+
+        Parameters
+        ----------
+        X : list of DescriptorSet
+            The images' descriptors.
+        y : object, optional
+            Not used.
+
+        Returns
+        -------
+        self
+        """
+        if not hasattr(self, "words_"):
+            return self.fit(X, y)
+        self._check_parameters()
+        items = self._check_batch(X)
+        images = LazyBatch(
+            len(items), lambda chosen: (self._check_item(index, items[index]) for index in chosen)
+        )
+        # The same rows of every batch would be the same places of its images.
+        seed = [self.random_state, int(self.counts_.sum())]
+        sample = draw_descriptors(images, self.n_samples, seed) if len(items) > 0 else []
+        for found in sample:
+            self._check_length(found)
+        if sample:
+            with threadpool_limits(1):
+                x = self._projected(np.concatenate([found.values for found in sample]), sample)
+                self.words_, self.counts_ = move_words(x, self.words_, self.counts_)
+        return self

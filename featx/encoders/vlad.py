@@ -1,0 +1,160 @@
+"""Vectors of locally aggregated descriptors."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from featx.constraints import StrOptions
+from featx.encoders.code_book import CodeBookEncoder
+from featx.encoders.encoder import Float32, Float64, divided
+from featx.encoders.k_means import nearest_words, residual_sums
+from featx.encoders.pyramid import Grids
+
+
+class VLAD(CodeBookEncoder):
+    r"""How the descriptors of an image differ from their nearest visual words.
+
+    With :math:`X_k` the descriptors of which the word :math:`w_k` is the nearest, the vector is
+    :math:`u_k = \sum_{x \in X_k} (x - w_k)` for each word [1]_, normalised first by word [2]_
+    and then as a whole.
+
+    Parameters
+    ----------
+    n_words : int, default=64
+        The number of words, found by k-means.
+    residuals : {"sum", "mean", "unit"}, default="sum"
+        The sum of the differences; divided by the number of descriptors in :math:`X_k`; or the
+        sum of the differences divided by their lengths, :math:`(x - w_k) / \|x - w_k\|` [3]_.
+    intra_norm : bool, default=True
+        Divide the entries of each word by their length, after ``power``, unless that is zero:
+        else words of which an image has many outweigh the others.
+    n_components : int, optional
+        Descriptors are first projected to so many principal components of the sample.
+    whiten : bool, default=False
+        Divide each component by its standard deviation; of all components, where
+        ``n_components`` is not given.
+    append_position : float, optional
+        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
+        projection; rows and columns are fractions of the image's height and width.
+    pyramid : list of (int, int), default=((1, 1),)
+        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
+        are put side by side, grid by grid and row by row.
+    pyramid_weights : list of float, optional
+        A factor for each grid.
+    power : float, default=1.0
+        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
+    norm : {"l1", "l2"} or None, default="l2"
+        Divide the vector by this norm, unless that is zero.
+    normalize_cells : bool, default=True
+        Divide each cell's vector by its norm, before the weights and the norm of the whole.
+    n_samples : int, default=100_000
+        How many descriptors are drawn to learn from, about as many from each image, and at most
+        from so many images that each gives 250.
+    random_state : int, default=0
+        Seeds the sample and the words.
+
+    Attributes
+    ----------
+    words_ : ndarray of float32, (n_words, d)
+        The words, of descriptors after projection and appended position.
+    counts_ : ndarray of shape (n_words,)
+        How many descriptors each word is the mean of.
+    mean_ : ndarray of float32, (n_features_in_,)
+        What is subtracted before the projection; zero where there is none.
+    components_ : ndarray of float32, (n_components, n_features_in_), or None
+        The directions of the projection, divided by their standard deviations under ``whiten``.
+    n_features_in_ : int
+        The length of a descriptor.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer descriptors to learn from than words or components, if descriptors
+        are not all of one length, or if they lack the positions that the parameters need.
+
+    Notes
+    -----
+    Takes descriptor sets; gives vectors of :math:`K d` entries a cell, :math:`u_1 \dots u_K`.
+    Without descriptors, the entries of a cell, or of a word, are zero.
+
+    References
+    ----------
+    .. [1] H. Jégou, M. Douze, C. Schmid and P. Pérez, "Aggregating Local Descriptors into a
+       Compact Image Representation", CVPR 2010.
+    .. [2] R. Arandjelović and A. Zisserman, "All about VLAD", CVPR 2013.
+    .. [3] J. Delhumeau, P.-H. Gosselin, H. Jégou and P. Pérez, "Revisiting the VLAD Image
+       Representation", ACM Multimedia 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import VLAD
+    >>> word = np.array([[1.0, 2.0], [3.0, 2.0]], dtype=np.float32)  # the mean is (2, 2)
+    >>> vlad = VLAD(n_words=1, intra_norm=False, norm=None).fit([word])
+    >>> vlad.transform([np.array([[2.0, 3.0], [5.0, 2.0]], dtype=np.float32)])
+    array([[3., 1.]], dtype=float32)
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CodeBookEncoder._code_book_constraints,
+        "residuals": [StrOptions({"sum", "mean", "unit"})],
+        "intra_norm": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        n_words: int = 64,
+        *,
+        residuals: str = "sum",
+        intra_norm: bool = True,
+        n_components: int | None = None,
+        whiten: bool = False,
+        append_position: float | None = None,
+        pyramid: Grids = ((1, 1),),
+        pyramid_weights: Sequence[float] | None = None,
+        power: float = 1.0,
+        norm: str | None = "l2",
+        normalize_cells: bool = True,
+        n_samples: int = 100_000,
+        random_state: int = 0,
+    ) -> None:
+        super().__init__(
+            n_components=n_components,
+            whiten=whiten,
+            append_position=append_position,
+            pyramid=pyramid,
+            pyramid_weights=pyramid_weights,
+            power=power,
+            norm=norm,
+            normalize_cells=normalize_cells,
+            n_samples=n_samples,
+            random_state=random_state,
+        )
+        self.n_words = n_words
+        self.residuals = residuals
+        self.intra_norm = intra_norm
+
+    def _statistics(self, x: Float32) -> Float64:
+        nearest = nearest_words(x, self.words_)
+        return residual_sums(x, self.words_, nearest, self.residuals == "unit")
+
+    def _encode(self, statistics: Float64, count: int) -> Float64:
+        counts, sums = statistics[:, :1], statistics[:, 1:]
+        return (sums / np.maximum(counts, 1) if self.residuals == "mean" else sums).ravel()
+
+    def _powered(self, vectors: Float64) -> Float64:
+        vectors = super()._powered(vectors)
+        if not self.intra_norm:
+            return vectors
+        words = vectors.reshape(-1, self.words_.shape[1])
+        return divided(words, "l2").reshape(vectors.shape)
+
+    def _length(self) -> int:
+        return self.words_.size
+
+    def _entry_names(self) -> list[str]:
+        words, features = self.words_.shape
+        return [
+            f"word{word}_residual{feature}" for word in range(words) for feature in range(features)
+        ]
