@@ -13,11 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from numbers import Integral
-from threading import Lock
 from typing import Any, ClassVar, Self
 from warnings import warn
 
-import cv2
 import joblib
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +23,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
-from threadpoolctl import threadpool_limits
 
 from featx.constraints import Options, StrOptions, natural, validate
 from featx.descriptor_sets import DescriptorSet
 from featx.lazy_batch import LazyBatch
+from featx.one_thread import one_thread_inside
 from featx.reading import RefusedImage
 from featx.stage import Batch, ImageStage, Kind
 
@@ -318,7 +316,7 @@ class Graph:
         """Take all items through the graph, a few chunks at a time, and keep their order."""
         chunks = _batched(items, chunk_size)
         workers = joblib.effective_n_jobs(n_jobs)
-        with _one_thread_inside:
+        with one_thread_inside:
             if workers == 1:
                 yield from map(self.run_chunk, chunks)
                 return
@@ -675,31 +673,3 @@ def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
-
-
-class _OneThreadInside:
-    """Leave the processors to the workers: OpenCV and BLAS use one thread in each.
-
-    Streams may run side by side and end in any order: the last restores what the first found.
-    """
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._running = 0
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._running == 0:
-                self._opencv, self._others = cv2.getNumThreads(), threadpool_limits(1)
-                cv2.setNumThreads(1)
-            self._running += 1
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._running -= 1
-            if self._running == 0:
-                cv2.setNumThreads(self._opencv)
-                self._others.restore_original_limits()
-
-
-_one_thread_inside = _OneThreadInside()

@@ -3,13 +3,13 @@
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from featx.constraints import natural
 from featx.encoders.encoder import Encoder, Float32
 from featx.encoders.k_means import fit_words, move_words
 from featx.encoders.sampling import draw_descriptors
 from featx.lazy_batch import LazyBatch
+from featx.one_thread import one_thread_inside
 from featx.stage import Batch
 
 
@@ -67,7 +67,7 @@ class CodeBookEncoder(Encoder):
         for found in sample:
             self._check_length(found)
         if sample:
-            with threadpool_limits(1):
+            with one_thread_inside:
                 x = self._projected(np.concatenate([found.values for found in sample]), sample)
                 self.words_, self.counts_ = move_words(x, self.words_, self.counts_)
         return self

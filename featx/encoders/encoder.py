@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
-from threadpoolctl import threadpool_limits
 
 from featx.constraints import Each, Interval, StrOptions, natural, pair, positive
 from featx.descriptor_sets import DescriptorSet
 from featx.encoders.pyramid import Grids, Regions, cell_names, divide, is_whole
 from featx.encoders.sampling import draw_descriptors
 from featx.lazy_batch import LazyBatch
+from featx.one_thread import one_thread_inside
 from featx.stage import ImageStage
 
 Float32 = NDArray[np.float32]
@@ -161,7 +161,7 @@ class Encoder(ImageStage):
         x = np.concatenate([found.values for found in sample])
         self.n_features_in_ = x.shape[1]
         # With one thread, sums are the same whatever the number of processors.
-        with threadpool_limits(1):
+        with one_thread_inside:
             self._learn_projection(x)
             self._learn(self._projected(x, sample))
 

@@ -7,6 +7,7 @@ import pytest
 import skops.io
 from sklearn.base import clone
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from featx import LLC, VLAD, BagOfWords, FisherVector, Stream, SuperVector
 from featx.descriptor_sets import DescriptorSet
@@ -189,6 +190,17 @@ def test_streams_give_the_same_bits_whatever_the_chunks_and_threads(make):
         results.append(stream.fit_transform(images))
     np.testing.assert_array_equal(results[0], results[1])
     np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_what_is_learned_does_not_depend_on_the_threads_of_blas(make):
+    images = [a_set(seed, count=500, features=64) for seed in range(8)]
+    results = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            encoder = make(n_components=32).fit(images)
+        with threadpool_limits(1):
+            results.append(encoder.transform(images))
+    np.testing.assert_array_equal(results[0], results[1])
 
 
 def test_fitting_again_gives_the_same(make):
