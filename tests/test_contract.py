@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import featx
 from featx import (
+    CENTRIST,
     GIST,
     HOG,
     LBP,
@@ -85,6 +86,8 @@ ROWS = [
     Row(AveragePool((3, 2), stride=2, padding="same")),
     Row(BagOfWords(3)),
     Row(BagOfWords(4, assignment="soft", pooling="max", pyramid=[(2, 2)], append_position=0.1)),
+    Row(CENTRIST(), least=(12, 12), channels=(1,)),
+    Row(CENTRIST(2, n_components=None, norm="L1"), least=(6, 6), channels=(1,)),
     Row(ColorSpace("hsv"), channels=(3,)),
     Row(ColorSpace("lab"), channels=(3,)),
     Row(ColorSpace("luv"), channels=(3,)),

@@ -4,7 +4,9 @@ A pattern has one bit a point. Its bin is what is counted of it: the pattern its
 among the patterns that are rotations of each other, or that change at most twice on the circle.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -139,10 +141,21 @@ def pattern_bins(points: int, method: str) -> tuple[NDArray[Any], int]:
     return bins, last + 2
 
 
+def borders(length: int, count: int) -> list[int]:
+    """Divide an axis into equal cells, but for rounding."""
+    return [cell * length // count for cell in range(count + 1)]
+
+
+def boxes_between(rows: Sequence[int], columns: Sequence[int]) -> NDArray[np.int64]:
+    """Give the boxes (top, bottom, left, right) between each border and the next, row by row."""
+    sides = product(pairwise(rows), pairwise(columns))
+    return np.array([(*down, *across) for down, across in sides], np.int64).reshape(-1, 4)
+
+
 def histograms(
     patterns: NDArray[Any], bins: NDArray[Any], count: int, boxes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Count patterns by bin in each box (top, bottom, left, right), the ends not included."""
+    """Count patterns by bin in each box, whose bottom row and right column do not belong to it."""
     counted = np.empty((len(boxes), count), np.float32)
     _count(patterns, bins, boxes, counted)
     return counted

@@ -1,7 +1,6 @@
 """Histograms of local binary and ternary patterns."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -13,6 +12,8 @@ from featx.descriptors.binary_patterns import (
     FEW_POINTS,
     METHODS,
     binary_patterns,
+    borders,
+    boxes_between,
     circle,
     grey_levels,
     histograms,
@@ -158,7 +159,8 @@ class LBP(ImageStage):
         for points, radius in self._circles():
             bins, count = pattern_bins(points, self.method)
             for patterns in channel_patterns(image, points, radius, self.threshold):
-                boxes = _grid_boxes(*patterns.shape, *self.grid)
+                rows, columns = map(borders, patterns.shape, self.grid)
+                boxes = boxes_between(rows, columns)
                 parts.append(normalised(histograms(patterns, bins, count, boxes), self.norm))
         return np.concatenate(parts, axis=None)
 
@@ -207,14 +209,3 @@ def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.flo
         return vectors
     vectors /= vectors.sum(axis=1, keepdims=True)
     return np.sqrt(vectors) if norm == "L1-sqrt" else vectors
-
-
-def _grid_boxes(height: int, width: int, rows: int, columns: int) -> NDArray[np.int64]:
-    """Give the cells of a grid as boxes, row by row."""
-    return np.array(
-        [
-            (top, bottom, left, right)
-            for top, bottom in pairwise(row * height // rows for row in range(rows + 1))
-            for left, right in pairwise(column * width // columns for column in range(columns + 1))
-        ]
-    )
