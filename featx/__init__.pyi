@@ -4,6 +4,7 @@ from .classifiers import ScoreSum as ScoreSum
 from .comparison import compare as compare
 from .datasets import load_dataset as load_dataset
 from .descriptors.centrist import CENTRIST as CENTRIST
+from .descriptors.dense_patches import DensePatches as DensePatches
 from .descriptors.dense_sift import DenseSIFT as DenseSIFT
 from .descriptors.edge_directions import EdgeDirections as EdgeDirections
 from .descriptors.gist import GIST as GIST

@@ -32,6 +32,7 @@ from featx import (
     BagOfWords,
     ColorSpace,
     Convolve,
+    DensePatches,
     DenseSIFT,
     Difference,
     EdgeDirections,
@@ -99,6 +100,8 @@ ROWS = [
     Row(Convolve(LARGE, padding="zero", stride=2)),
     Row(Convolve(COLORS, stride=(2, 1, 1)), least=(2, 2, 3), channels=(3, 5)),
     Row(Convolve(COLORS, padding="edge"), least=(1, 1, 1)),
+    Row(DensePatches(), least=(8, 8)),
+    Row(DensePatches(3, [2, 5], step=3, epsilon=0.1), least=(5, 5), channels=(1, 2)),
     Row(DenseSIFT(), least=(13, 13), channels=(1,)),
     Row(
         DenseSIFT(

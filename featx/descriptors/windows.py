@@ -1,0 +1,55 @@
+"""Square windows on a regular grid, from which dense descriptors are taken."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.descriptor_sets import DescriptorSet
+
+
+class Windows(NamedTuple):
+    """All windows of one side in an image, from its first pixel on, row by row."""
+
+    #: The first row of each row of windows, and the first column of each column.
+    tops: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    side: int
+
+    def centres(self) -> NDArray[np.float32]:
+        """Give the row and the column of each window's centre."""
+        corners = np.stack(np.meshgrid(self.tops, self.lefts, indexing="ij"), axis=-1)
+        return (corners.reshape(-1, 2) + (self.side - 1) / 2).astype(np.float32)
+
+
+def windows_within(shape: tuple[int, ...], sides: Iterable[int], step: int) -> list[Windows]:
+    """Lay out the windows whose pixels all lie in the image; sides that do not fit are left out."""
+    return [
+        Windows(
+            np.arange(0, shape[0] - side + 1, step), np.arange(0, shape[1] - side + 1, step), side
+        )
+        for side in sides
+        if side <= min(shape[:2])
+    ]
+
+
+def describe(
+    windows: Sequence[Windows],
+    entries: int,
+    write: Callable[[Windows, NDArray[np.float32]], None],
+    shape: tuple[int, ...],
+) -> DescriptorSet:
+    """Make one set of the descriptors of windows of several sides, each written to its place.
+
+    ``write`` is given windows of one side, and the array (rows, columns, entries) for them.
+    """
+    grids = [(len(one.tops), len(one.lefts)) for one in windows]
+    counts = [rows * columns for rows, columns in grids]
+    values = np.empty((sum(counts), entries), np.float32)
+    parts = np.split(values, np.cumsum(counts)[:-1])
+    for one, grid, part in zip(windows, grids, parts, strict=True):
+        write(one, part.reshape(*grid, entries))
+    positions = np.concatenate([one.centres() for one in windows])
+    sides = np.array([one.side for one in windows], np.float32)
+    return DescriptorSet(values, positions, np.repeat(sides, counts), (shape[0], shape[1]))
