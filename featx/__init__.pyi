@@ -4,12 +4,14 @@ from .classifiers import ScoreSum as ScoreSum
 from .comparison import compare as compare
 from .datasets import load_dataset as load_dataset
 from .descriptors.centrist import CENTRIST as CENTRIST
+from .descriptors.dense_lbp import DenseLBP as DenseLBP
 from .descriptors.dense_patches import DensePatches as DensePatches
 from .descriptors.dense_sift import DenseSIFT as DenseSIFT
 from .descriptors.edge_directions import EdgeDirections as EdgeDirections
 from .descriptors.gist import GIST as GIST
 from .descriptors.hog import HOG as HOG
 from .descriptors.lbp import LBP as LBP
+from .descriptors.local_color import LocalColor as LocalColor
 from .encoders.bag_of_words import BagOfWords as BagOfWords
 from .encoders.fisher_vector import FisherVector as FisherVector
 from .encoders.llc import LLC as LLC

@@ -24,7 +24,7 @@ from featx.stage import Image, ImageStage
 NORMS = ("L1", "L1-sqrt", "L2")
 #: More have tables of patterns that are larger than an image.
 _MOST_POINTS = 24
-_number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
+number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
 
 
 class LBP(ImageStage):
@@ -109,7 +109,7 @@ class LBP(ImageStage):
 
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "points": [_number_of_points, Each(_number_of_points)],
+        "points": [number_of_points, Each(number_of_points)],
         "radius": [positive, Each(positive)],
         "method": [StrOptions(set(METHODS))],
         "threshold": [positive, None],
@@ -202,10 +202,8 @@ def channel_patterns(
 
 def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
     """Normalise each row of counts in place; none of them is all zero."""
-    if norm is None:
-        return vectors
     if norm == "L2":
         vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, np.newaxis]
-        return vectors
-    vectors /= vectors.sum(axis=1, keepdims=True)
-    return np.sqrt(vectors) if norm == "L1-sqrt" else vectors
+    elif norm is not None:
+        vectors /= vectors.sum(axis=1, keepdims=True)
+    return np.sqrt(vectors, out=vectors) if norm == "L1-sqrt" else vectors

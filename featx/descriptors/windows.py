@@ -1,7 +1,7 @@
 """Square windows on a regular grid, from which dense descriptors are taken."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from featx.descriptor_sets import DescriptorSet
 
 
 class Windows(NamedTuple):
-    """All windows of one side in an image, from its first pixel on, row by row."""
+    """All windows of one side, row by row."""
 
     #: The first row of each row of windows, and the first column of each column.
     tops: NDArray[np.int64]
@@ -23,14 +23,18 @@ class Windows(NamedTuple):
         return (corners.reshape(-1, 2) + (self.side - 1) / 2).astype(np.float32)
 
 
-def windows_within(shape: tuple[int, ...], sides: Iterable[int], step: int) -> list[Windows]:
-    """Lay out the windows whose pixels all lie in the image; sides that do not fit are left out."""
+def windows_within(
+    shape: tuple[int, ...], sides: Iterable[int], step: int, border: int = 0
+) -> list[Windows]:
+    """Lay out the windows that touch no pixel of the border; sides that do not fit are left out."""
     return [
         Windows(
-            np.arange(0, shape[0] - side + 1, step), np.arange(0, shape[1] - side + 1, step), side
+            np.arange(border, shape[0] - border - side + 1, step),
+            np.arange(border, shape[1] - border - side + 1, step),
+            side,
         )
         for side in sides
-        if side <= min(shape[:2])
+        if side + 2 * border <= min(shape[:2])
     ]
 
 
@@ -53,3 +57,13 @@ def describe(
     positions = np.concatenate([one.centres() for one in windows])
     sides = np.array([one.side for one in windows], np.float32)
     return DescriptorSet(values, positions, np.repeat(sides, counts), (shape[0], shape[1]))
+
+
+def check_cells(stage: Any, sides: Iterable[int], cells: int) -> None:
+    """Refuse windows that cannot be divided into equal cells."""
+    for side in sides:
+        if side % cells:
+            raise ValueError(
+                f"{type(stage).__name__}: patch_sizes are multiples of cells={cells}, so that "
+                f"cells are equal, but {side} is not."
+            )

@@ -1,0 +1,168 @@
+"""Local binary and ternary patterns as local descriptors."""
+
+from collections.abc import Sequence
+from math import gcd
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.constraints import Each, StrOptions, natural, positive
+from featx.descriptor_sets import DescriptorSet
+from featx.descriptors.binary_patterns import METHODS, circle, histograms, pattern_bins
+from featx.descriptors.lbp import (
+    NORMS,
+    channel_patterns,
+    check_points,
+    normalised,
+    number_of_points,
+)
+from featx.descriptors.windows import Windows, check_cells, describe, windows_within
+from featx.stage import Image, ImageStage
+
+
+class DenseLBP(ImageStage):
+    r"""Histograms of local binary or ternary patterns in windows on a regular grid.
+
+    A window is divided into :math:`n \times n` cells, and its descriptor is made of the
+    histograms of their patterns, which are those of `LBP`.
+
+    Parameters
+    ----------
+    points : int, default=8
+        The number of points on the circle, of 24 at most.
+    radius : float, default=1
+        The radius of the circle in pixels.
+    method : {"default", "ror", "uniform", "nri_uniform"}, default="nri_uniform"
+        What is a bin, as in `LBP`.
+    threshold : float, optional
+        The threshold of ternary patterns, in units of the image; without one, patterns are binary.
+    patch_sizes : list of int, default=(16,)
+        Sides of windows in pixels, multiples of ``cells``; the windows of all sizes are given.
+    cells : int, default=2
+        The number :math:`n` of cells along each side.
+    step : int, default=4
+        Pixels from one window to the next.
+    norm : {"L1", "L1-sqrt", "L2"} or None, default="L1-sqrt"
+        What is done to each descriptor :math:`h`: :math:`h / \|h\|_1`, its square root,
+        :math:`h / \|h\|_2`; or None for counts.
+
+    Raises
+    ------
+    ValueError
+        If an image is too small for the smallest window, or parameters do not fit each other.
+
+    Notes
+    -----
+    Takes maps (height, width, c); gives a `DescriptorSet` of vectors ordered by channel, upper
+    and lower pattern, cell row, cell column and bin: 236 entries for grey images and the defaults.
+    Windows are ordered by size, row and column. Pixels nearer to the border than the radius have
+    no pattern: the first window begins where patterns do. Sizes that do not fit into an image are
+    left out. ``scales`` are the sides.
+
+    The histograms of cells are shared by all windows that have them: a step that divides the
+    cells' side, :math:`w/n`, is fastest, and one that has no divisor in common with it slow.
+
+    See Also
+    --------
+    LBP : The same for the whole image.
+
+    References
+    ----------
+    .. [1] Y. Lin et al., "Large-scale Image Classification: Fast Feature Extraction and SVM
+       Training", CVPR 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import DenseLBP
+    >>> image = np.random.default_rng(0).random((34, 34), dtype=np.float32)
+    >>> (found,) = DenseLBP(step=8).fit_transform([image])
+    >>> found.shape, found.positions[0]
+    ((9, 236), array([8.5, 8.5], dtype=float32))
+    """
+
+    gives = "descriptors"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "points": [number_of_points],
+        "radius": [positive],
+        "method": [StrOptions(set(METHODS))],
+        "threshold": [positive, None],
+        "patch_sizes": [Each(natural)],
+        "cells": [natural],
+        "step": [natural],
+        "norm": [StrOptions(set(NORMS)), None],
+    }
+
+    def __init__(
+        self,
+        points: int = 8,
+        radius: float = 1,
+        method: str = "nri_uniform",
+        threshold: float | None = None,
+        patch_sizes: Sequence[int] = (16,),
+        cells: int = 2,
+        step: int = 4,
+        norm: str | None = "L1-sqrt",
+    ) -> None:
+        self.points = points
+        self.radius = radius
+        self.method = method
+        self.threshold = threshold
+        self.patch_sizes = patch_sizes
+        self.cells = cells
+        self.step = step
+        self.norm = norm
+
+    def _check_together(self) -> None:
+        check_points(self, self.points)
+        check_cells(self, self.patch_sizes, self.cells)
+
+    def _least_shape(self) -> tuple[int, ...]:
+        side = min(self.patch_sizes) + 2 * circle(self.points, self.radius).margin
+        return side, side
+
+    def _transform_one(self, image: Image) -> DescriptorSet:
+        border = circle(self.points, self.radius).margin
+        bins, count = pattern_bins(self.points, self.method)
+        maps = list(channel_patterns(image, self.points, self.radius, self.threshold))
+
+        def write(those: Windows, out: NDArray[np.float32]) -> None:
+            parts = out.reshape(*out.shape[:2], len(maps), self.cells, self.cells, count)
+            for index, patterns in enumerate(maps):
+                self._cell_histograms(patterns, bins, those, parts[:, :, index])
+            normalised(out.reshape(-1, out.shape[2]), self.norm)
+
+        windows = windows_within(image.shape, self.patch_sizes, self.step, border)
+        return describe(windows, len(maps) * self.cells**2 * count, write, image.shape)
+
+    def _cell_histograms(
+        self,
+        patterns: NDArray[Any],
+        bins: NDArray[Any],
+        windows: Windows,
+        out: NDArray[np.float32],
+    ) -> None:
+        """Count in all cells that any window has, and give each window its own."""
+        rows, columns, cells, _, count = out.shape
+        side = windows.side // cells
+        between = gcd(self.step, side)
+        tops, lefts = (np.arange(0, length - side + 1, between) for length in patterns.shape)
+        corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
+        boxes = np.stack([corners, corners + side], axis=-1).reshape(-1, 4)
+        counted = histograms(patterns, bins, count, boxes).reshape(len(tops), len(lefts), count)
+        cell, step = side // between, self.step // between
+        for row in range(cells):
+            below = counted[row * cell :: step][:rows]
+            for column in range(cells):
+                out[:, :, row, column] = below[:, column * cell :: step][:, :columns]
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return [
+            f"{channel}_lbp{self.points}_{self.radius:g}_{half}cell{row}_{column}_bin{bin_}"
+            for channel in channels
+            for half in ([""] if self.threshold is None else ["upper_", "lower_"])
+            for row in range(self.cells)
+            for column in range(self.cells)
+            for bin_ in range(pattern_bins(self.points, self.method)[1])
+        ]

@@ -1,0 +1,145 @@
+"""Local colour statistics."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.compiled import compiled
+from featx.constraints import Each, natural
+from featx.descriptor_sets import DescriptorSet
+from featx.descriptors.windows import Windows, check_cells, describe, windows_within
+from featx.stage import Image, ImageStage
+
+
+class LocalColor(ImageStage):
+    r"""Mean and standard deviation of each channel in the cells of windows on a regular grid.
+
+    A window of side :math:`w` is divided into :math:`n \times n` cells of :math:`(w/n)^2` pixels.
+    Of each cell and each channel :math:`x`, the descriptor has :math:`\mu = \overline x` and
+    :math:`\sigma = \sqrt{\overline{(x - \mu)^2}}`.
+
+    Parameters
+    ----------
+    patch_sizes : list of int, default=(16, 24, 32, 48)
+        Sides :math:`w` of windows, multiples of ``cells``; the windows of all sizes are given.
+    cells : int, default=4
+        The number :math:`n` of cells along each side.
+    step : int, default=4
+        Pixels from one window to the next.
+
+    Raises
+    ------
+    ValueError
+        If an image is smaller than the smallest window, or a side is no multiple of ``cells``.
+
+    Notes
+    -----
+    Takes maps (height, width, c), such as RGB images; gives a `DescriptorSet` of vectors of
+    :math:`2 n^2 c` entries, 96 for the defaults and RGB [1]_, ordered by cell row, cell column,
+    and the means of all channels before their deviations. Windows are ordered by size, row and
+    column, the first at the first pixel; sizes that do not fit into an image are left out.
+    ``scales`` are the sides. Sums are in double precision.
+
+    See Also
+    --------
+    DensePatches : Patterns of pixels without their brightness and colour.
+
+    References
+    ----------
+    .. [1] S. Clinchant, G. Csurka, F. Perronnin and J.-M. Renders, "XRCE's Participation to
+       ImagEval", ImagEval Workshop at CIVR, 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import LocalColor
+    >>> image = np.array([[0, 1, 1, 1], [1, 0, 1, 1]], dtype=np.float32)
+    >>> LocalColor(patch_sizes=[2], cells=1, step=2).fit_transform([image])[0].values
+    array([[0.5, 0.5],
+           [1. , 0. ]], dtype=float32)
+    """
+
+    gives = "descriptors"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "patch_sizes": [Each(natural)],
+        "cells": [natural],
+        "step": [natural],
+    }
+
+    def __init__(
+        self, patch_sizes: Sequence[int] = (16, 24, 32, 48), cells: int = 4, step: int = 4
+    ) -> None:
+        self.patch_sizes = patch_sizes
+        self.cells = cells
+        self.step = step
+
+    def _check_together(self) -> None:
+        check_cells(self, self.patch_sizes, self.cells)
+
+    def _least_shape(self) -> tuple[int, ...]:
+        side = min(self.patch_sizes)
+        return side, side
+
+    def _transform_one(self, image: Image) -> DescriptorSet:
+        windows = windows_within(image.shape, self.patch_sizes, self.step)
+
+        def write(those: Windows, out: NDArray[np.float32]) -> None:
+            _statistics(image, those.tops, those.lefts, those.side // self.cells, self.cells, out)
+
+        return describe(windows, 2 * self.cells**2 * image.shape[2], write, image.shape)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return [
+            f"{channel}_cell{row}_{column}_{statistic}"
+            for row in range(self.cells)
+            for column in range(self.cells)
+            for statistic in ("mean", "standard_deviation")
+            for channel in channels
+        ]
+
+
+@compiled
+def _statistics(
+    image: NDArray[np.float32],
+    tops: NDArray[np.int64],
+    lefts: NDArray[np.int64],
+    side: int,
+    cells: int,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the statistics of cells, from running totals along their rows.
+
+    What is added up is relative to the first pixel: an even image has no deviation at all.
+    """
+    _, width, channels = image.shape
+    flat, share, first = image.reshape(len(image), width * channels), 1 / side**2, image[0, 0]
+    origin = np.empty(width * channels)
+    for x in range(len(origin)):
+        origin[x] = first[x % channels]
+    # The totals of no column come first.
+    totals, squares = np.zeros((width + 1) * channels), np.zeros((width + 1) * channels)
+    sums, square_sums = totals[channels:], squares[channels:]
+    for i in range(len(tops)):
+        for r in range(cells):
+            sums[:], square_sums[:] = 0, 0
+            for y in range(tops[i] + r * side, tops[i] + (r + 1) * side):
+                row = flat[y]
+                for x in range(len(row)):
+                    value = row[x] - origin[x]
+                    sums[x] += value
+                    square_sums[x] += value * value
+            for x in range(channels, len(sums)):
+                sums[x] += sums[x - channels]
+                square_sums[x] += square_sums[x - channels]
+            for j in range(len(lefts)):
+                for c in range(cells):
+                    start = (lefts[j] + c * side) * channels
+                    target = out[i, j, 2 * channels * (r * cells + c) :]
+                    for k in range(channels):
+                        begin, end = start + k, start + side * channels + k
+                        mean = (totals[end] - totals[begin]) * share
+                        variance = (squares[end] - squares[begin]) * share - mean * mean
+                        target[k] = mean + first[k]
+                        target[channels + k] = np.sqrt(np.float32(max(variance, 0.0)))
