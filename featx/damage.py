@@ -56,7 +56,9 @@ def _png(content: bytes) -> Damage | None:
         if kind == b"IEND":
             break
         position = end
-    if content[12:16] == b"IHDR" and content[25] == 3 and b"PLTE" not in kinds:
+    if content[12:16] != b"IHDR":
+        return "corrupt", "its first chunk is not its header."
+    if content[25] == 3 and b"PLTE" not in kinds:
         return "corrupt", "its colours are numbers of a palette that is not there."
     return None
 

@@ -426,8 +426,9 @@ def _read_with_pillow(
         # Pillow turns TIFF files as it loads them.
         turned = 1 if known == "TIFF" else _orientation(opened.getexif)
         if known == "PNG":
-            if not np.asarray(opened)[-1].any():
-                # Rows that are missing are left at zero: time for a closer look.
+            if content[28] or not np.asarray(opened)[-1].any():
+                # Rows that are missing are left at zero, if the file is interlaced anywhere: time
+                # for a closer look.
                 found = damage.rows_missing(content)
                 if found is not None:
                     raise RefusedImage(path, *found)

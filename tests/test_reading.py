@@ -761,6 +761,10 @@ def test_png_of_which_rows_are_missing(refused, read):
         assert refused(png(40, 40, 8, 0, [], packed=packed)) == PNG_ENDS
     interlaced = png(40, 40, 8, 0, [], packed=zlib.compress(b"\0" * 900), interlaced=1)
     assert refused(interlaced)[0] in ("truncated", "corrupt")
+    # The last pass of an interlaced image is none of its last row, if the height is odd.
+    rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20
+    packed = zlib.compress(b"".join(b"\0" + b"\xff" * row for row in rows))
+    assert refused(png(40, 39, 8, 0, [], packed=packed, interlaced=1)) == PNG_ENDS
     black = np.zeros((40, 40, 3))
     np.testing.assert_array_equal(read(png(40, 40, 8, 0, [bytes(40)] * 40)), black)
     # The seven passes of an interlaced image: 100 + 25 + 50 + 100 + 200 + 400 + 800 pixels' rows.
@@ -787,6 +791,8 @@ def test_png_of_broken_structure(refused):
     checksum = changed(whole, len(whole) - 4, ">I", 0)
     assert refused(checksum) == ("corrupt", "the checksum of its 'IEND' chunk is wrong.")
     assert refused(whole[:-12]) == PNG_ENDS
+    first = whole[:8] + chunk(b"tEXt", b"Title\0A title") + whole[8:]
+    assert refused(first) == ("corrupt", "its first chunk is not its header.")
     assert refused(png(40, 40, 8, 3, ROWS)) == (
         "corrupt",
         "its colours are numbers of a palette that is not there.",
