@@ -39,15 +39,17 @@ class Grid:
         )
         self.count = self.rows.slots.shape[1] * self.columns.slots.shape[1]
 
+    def centres(self) -> list[NDArray[np.float64]]:
+        """Give the rows and the columns of the centres."""
+        middle = self.bin_size * (BINS - 1) / 2
+        return [axis.centres[axis.slots[0]] + middle for axis in (self.rows, self.columns)]
+
     def positions(self) -> NDArray[np.float64]:
-        """Give the centres, as rows and columns of the image as it was given."""
-        axes = []
-        for axis, given, length in zip(
-            (self.rows, self.columns), self.given, self.shape, strict=True
-        ):
-            first_bins = axis.centres[axis.slots[0]]
-            centres = first_bins + self.bin_size * (BINS - 1) / 2
-            axes.append((centres + 0.5) * (given / length) - 0.5)
+        """Give row and column of each centre, in the image as it was given."""
+        axes = [
+            (centres + 0.5) * (given / length) - 0.5
+            for centres, given, length in zip(self.centres(), self.given, self.shape, strict=True)
+        ]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
     def describe(

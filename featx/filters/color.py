@@ -11,6 +11,8 @@ from featx.stage import Image, ImageStage
 
 #: Luma weights of ITU-R BT.601, which JPEG uses.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+#: Opponent colours of red, green and blue: red-green, yellow-blue and intensity.
+OPPONENT = np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]]) / np.sqrt([[2], [6], [3]])
 
 # Linear spaces: a matrix, one row a channel, and what is added.
 _LINEAR = MappingProxyType(
@@ -25,10 +27,7 @@ _LINEAR = MappingProxyType(
             ),
             np.array([0, 0.5, 0.5]),
         ),
-        "opponent": (
-            np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]]) / np.sqrt([[2], [6], [3]]),
-            np.zeros(3),
-        ),
+        "opponent": (OPPONENT, np.zeros(3)),
     }
 )
 _OPENCV = MappingProxyType(

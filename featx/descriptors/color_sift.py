@@ -1,0 +1,234 @@
+"""Dense SIFT of colour images."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.compiled import compiled
+from featx.constraints import StrOptions
+from featx.descriptors.dense_sift import DenseSIFT, mirror_sift, sift_names
+from featx.descriptors.sift_grid import BINS, ENTRIES, ROUNDING, Grid
+from featx.filters.color import LUMA, OPPONENT
+from featx.stage import Image
+
+Planes: TypeAlias = tuple[NDArray[np.float32], ...]
+
+_CHANNELS = {
+    "opponent": ["red_green", "yellow_blue", "intensity"],
+    "c": ["red_green_share", "yellow_blue_share", "intensity"],
+    "rgb": ["red", "green", "blue"],
+}
+_HUES = 37
+_HUES_IN_RADIANS = np.float32(_HUES / (2 * np.pi))
+# Added to the intensity that colours are divided by: the colour of black is not known.
+_DARK = np.float32(0.01 * 3**0.5)
+
+
+class ColorSIFT(DenseSIFT):
+    r"""SIFT descriptors of colour images, on a regular grid.
+
+    With the opponent colours :math:`O_1 = (R - G) / \sqrt 2`, :math:`O_2 = (R + G - 2B) / \sqrt 6`
+    and :math:`O_3 = (R + G + B) / \sqrt 3` of the image, after it has been smoothed, the
+    descriptors of `DenseSIFT` are computed of each of three channels and put side by side:
+
+    - ``"opponent"``: of :math:`O_1, O_2, O_3`; the first two know nothing of what is added to all
+      colours, such as scattered light;
+    - ``"c"``: of :math:`O_1 / O_3, O_2 / O_3, O_3`; the first two know nothing of the strength of
+      the light, nor of shadows;
+    - ``"rgb"``: of :math:`R, G, B`. Descriptors are normalised, so that this is
+      the same as SIFT of colours of which each has been brought to the same mean and deviation.
+
+    ``"hue"`` puts a histogram of 37 hues behind the descriptor of the grey value. Each pixel of
+    the descriptor's square, :math:`4b \times 4b` pixels, counts by its saturation
+    :math:`\sqrt{O_1^2 + O_2^2}` for the two bins between whose centres, :math:`2\pi n / 37`, its
+    hue :math:`\operatorname{atan2}(O_1, O_2)` lies, linearly. The histogram is divided by its
+    length; with ``root``, by its sum before the square root.
+
+    Parameters
+    ----------
+    space : {"opponent", "c", "rgb", "hue"}, default="opponent"
+        Of what descriptors are computed.
+    step, bin_sizes, image_scales, magnification, window, root, mirrored
+        As in `DenseSIFT`.
+    contrast_threshold : float, default=0.005
+        As in `DenseSIFT`, for each channel by itself: where one has little contrast, its 128
+        entries are zero. A histogram of hues is zero where the mean saturation is less than
+        :math:`10^{-6}`.
+
+    Raises
+    ------
+    ValueError
+        If an image does not have three channels, or is smaller than the :math:`3b + 1` pixels of
+        the smallest size asked for.
+
+    See Also
+    --------
+    DenseSIFT : The same of grey images, with the formulas.
+
+    Notes
+    -----
+    Takes RGB images (height, width, 3) with values in [0, 1]; gives a `DescriptorSet` of vectors of
+    384 entries, channel by channel, or of 165 with ``"hue"``. Under ``"c"``,
+    :math:`O_3 + \sqrt 3 / 100` is in place of the :math:`O_3` that is divided by, so that black
+    has a colour, grey.
+
+    Unlike [1]_, which also has Harris-Laplace points, positions are on a grid. The histogram of
+    hues has the same weight as the descriptor before it.
+
+    References
+    ----------
+    .. [1] K. van de Sande, T. Gevers and C. Snoek, "Evaluating Color Descriptors for Object and
+       Scene Recognition", IEEE TPAMI 32(9), 2010.
+    .. [2] G. Burghouts and J.-M. Geusebroek, "Performance Evaluation of Local Colour Invariants",
+       CVIU 113(1), 2009 (C-SIFT).
+    .. [3] J. van de Weijer, T. Gevers and A. Bagdanov, "Boosting Color Saliency in Image Feature
+       Detection", IEEE TPAMI 28(1), 2006 (histograms of hue).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import ColorSIFT
+    >>> image = np.zeros((16, 16, 3), dtype=np.float32)
+    >>> image[:, :8] = 0.5, 0.2, 0.2  # two colours of one intensity, side by side
+    >>> image[:, 8:] = 0.2, 0.5, 0.2
+    >>> (found,) = ColorSIFT(step=8, bin_sizes=[4]).fit_transform([image])
+    >>> found.shape
+    (1, 384)
+    >>> [bool(channel.any()) for channel in np.split(found.values[0], 3)]  # red-green only
+    [True, False, False]
+    """
+
+    takes = "pixels"
+    channels = (3,)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "space": [StrOptions({*_CHANNELS, "hue"})],
+        **DenseSIFT._parameter_constraints,
+    }
+
+    def __init__(
+        self,
+        space: str = "opponent",
+        step: int = 4,
+        bin_sizes: Sequence[int] = (4, 6, 8, 10),
+        image_scales: Sequence[float] = (1.0,),
+        magnification: float | None = 6.0,
+        window: str = "flat",
+        contrast_threshold: float = 0.005,
+        root: bool = False,
+        mirrored: bool = False,
+    ) -> None:
+        super().__init__(
+            step,
+            bin_sizes,
+            image_scales,
+            magnification,
+            window,
+            contrast_threshold,
+            root,
+            mirrored,
+        )
+        self.space = space
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        if self.space == "hue":
+            return [*sift_names(), *(f"hue{index}" for index in range(_HUES))]
+        return [f"{channel}_{name}" for channel in _CHANNELS[self.space] for name in sift_names()]
+
+    def _entries(self) -> int:
+        return ENTRIES + _HUES if self.space == "hue" else 3 * ENTRIES
+
+    def _describe(self, image: Image, grid: Grid, out: NDArray[np.float32]) -> None:
+        for index, plane in enumerate(self._planes(image)):
+            grid.describe(plane, self.contrast_threshold, self.root, out, index * ENTRIES)
+        if self.space == "hue":
+            self._describe_hues(image, grid, out)
+
+    def _planes(self, image: Image) -> Planes:
+        if self.space == "hue":
+            return (np.asarray(cv2.transform(image, LUMA[np.newaxis]), np.float32),)
+        if self.space == "rgb":
+            return _split(image)
+        red_green, yellow_blue, intensity = _opponent(image)
+        if self.space == "c":
+            lightness = intensity + _DARK
+            return red_green / lightness, yellow_blue / lightness, intensity
+        return red_green, yellow_blue, intensity
+
+    def _describe_hues(self, image: Image, grid: Grid, out: NDArray[np.float32]) -> None:
+        red_green, yellow_blue, _ = _opponent(image)
+        angles = np.arctan2(red_green, yellow_blue)
+        reach = grid.bin_size * BINS / 2
+        tops, bottoms, lefts, rights = (
+            np.clip(side, 0, length).astype(np.int64)
+            for centres, length in zip(grid.centres(), grid.shape, strict=True)
+            for side in (np.floor(centres - reach) + 1, np.ceil(centres + reach))
+        )
+        saturations = np.hypot(red_green, yellow_blue)
+        _hue_histograms(angles, saturations, tops, bottoms, lefts, rights, self.root, out)
+
+    def _mirror(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.space != "hue":
+            return mirror_sift(values)
+        return np.concatenate([mirror_sift(values[:, :ENTRIES]), values[:, ENTRIES:]], axis=1)
+
+
+def _opponent(image: Image) -> Planes:
+    return _split(cv2.transform(image, OPPONENT))
+
+
+def _split(image: Any) -> Planes:
+    return tuple(np.asarray(plane, np.float32) for plane in cv2.split(image))
+
+
+@compiled
+def _hue_histograms(
+    angles: NDArray[np.float32],
+    saturations: NDArray[np.float32],
+    tops: NDArray[np.int64],
+    bottoms: NDArray[np.int64],
+    lefts: NDArray[np.int64],
+    rights: NDArray[np.int64],
+    root: bool,
+    out: NDArray[np.float32],
+) -> None:
+    """Write the histograms of the crossings of rows and columns behind the descriptors.
+
+    The pixels of a row of descriptors are added up column by column first.
+    """
+    zero, one = np.float32(0), np.float32(1)
+    width = angles.shape[1]
+    columns = np.empty((width, _HUES), np.float32)
+    n = 0
+    for i in range(len(tops)):
+        columns[:] = zero
+        for y in range(tops[i], bottoms[i]):
+            for x in range(width):
+                hue = angles[y, x] * _HUES_IN_RADIANS
+                below = np.floor(hue)
+                share = (hue - below) * saturations[y, x]
+                # Angles from -π to π make indices from -19 to 18: negative ones count from the end.
+                columns[x, int(below)] += saturations[y, x] - share
+                columns[x, int(below) + 1] += share
+        for j in range(len(lefts)):
+            histogram = out[n, ENTRIES:]
+            histogram[:] = zero
+            for x in range(lefts[j], rights[j]):
+                for hue in range(_HUES):
+                    histogram[hue] += columns[x, hue]
+            total, squares = zero, zero
+            for hue in range(_HUES):
+                total += histogram[hue]
+                squares += histogram[hue] * histogram[hue]
+            pixels = (bottoms[i] - tops[i]) * (rights[j] - lefts[j])
+            if total < ROUNDING * pixels:
+                histogram[:] = zero
+                total = squares = one
+            factor = one / (total if root else np.sqrt(squares))
+            for hue in range(_HUES):
+                histogram[hue] = (
+                    np.sqrt(histogram[hue] * factor) if root else histogram[hue] * factor
+                )
+            n += 1
