@@ -13,6 +13,7 @@ from .descriptors.gist import GIST as GIST
 from .descriptors.hog import HOG as HOG
 from .descriptors.lbp import LBP as LBP
 from .descriptors.local_color import LocalColor as LocalColor
+from .descriptors.sift import SIFT as SIFT
 from .encoders.bag_of_words import BagOfWords as BagOfWords
 from .encoders.fisher_vector import FisherVector as FisherVector
 from .encoders.llc import LLC as LLC

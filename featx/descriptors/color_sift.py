@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from featx.compiled import compiled
 from featx.constraints import StrOptions
-from featx.descriptors.dense_sift import DenseSIFT, mirror_sift, sift_names
-from featx.descriptors.sift_grid import BINS, ENTRIES, ROUNDING, Grid
+from featx.descriptors.dense_sift import DenseSIFT, mirror_sift
+from featx.descriptors.sift_grid import BINS, ENTRIES, ROUNDING, Grid, sift_names
 from featx.filters.color import LUMA, OPPONENT
 from featx.stage import Image
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.constraints import Each, Interval, StrOptions, natural, positive
 from featx.descriptor_sets import DescriptorSet
-from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid
+from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid, sift_names
 from featx.filters.blur import gaussian_blur
 from featx.stage import Image, ImageStage
 
@@ -216,7 +216,8 @@ def mirror_sift(values: NDArray[np.float32]) -> NDArray[np.float32]:
     Parameters
     ----------
     values : ndarray of shape (k, 128 n)
-        Descriptors of `DenseSIFT` or of `SIFT`, or several side by side.
+        Descriptors of `DenseSIFT`, or several side by side. Those of `SIFT` are turned, and have
+        no left and right.
 
     Returns
     -------
@@ -226,13 +227,3 @@ def mirror_sift(values: NDArray[np.float32]) -> NDArray[np.float32]:
     order = np.arange(blocks * ENTRIES).reshape(blocks, BINS, BINS, ORIENTATIONS)
     mirrored = order[:, :, ::-1, (ORIENTATIONS // 2 - np.arange(ORIENTATIONS)) % ORIENTATIONS]
     return np.take(values, mirrored.ravel(), axis=1)
-
-
-def sift_names() -> list[str]:
-    """Name the entries of a descriptor."""
-    return [
-        f"sift_row{row}_column{column}_bin{orientation}"
-        for row in range(BINS)
-        for column in range(BINS)
-        for orientation in range(ORIENTATIONS)
-    ]

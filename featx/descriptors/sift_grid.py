@@ -22,6 +22,16 @@ ENTRIES = BINS * BINS * ORIENTATIONS
 ROUNDING = 1e-6
 
 
+def sift_names() -> list[str]:
+    """Name the entries of a descriptor."""
+    return [
+        f"sift_row{row}_column{column}_bin{orientation}"
+        for row in range(BINS)
+        for column in range(BINS)
+        for orientation in range(ORIENTATIONS)
+    ]
+
+
 class Grid:
     """The places of descriptors with one size of bins, in an image at one scale."""
 
