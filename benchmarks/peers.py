@@ -1,6 +1,6 @@
 """featx beside what users would write today: ratios of times, measured in one process.
 
-    python benchmarks/peers.py [section …]        sections: hog gist smoothing edges patterns
+    python benchmarks/peers.py [section …]        sections: hog gist sift smoothing edges patterns
                                                             encoders folder memory imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
@@ -17,6 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -38,6 +39,7 @@ from featx import (
     GIST,
     HOG,
     BagOfWords,
+    DenseSIFT,
     FisherVector,
     GaussianBlur,
     OrientedEdges,
@@ -179,6 +181,79 @@ def scipy_gist(side: int) -> Callable[[np.ndarray], np.ndarray]:
         return np.concatenate([m.reshape(shape).mean((1, 3)).T.ravel() for m in magnitudes])
 
     return job
+
+
+def section_sift() -> None:
+    """DenseSIFT of 256 x 256 pixels against OpenCV at the same points and bins; with encoder."""
+    image = photograph(256)
+    # A step of 8 and bins of 4 pixels, 16 x 16 patches, make 961 descriptors.
+    for step, bin_size in ((8, 4), (7, 8), (4, 16)):
+        compare_sift(image, step, bin_size)
+    compare_fisher_sift(image)
+
+
+def photograph(side: int):
+    """Draw structure at all scales, as photographs have it, in 8 bits."""
+    rng = np.random.default_rng(0)
+    picture = np.zeros((side, side), np.float32)
+    for sigma in (1, 2, 4, 8, 16, 32):
+        noise = cv2.GaussianBlur(rng.random((side, side), np.float32), (0, 0), sigma)
+        picture += sigma * (noise - 0.5) / noise.std() * 0.02
+    return np.rint(255 * np.clip(picture / 2 + 0.5, 0, 1)).astype(np.uint8)
+
+
+def opencv_sift(image, positions, bin_size: int):
+    """Describe upright key points, of whom OpenCV smooths the image as DenseSIFT does."""
+    points = [cv2.KeyPoint(float(x), float(y), bin_size / 1.5, 0) for y, x in positions]
+    return cv2.SIFT_create(sigma=bin_size / 6).compute(image, points)[1]
+
+
+def root_sift(vectors):
+    return np.sqrt(vectors / np.maximum(vectors.sum(axis=1, keepdims=True), 1e-9))
+
+
+def compare_sift(image, step: int, bin_size: int) -> None:
+    for window in ("flat", "gaussian"):
+        stage = DenseSIFT(step, [bin_size], window=window)
+        (found,) = stage.fit_transform([image])
+        theirs = opencv_sift(image, found.positions, bin_size)
+        cosines = (found.values * theirs).sum(axis=1) / np.linalg.norm(theirs, axis=1)
+        cosine = float(cosines[found.values.any(axis=1)].mean())
+        name = f"{len(found)} descriptors, bins of {bin_size}, {window}"
+        tell(f"{name}: mean cosine", f"{cosine:.4f}", ">= 0.98", cosine >= 0.98)
+        peer = partial(opencv_sift, image, found.positions, bin_size)
+        ratio = least(partial(stage.transform, [image]), peer, 2)
+        tell_faster(f"{name}, against OpenCV", ratio, 7)
+
+
+def compare_fisher_sift(image) -> None:
+    """Compare the whole job: descriptors of three sizes, PCA to 64 and 256 Gaussians."""
+    sift = DenseSIFT(4, [4, 8, 12], root=True)
+    (found,) = sift.fit_transform([image])
+    encoder = FisherVector(n_components=64, max_iter=5).fit([found])
+    model, pca = as_scikit_learn(encoder), PCA(64)
+    pca.mean_, pca.components_ = encoder.mean_, encoder.components_
+
+    def theirs():
+        vectors = [
+            root_sift(opencv_sift(image, found.positions[found.scales == size], size))
+            for size in (4, 8, 12)
+        ]
+        return fisher_vector(pca.transform(np.concatenate(vectors)), model)
+
+    def ours():
+        return encoder.transform(sift.transform([image]))
+
+    name = f"{len(found)} descriptors, PCA, Fisher vector"
+    whole, part = times(ours, lambda: sift.transform([image]), turns=10)
+    tell_cost(f"{name}: what DenseSIFT takes", min(part) / min(whole), 0.25)
+    tell_faster(f"{name}, against OpenCV and scikit-image", least(ours, theirs, 2), 10)
+    for what, stages in ((name, [sift, encoder]), ("DenseSIFT alone", [sift])):
+        one, two = (Stream(stages, chunk_size=4, n_jobs=jobs) for jobs in (1, 2))
+        one_thread, two_threads = times(
+            partial(one.transform, [image] * 32), partial(two.transform, [image] * 32), turns=4
+        )
+        tell_faster(f"{what}: two threads, against one", min(one_thread) / min(two_threads), 1.7)
 
 
 def section_smoothing() -> None:
