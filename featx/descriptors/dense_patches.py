@@ -20,10 +20,10 @@ class DensePatches(ImageStage):
     :math:`p_{ijk} = x_{y + s i,\, x + s j,\, k}` of each channel :math:`k`, for
     :math:`0 \le i, j < n`. Its descriptor is
 
-    .. math:: \frac{p_{ijk} - m_k}{\sqrt{v + \epsilon}}
+    .. math:: \frac{p_{ijk} - m}{\sqrt{v + \epsilon}}
 
-    where :math:`m_k` is the mean of the patch's channel and :math:`v` the mean of
-    :math:`(p_{ijk} - m_k)^2` over all channels.
+    where :math:`m` is the mean of all numbers of the patch, whatever their channel, and :math:`v`
+    that of :math:`(p_{ijk} - m)^2`.
 
     Parameters
     ----------
@@ -47,16 +47,15 @@ class DensePatches(ImageStage):
     Takes maps (height, width, c), such as grey images or those of ``ColorSpace("opponent")``; gives
     a `DescriptorSet` of vectors of :math:`n^2 c` entries, ordered by row, column and channel.
     Patches are ordered by spacing, row and column, the first at the first pixel; spacings that do
-    not fit into an image are left out. ``scales`` are the sides :math:`s(n - 1) + 1`. An even
-    patch gives zeros.
+    not fit into an image are left out. ``scales`` are the sides :math:`s(n - 1) + 1`. A patch of
+    one number gives zeros.
 
-    Unlike [1]_, each channel has a mean of its own, so that a patch does not tell its colour
-    (`LocalColor` does), and whitening is left to the encoder, which learns it. Pixels between
-    those of a patch are skipped; smooth the image first to have them averaged.
+    The whitening of [1]_ is left to the encoder, which learns it. Pixels between those of a patch
+    are skipped and not averaged: on scenes, averaging was worth less.
 
     See Also
     --------
-    LocalColor : What is lost here.
+    LocalColor : Means and deviations, which are lost here.
 
     References
     ----------
@@ -133,14 +132,13 @@ def _patches(
 ) -> None:
     """Write the patches; their columns are added up once for all patches of a row."""
     _, width, channels = image.shape
-    entries, pixels = size * channels, size * size
+    entries = size * channels
     flat, out = image.reshape(len(image), width * channels), patches.reshape(-1, entries)
     # Where the entries of a patch's row are, unsigned: what may be negative is not vectorised.
     places = np.empty(entries, np.uint64)
     for n in range(entries):
         places[n] = n // channels * spacing * channels + n % channels
     sums, squares = np.empty(width * channels), np.empty(width * channels)
-    means = np.empty(entries, np.float32)
     line = 0
     for top in tops:
         sums[:], squares[:] = 0, 0
@@ -152,19 +150,15 @@ def _patches(
                 squares[x] += value * value
         for left in lefts:
             start = np.uint64(left * channels)
-            variance = 0.0
-            for k in range(channels):
-                total, square = 0.0, 0.0
-                for n in range(k, entries, channels):
-                    total += sums[start + places[n]]
-                    square += squares[start + places[n]]
-                mean = total / pixels
-                variance += square / pixels - mean * mean
-                for n in range(k, entries, channels):
-                    means[n] = mean
-            factor = np.float32(1 / np.sqrt(max(variance, 0.0) / channels + epsilon))
+            total, square = 0.0, 0.0
+            for n in range(entries):
+                total += sums[start + places[n]]
+                square += squares[start + places[n]]
+            mean = total / (size * entries)
+            variance = max(square / (size * entries) - mean * mean, 0.0)
+            level, factor = np.float32(mean), np.float32(1 / np.sqrt(variance + epsilon))
             for r in range(size):
                 row, target = flat[top + spacing * r], out[line + r]
                 for n in range(entries):
-                    target[n] = (row[start + places[n]] - means[n]) * factor
+                    target[n] = (row[start + places[n]] - level) * factor
             line += size

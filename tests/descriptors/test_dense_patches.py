@@ -15,7 +15,7 @@ def literal(image, patch_size, spacings, step, epsilon):
         for top in range(0, image.shape[0] - side + 1, step):
             for left in range(0, image.shape[1] - side + 1, step):
                 patch = image[top : top + side : spacing, left : left + side : spacing]
-                patch = patch - patch.mean(axis=(0, 1))
+                patch = patch - patch.mean()
                 values.append(patch.ravel() / np.sqrt((patch**2).mean() + epsilon))
                 positions.append((top + (side - 1) / 2, left + (side - 1) / 2))
                 scales.append(side)
