@@ -199,18 +199,20 @@ def _patterns(
             # The position first: scikit-image's weights depend on it in their last bits.
             position = x + margin + columns[column]
             right[column * wide + x] = position - np.floor(position)
-    # The interpolated rows that the points of a pixel can lie between are kept.
+    # The interpolated rows that the points of a pixel can lie between are kept, the newest in the
+    # place of the oldest; divisions, which would tell the place, are slow.
     height = 2 * margin + 1
     between = np.empty(len(columns) * height * wide)
     least = np.empty(wide)
     above, below, at = np.empty(4, np.uint64), np.empty(4, np.uint64), np.empty(4, np.uint64)
-    shares = np.empty(4)
+    shares, tops, bottoms = np.empty(4), np.floor(rows), np.ceil(rows)
+    place = -1
     for newest in range(len(levels)):
+        place = place + 1 if place + 1 < height else 0
         for column in range(len(columns)):
-            left = newest * width + margin + int(np.floor(columns[column]))
-            place = (column * height + newest % height) * wide
-            weights = np.uint64(column * wide)
-            _interpolate(pixels, np.uint64(left), right, weights, between, np.uint64(place), across)
+            left = np.uint64(newest * width + margin + int(np.floor(columns[column])))
+            weights, to = np.uint64(column * wide), np.uint64((column * height + place) * wide)
+            _interpolate(pixels, left, right, weights, between, to, across)
         y = newest - margin
         if y < margin:
             continue
@@ -219,20 +221,20 @@ def _patterns(
             for k in range(4):
                 row, column = y + whole[0, first + k], margin + whole[1, first + k]
                 at[k] = np.uint64(row * width + column)
-            group = whole_bits[first : first + 4]
-            _compare_pixels(pixels, centre, np.float32(threshold), at, group, out, target, across)
+            _compare_pixels(
+                pixels, centre, np.float32(threshold), at, whole_bits, first, out, target, across
+            )
         for x in range(across):
             least[x] = pixels[centre + x] + threshold
         for first in range(0, len(bits), 4):
             for k in range(4):
-                position = y + rows[first + k]
-                top, bottom = int(np.floor(position)), int(np.ceil(position))
-                shares[k] = position - top
-                place = column_of[first + k] * height
-                above[k] = np.uint64((place + top % height) * wide)
-                below[k] = np.uint64((place + bottom % height) * wide)
-            group = bits[first : first + 4]
-            _compare_between(between, above, below, shares, least, group, out, target, across)
+                n = first + k
+                shares[k] = (y + rows[n]) - (y + tops[n])
+                up, down = place - margin + int(tops[n]), place - margin + int(bottoms[n])
+                up, down = up + height if up < 0 else up, down + height if down < 0 else down
+                above[k] = np.uint64((column_of[n] * height + up) * wide)
+                below[k] = np.uint64((column_of[n] * height + down) * wide)
+            _compare_between(between, above, below, shares, least, bits, first, out, target, across)
 
 
 @compiled
@@ -260,13 +262,14 @@ def _compare_pixels(
     threshold: np.float32,
     at: NDArray[np.uint64],
     bits: NDArray[Any],
+    first: int,
     out: NDArray[Any],
     target: np.uint64,
     across: np.uint64,
 ) -> None:
     """Set the bits of four points that are pixels: together, since loading takes most time."""
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
-    bit0, bit1, bit2, bit3 = bits[0], bits[1], bits[2], bits[3]
+    bit0, bit1, bit2, bit3 = bits[first], bits[first + 1], bits[first + 2], bits[first + 3]
     none = bit0 ^ bit0
     for x in range(across):
         least = pixels[centre + x] + threshold
@@ -286,6 +289,7 @@ def _compare_between(
     shares: NDArray[np.float64],
     least: NDArray[np.float64],
     bits: NDArray[Any],
+    first: int,
     out: NDArray[Any],
     target: np.uint64,
     across: np.uint64,
@@ -295,7 +299,7 @@ def _compare_between(
     b0, b1, b2, b3 = below[0], below[1], below[2], below[3]
     s0, s1, s2, s3 = shares[0], shares[1], shares[2], shares[3]
     r0, r1, r2, r3 = 1 - s0, 1 - s1, 1 - s2, 1 - s3
-    bit0, bit1, bit2, bit3 = bits[0], bits[1], bits[2], bits[3]
+    bit0, bit1, bit2, bit3 = bits[first], bits[first + 1], bits[first + 2], bits[first + 3]
     none = bit0 ^ bit0
     for x in range(across):
         level = least[x]
@@ -314,17 +318,18 @@ def _count(
     boxes: NDArray[np.int64],
     counted: NDArray[np.float32],
 ) -> None:
-    # Equal patterns follow each other often. Two counts in turns wait less for each other.
-    counts = np.empty((2, counted.shape[1]), np.int32)
+    # Equal patterns follow each other often. Four counts in turns wait less for each other.
+    counts = np.empty((4, counted.shape[1]), np.int32)
     for box in range(len(boxes)):
         top, bottom, left, right = boxes[box]
         counts[:] = 0
         for y in range(top, bottom):
             row = patterns[y, left:right]
-            for x in range(0, len(row) - 1, 2):
+            fours = len(row) // 4 * 4
+            for x in range(0, fours, 4):
+                for k in range(4):
+                    counts[k, bins[row[x + k]]] += 1
+            for x in range(fours, len(row)):
                 counts[0, bins[row[x]]] += 1
-                counts[1, bins[row[x + 1]]] += 1
-            if len(row) % 2:
-                counts[0, bins[row[-1]]] += 1
         for b in range(counted.shape[1]):
-            counted[box, b] = counts[0, b] + counts[1, b]
+            counted[box, b] = counts[0, b] + counts[1, b] + counts[2, b] + counts[3, b]

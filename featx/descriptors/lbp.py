@@ -1,6 +1,7 @@
 """Histograms of local binary and ternary patterns."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -159,8 +160,7 @@ class LBP(ImageStage):
         for points, radius in self._circles():
             bins, count = pattern_bins(points, self.method)
             for patterns in channel_patterns(image, points, radius, self.threshold):
-                rows, columns = map(borders, patterns.shape, self.grid)
-                boxes = boxes_between(rows, columns)
+                boxes = _cells(*patterns.shape, *self.grid)
                 parts.append(normalised(histograms(patterns, bins, count, boxes), self.norm))
         return np.concatenate(parts, axis=None)
 
@@ -207,3 +207,8 @@ def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.flo
     elif norm is not None:
         vectors /= vectors.sum(axis=1, keepdims=True)
     return np.sqrt(vectors, out=vectors) if norm == "L1-sqrt" else vectors
+
+
+@lru_cache(maxsize=32)
+def _cells(height: int, width: int, rows: int, columns: int) -> NDArray[np.int64]:
+    return boxes_between(borders(height, rows), borders(width, columns))
