@@ -2,6 +2,8 @@
 
     python benchmarks/peers.py [section …]        sections: hog gist sift smoothing edges patterns
                                                             encoders folder memory imports
+    python benchmarks/peers.py [section …]        sections: hog lbp patches gist smoothing edges
+                                                            patterns encoders folder memory imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
 Ratios are those of the least times: what the code costs when nothing disturbs it. Short jobs run
@@ -26,7 +28,7 @@ import simplejpeg
 from scipy import ndimage
 from scipy.fft import fft2, ifft2, irfft2, rfft2
 from skimage.color import rgb2gray
-from skimage.feature import fisher_vector, hog, match_template
+from skimage.feature import fisher_vector, hog, local_binary_pattern, match_template
 from skimage.io import imread
 from skimage.transform import resize
 from sklearn.cluster import MiniBatchKMeans
@@ -38,10 +40,14 @@ from threadpoolctl import threadpool_limits
 from featx import (
     GIST,
     HOG,
+    LBP,
     BagOfWords,
+    DenseLBP,
+    DensePatches,
     DenseSIFT,
     FisherVector,
     GaussianBlur,
+    LocalColor,
     OrientedEdges,
     PatternMatch,
     ReadImages,
@@ -50,6 +56,12 @@ from featx import (
     UniformBlur,
 )
 from featx.descriptor_sets import DescriptorSet
+from featx.descriptors.binary_patterns import (
+    binary_patterns,
+    circle,
+    grey_levels,
+    pattern_bins,
+)
 from featx.stage import ImageStage
 
 REFLECT = cv2.BORDER_REFLECT_101
@@ -130,6 +142,116 @@ def section_hog() -> None:
     for name, job in jobs.items():
         ratio = least(job, lambda: hog(batch[0, ..., 0]))
         tell_faster(name, 256 * ratio, 100)
+
+
+def section_lbp() -> None:
+    """LBP of 256 x 256 pixels of 8 bits, against skimage.feature.local_binary_pattern."""
+    noise = np.random.default_rng(0).integers(0, 256, (256, 256), np.uint8)
+    coarse = np.random.default_rng(0).integers(0, 256, (17, 17), np.uint8)
+    pictures = {
+        "noise": noise,
+        "noise of three greys, with many ties": noise // 86,
+        "a smooth picture": cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC),
+    }
+    for name, image in pictures.items():
+        for points, radius, goal in ((8, 1, 50), (16, 2, 30), (24, 3, 30)):
+            compare_lbp(f"{name}, P={points}, R={radius}", image, points, radius, goal)
+
+
+def compare_lbp(name: str, image, points: int, radius: int, goal: float) -> None:
+    pixels = image / np.float32(255)
+    bins, count = pattern_bins(points, "uniform")
+    around = circle(points, radius)
+    stage = LBP(points, radius).fit([image])
+
+    def patterns():
+        return binary_patterns(grey_levels(pixels)[0], around)
+
+    def theirs():
+        return local_binary_pattern(image, points, radius, "uniform")
+
+    def their_histogram():
+        return np.histogram(theirs(), count, (0, count), density=True)[0]
+
+    inside = theirs()[radius:-radius, radius:-radius]
+    equal(f"{name}: codes", bins[patterns()], inside, 0)
+    shares = np.bincount(inside.ravel().astype(int), minlength=count) / inside.size
+    equal(f"{name}: histogram", stage.transform([image])[0], shares, 1e-6)
+    tell_faster(f"{name}: patterns", least(patterns, theirs, 4), goal)
+    one, batch = pixels[..., np.newaxis], [image] * 8
+    ratio = least(lambda: stage._transform_one(one), their_histogram, 4)
+    tell_faster(f"{name}: the stage's own work", ratio, goal)
+    ratio = least(lambda: stage.transform(batch), their_histogram, 4)
+    tell_faster(f"{name}: a batch of 8, an image", 8 * ratio, goal)
+
+
+def section_patches() -> None:
+    """Descriptors in windows of 256 x 256 pixels, against numpy, OpenCV and scikit-image."""
+    (image,) = images(1, 256, 3)
+    grey = np.ascontiguousarray(image[..., :1])
+    compare_patches("DensePatches, grey", grey, DensePatches(spacings=[1, 2, 4]), pixel_patches, 5)
+    compare_patches("DensePatches, RGB", image, DensePatches(spacings=[1, 2, 4]), pixel_patches, 5)
+    compare_patches("LocalColor", image, LocalColor([16, 32]), color_statistics, 2)
+    compare_patches("DenseLBP", grey, DenseLBP(patch_sizes=[16, 32]), lbp_histograms, 15)
+
+
+def compare_patches(name: str, image, stage, peer, goal: float) -> None:
+    stage.fit([image])
+    equal(f"{name}: values", stage.transform([image])[0].values, peer(image), 1e-5)
+    ratio = least(lambda: stage.transform([image]), lambda: peer(image), 2)
+    tell_faster(f"{name}: one image", ratio, goal)
+
+
+def pixel_patches(image):
+    """Patches of 8 x 8 pixels by numpy's strides, normalised in one go."""
+    parts = []
+    for spacing in (1, 2, 4):
+        side = 7 * spacing + 1
+        windows = np.lib.stride_tricks.sliding_window_view(image, (side, side), axis=(0, 1))
+        patches = windows[::4, ::4, :, ::spacing, ::spacing].transpose(0, 1, 3, 4, 2)
+        patches = patches - patches.mean(axis=(2, 3, 4), keepdims=True)
+        patches /= np.sqrt((patches**2).mean(axis=(2, 3, 4), keepdims=True) + np.float32(1.5e-4))
+        parts.append(patches.reshape(-1, 64 * image.shape[2]))
+    return np.concatenate(parts)
+
+
+def color_statistics(image):
+    """Means and deviations of cells by OpenCV's box filter."""
+    parts = []
+    for side in (16, 32):
+        cell = side // 4
+        mean = cv2.boxFilter(image, cv2.CV_64F, (cell, cell), anchor=(0, 0))
+        square = cv2.sqrBoxFilter(image, cv2.CV_64F, (cell, cell), anchor=(0, 0))
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        both = np.concatenate([mean, deviation], axis=2).astype(np.float32)
+        count = (256 - side) // 4 + 1
+        cells = [
+            both[row * cell :: 4, column * cell :: 4][:count, :count]
+            for row in range(4)
+            for column in range(4)
+        ]
+        parts.append(np.stack(cells, axis=2).reshape(count * count, -1))
+    return np.concatenate(parts)
+
+
+def lbp_histograms(image):
+    """Histograms of scikit-image's patterns, counted window by window."""
+    gray = image[..., 0].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of floating point
+        codes = local_binary_pattern(gray, 8, 1, "nri_uniform")[1:-1, 1:-1].astype(int)
+    rows = []
+    for side in (16, 32):
+        cell = side // 2
+        for top in range(0, len(codes) - side + 1, 4):
+            for left in range(0, len(codes) - side + 1, 4):
+                counts = [
+                    np.bincount(codes[y : y + cell, x : x + cell].ravel(), minlength=59)
+                    for y in (top, top + cell)
+                    for x in (left, left + cell)
+                ]
+                rows.append(np.sqrt(np.concatenate(counts) / side**2))
+    return np.array(rows)
 
 
 def section_gist() -> None:
