@@ -2,7 +2,6 @@ import base64
 import json
 import os
 import re
-import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,8 +13,8 @@ from pyarrow import parquet
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from featx import ReadImages, SpatialPyramid, Stream, compare, report
-from featx.report import as_data, require, write_comparison
+from featx import ReadImages, SpatialPyramid, Stream, compare
+from featx.report import as_data, write_comparison
 
 HOSTILE = "<script>alert(1)<script>.jpg"  # a slash is no part of a file's name
 
@@ -246,25 +245,3 @@ def test_nothing_to_remark(tmp_path):
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert "refused" not in page.text
     assert "more than once" not in page.text
-
-
-def test_require(monkeypatch):
-    require("jinja2", "matplotlib")
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ImportError) as error:
-        require("jinja2", "matplotlib")
-    assert str(error.value) == (
-        "Reports need jinja2, which are not installed. To install them: pip install 'featx[report]'"
-    )
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ImportError) as error:
-        require("jinja2", "matplotlib")
-    assert str(error.value) == (
-        "Reports need jinja2 and matplotlib, which are not installed. To install them: "
-        "pip install 'featx[report]'"
-    )
-
-
-def test_all_that_is_public_is_there():
-    for name in report.__all__:
-        assert callable(getattr(report, name))

@@ -1,0 +1,28 @@
+import sys
+
+import pytest
+
+from featx import report
+from featx.report import require
+
+
+def test_require(monkeypatch):
+    require("jinja2", "matplotlib")
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ImportError) as error:
+        require("jinja2", "matplotlib")
+    assert str(error.value) == (
+        "Reports need jinja2, which are not installed. To install them: pip install 'featx[report]'"
+    )
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError) as error:
+        require("jinja2", "matplotlib")
+    assert str(error.value) == (
+        "Reports need jinja2 and matplotlib, which are not installed. To install them: "
+        "pip install 'featx[report]'"
+    )
+
+
+def test_all_that_is_public_is_there():
+    for name in report.__all__:
+        assert callable(getattr(report, name))
