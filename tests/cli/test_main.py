@@ -123,13 +123,20 @@ def test_interruption(photos, tmp_path, kind, code):
     # One image a hundred times over takes long enough.
     manifest = tmp_path / "m.csv"
     manifest.write_text("path\n" + f"{photos}/city/00.png\n" * 20_000)
-    process = start("extract", manifest, "--recipe", "line-energies", "--out", out)
-    until = time.monotonic() + 60
-    while not [*tmp_path.glob("new/.out-*")] and time.monotonic() < until:
-        time.sleep(0.05)
-    assert len([*tmp_path.glob("new/.out-*")]) == 1
-    process.send_signal(kind)
-    assert process.communicate(timeout=60) == ("", "featx: interrupted.\n")
+    before = signal.getsignal(signal.SIGINT)
+    # Shells start what they run in the background deaf to SIGINT, and so would the tests there.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with start("extract", manifest, "--recipe", "line-energies", "--out", out) as process:
+        signal.signal(signal.SIGINT, before)
+        try:
+            until = time.monotonic() + 60
+            while not [*tmp_path.glob("new/.out-*")] and time.monotonic() < until:
+                time.sleep(0.05)
+            assert len([*tmp_path.glob("new/.out-*")]) == 1
+            process.send_signal(kind)
+            assert process.communicate(timeout=60) == ("", "featx: interrupted.\n")
+        finally:
+            process.kill()
     assert process.returncode == code
     assert not out.parent.exists()
 
