@@ -134,7 +134,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
             self.input_shape_ = self._check_item(0, items[0]).shape
         if self.learns:
             given = items if isinstance(items, LazyBatch) else _lazy(items)
-            checked = lambda chosen: self._check_items(given.take(chosen))  # noqa: E731
+            checked = lambda chosen: self._check_items(given.take(chosen), chosen)  # noqa: E731
             self._fit(LazyBatch(len(items), checked), y)
         return self
 
@@ -250,20 +250,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Refuse what is not a batch: one image is never taken for several."""
         name, kind = type(self).__name__, self._item_kind()
         if kind == "paths":
-            if not (hasattr(X, "iloc") or isinstance(X, list | tuple | np.ndarray)) or (
-                isinstance(X, np.ndarray) and X.ndim == 0
-            ):
-                raise ValueError(
-                    f"{name} takes a batch of paths, but got {X!r}. "
-                    "For a single image, wrap it in a list: [path]."
-                )
-            # An empty list becomes an array of numbers, too.
-            if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim != 4 and len(X) > 0:
-                raise ValueError(
-                    f"{name} takes a batch of paths, or {_wanted(kind)}, "
-                    f"but got {_got(kind, X.shape)}"
-                )
-            return X
+            return self._check_paths(X)
         dimensions = {"signals": 2, "descriptors": 3}.get(kind, 4)
         if kind == "descriptors" and isinstance(X, DescriptorSet):
             X = X.values  # one set alone, refused as its array is
@@ -273,9 +260,34 @@ class ImageStage(TransformerMixin, BaseEstimator):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
         return X
 
-    def _check_items(self, items: Batch) -> Iterator[Any]:
+    def _check_paths(self, X: Batch) -> Batch:
+        """Refuse one path; a data frame's column, which is indexed by labels, becomes a list."""
+        name, shape = type(self).__name__, getattr(X, "shape", None)
+        if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim > 0:
+            # An empty list becomes an array of numbers, too.
+            if X.ndim != 4 and len(X) > 0:
+                raise ValueError(
+                    f"{name} takes a batch of paths, or {_wanted('paths')}, "
+                    f"but got {_got('paths', X.shape)}"
+                )
+            return X
+        if shape is not None and len(shape) > 1:
+            raise ValueError(
+                f"{name} takes a batch of paths, but got a table of shape {shape}. Give it the "
+                "column of the paths."
+            )
+        if isinstance(X, str | bytes) or not (isinstance(X, Sequence) or shape):
+            raise ValueError(
+                f"{name} takes a batch of paths, but got {X!r}. "
+                "For a single image, wrap it in a list: [path]."
+            )
+        return X if isinstance(X, Sequence | np.ndarray) else [*X]
+
+    def _check_items(self, items: Batch, numbers: Sequence[int] = ()) -> Iterator[Any]:
+        """Check one item after the other, which have these numbers in the whole batch."""
         shape: tuple[int, ...] = ()
-        for index, item in enumerate(items):
+        # A stream that leaves out images that are refused gives fewer.
+        for index, item in zip(numbers or range(len(items)), items, strict=False):
             checked = self._check_item(index, item, shape)
             shape = getattr(checked, "shape", ())
             yield checked

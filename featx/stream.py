@@ -102,7 +102,7 @@ class Stream(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        self._fit_stages(X, y, skip=False)
+        self._fit_stages(self._checked_batch(X), y, skip=False)
         return self
 
     def fit_on_readable(self, X: Batch) -> Self:
@@ -122,6 +122,7 @@ class Stream(TransformerMixin, BaseEstimator):
         RefusedImage
             If all of them are refused: the first.
         """
+        X = self._checked_batch(X)
         refused: list[RefusedImage] = []
         before = Graph.of([], tried=[self._checked_stages()])
         with closing(before.run(X, 1, 1)) as chunks:
@@ -181,7 +182,7 @@ class Stream(TransformerMixin, BaseEstimator):
         ndarray or list of ndarray
             One result an image.
         """
-        graph = self._graph()
+        graph, X = self._graph(), self._checked_batch(X)
         if len(X) == 0:
             return graph.values(X)[graph.outputs[0]]
         (result,) = self._collect(graph, X, self.refused)
@@ -251,6 +252,13 @@ class Stream(TransformerMixin, BaseEstimator):
             if isinstance(node.stage, ImageStage):
                 node.stage._check_parameters()
         return self.stages
+
+    def _checked_batch(self, X: Batch) -> Batch:
+        """Refuse what the first stage refuses, and give what can be indexed by positions."""
+        for node in self._graph().nodes:
+            if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
+                X = node.stage._check_batch(X)
+        return X
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
         # Closed at once if an image is refused: left to the collector of garbage, the workers might

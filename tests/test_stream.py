@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+import pandas
 import pytest
 import skops.io
 from hypothesis import given, settings
@@ -68,6 +69,18 @@ class Mean(ImageStage):
         if image[0, 0, 0] < 0:
             raise ValueError("Mean takes no dark corners.")
         return image.mean((0, 1))
+
+
+class Listing(ImageStage):
+    """Learn all images by heart."""
+
+    learns = True
+
+    def _fit(self, images, y):
+        self.seen_ = np.stack([*images])
+
+    def _transform_one(self, image):
+        return image.copy()
 
 
 class Broken(ImageStage):
@@ -180,6 +193,42 @@ def test_no_images_and_one():
     assert stream.transform(images(0)).shape == (0, 41)
     np.testing.assert_array_equal(stream.transform(images(1)), stream.transform(images())[:1])
     assert list(stream.iterate([])) == []
+
+
+@pytest.mark.parametrize("method", ["fit", "transform", "fit_on_readable"])
+@pytest.mark.parametrize(
+    ("beginning", "given", "message"),
+    [
+        (
+            Sobel(),
+            images(1)[0],
+            "Sobel takes a batch of images, an array (n, height, width, channels) or a list of "
+            "arrays (height, width, channels), but got one array of shape (16, 16, 1). For a "
+            "single image, wrap it in a list: [image]. For several grey images, add the axis of "
+            "channels: images[..., np.newaxis].",
+        ),
+        (
+            FeatureUnion([("a", ReadImages()), ("b", ReadImages(mode="gray"))]),
+            "photo.jpg",
+            "ReadImages takes a batch of paths, but got 'photo.jpg'. For a single image, wrap it "
+            "in a list: [path].",
+        ),
+    ],
+)
+def test_one_image_is_no_batch(beginning, given, message, method):
+    with pytest.raises(ValueError) as error:
+        getattr(Stream([beginning, Summarize()]), method)(given)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_on_readable"])
+def test_a_column_of_a_data_frame_is_taken_in_its_order(folder, method):
+    paths = pandas.Series(folder)[[3, 0, 5, 2]]  # each keeps its label
+    stream = Stream([ReadImages(mode="gray"), Listing()])
+    getattr(stream, method)(paths)
+    expected = ReadImages(mode="gray").transform([*paths])
+    np.testing.assert_allclose(stream.stages[1].seen_, expected / np.float32(255))
+    np.testing.assert_allclose(stream.transform(paths), expected / np.float32(255))
 
 
 def test_data_frames_between_stages_change_nothing():
