@@ -1,9 +1,8 @@
 """featx beside what users would write today: ratios of times, measured in one process.
 
-    python benchmarks/peers.py [section …]        sections: hog gist sift smoothing edges patterns
-                                                            encoders folder memory imports
-    python benchmarks/peers.py [section …]        sections: hog lbp patches gist smoothing edges
-                                                            patterns encoders folder memory imports
+    python benchmarks/peers.py [SECTION …]        sections: hog lbp patches gist sift smoothing
+                                                            edges patterns encoders folder memory
+                                                            imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
 Ratios are those of the least times: what the code costs when nothing disturbs it. Short jobs run
