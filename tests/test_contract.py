@@ -60,7 +60,7 @@ from featx import (
 )
 from featx.constraints import InvalidParameterError, bad_value, make_constraint
 from featx.descriptor_sets import DescriptorSet
-from featx.encoders.code_book import CodeBookEncoder
+from featx.encoders.code_book import CodeBookEncoder, PooledCodes
 from featx.encoders.encoder import Encoder
 from featx.recipes import stage_names
 from featx.stage import ImageStage
@@ -374,7 +374,7 @@ def test_every_stage_of_the_package_is_public():
         classes += parent.__subclasses__()
         if parent.__module__.startswith("featx.") and not parent.__name__.startswith("_"):
             found.add(parent)
-    bases = {ImageStage, Encoder, CodeBookEncoder}
+    bases = {ImageStage, Encoder, CodeBookEncoder, PooledCodes}
     assert found == {*bases, *(getattr(featx, name) for name in stage_names())}
 
 

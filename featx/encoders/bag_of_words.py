@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featx.constraints import StrOptions, positive
-from featx.encoders.code_book import CodeBookEncoder
+from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearest_words, nearness
 from featx.encoders.pyramid import Grids
 from featx.encoders.softmax import exponentiate
 
 
-class BagOfWords(CodeBookEncoder):
+class BagOfWords(PooledCodes):
     r"""How often each visual word occurs among the descriptors of an image.
 
     A descriptor :math:`x` counts for its nearest word [1]_, or for each word :math:`w_k` with
@@ -33,8 +33,8 @@ class BagOfWords(CodeBookEncoder):
     assignment : {"hard", "soft"}, default="hard"
         Whether a descriptor counts for the nearest word or for all.
     sigma : float, optional
-        The :math:`\sigma` of soft assignment. By default the root of the mean square distance
-        of the sample's descriptors from their nearest words.
+        The :math:`\sigma` of soft assignment. By default the root mean square of the entries of
+        the differences between the sample's descriptors and their nearest words.
     pooling : {"average", "sum", "max"}, default="average"
         How a cell's descriptors are put together.
     n_components : int, optional
@@ -112,10 +112,9 @@ class BagOfWords(CodeBookEncoder):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CodeBookEncoder._code_book_constraints,
+        **PooledCodes._pooling_constraints,
         "assignment": [StrOptions({"hard", "soft"})],
         "sigma": [positive, None],
-        "pooling": [StrOptions({"average", "sum", "max"})],
     }
 
     def __init__(
@@ -156,7 +155,8 @@ class BagOfWords(CodeBookEncoder):
     def _learn(self, x: Float32) -> None:
         super()._learn(x)
         residuals = x - self.words_[nearest_words(x, self.words_)]
-        spread = float(np.sqrt(np.einsum("ij,ij->", residuals, residuals, dtype=float) / len(x)))
+        # Of the mixture of round Gaussians at the words, of which the sample is likeliest.
+        spread = float(np.sqrt(np.mean(residuals.astype(np.float64) ** 2)))
         # Where descriptors are their words, any width tells them from the others.
         self.sigma_ = self.sigma or spread or 1.0
 
@@ -174,17 +174,3 @@ class BagOfWords(CodeBookEncoder):
             shares = np.divide(scores, totals, out=scores)
             found.append(shares.max(axis=1) if self.pooling == "max" else shares.sum(axis=1))
         return self._combine(np.asarray(found, np.float64))
-
-    def _combine(self, statistics: Float64) -> Float64:
-        if self.pooling == "max":
-            return np.asarray(statistics.max(axis=0))
-        return super()._combine(statistics)
-
-    def _encode(self, statistics: Float64, count: int) -> Float64:
-        return statistics / count if self.pooling == "average" else statistics
-
-    def _length(self) -> int:
-        return self.n_words
-
-    def _entry_names(self) -> list[str]:
-        return [f"word{word}" for word in range(self.n_words)]

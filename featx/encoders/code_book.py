@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featx.constraints import natural
-from featx.encoders.encoder import Encoder, Float32
+from featx.constraints import StrOptions, natural
+from featx.encoders.encoder import Encoder, Float32, Float64
 from featx.encoders.k_means import fit_words, move_words
 from featx.encoders.sampling import draw_descriptors
 from featx.lazy_batch import LazyBatch
@@ -71,3 +71,27 @@ class CodeBookEncoder(Encoder):
                 x = self._projected(np.concatenate([found.values for found in sample]), sample)
                 self.words_, self.counts_ = move_words(x, self.words_, self.counts_)
         return self
+
+
+class PooledCodes(CodeBookEncoder):
+    """Base of the encoders whose descriptors have a code, one number a word, and are pooled."""
+
+    _pooling_constraints: ClassVar[dict[str, list[Any]]] = {
+        "pooling": [StrOptions({"average", "sum", "max"})],
+        **CodeBookEncoder._code_book_constraints,
+    }
+    pooling: str
+
+    def _combine(self, statistics: Float64) -> Float64:
+        if self.pooling == "max":
+            return np.asarray(statistics.max(axis=0))
+        return super()._combine(statistics)
+
+    def _encode(self, statistics: Float64, count: int) -> Float64:
+        return statistics / count if self.pooling == "average" else statistics
+
+    def _length(self) -> int:
+        return self.n_words
+
+    def _entry_names(self) -> list[str]:
+        return [f"word{word}" for word in range(self.n_words)]

@@ -26,10 +26,10 @@ _LEAST_WHITENED = 1e-9
 class Encoder(ImageStage):
     r"""Base of the encoders: from a set of local descriptors to one vector.
 
-    The author of an encoder gives `_learn`, from a sample of descriptors; `_statistics`, from
-    the descriptors of a region to an array; `_encode`, from the statistics of a cell to a vector;
-    and `_entry_names`. Statistics of regions are added up to those of a cell, unless
-    `_combine` says otherwise.
+    The author of an encoder gives `_least_sample` and `_learn`, for a sample of descriptors;
+    `_statistics`, from the descriptors of a region to an array; `_encode`, from the statistics of
+    a cell to a vector; and `_length` and `_entry_names` of that vector. Statistics of regions are
+    added up to those of a cell, unless `_combine` says otherwise.
 
     Every encoder has these parameters:
 
@@ -201,7 +201,7 @@ class Encoder(ImageStage):
                 "from, but these images give one."
             )
         self.mean_ = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = x.astype(np.float64) - self.mean_
+        centred = np.subtract(x, self.mean_, dtype=np.float64)
         with np.errstate(invalid="ignore"):  # shares of no variance, which are not used
             pca = PCA(self.n_components, svd_solver="covariance_eigh").fit(centred)
         components, variances = pca.components_, pca.explained_variance_

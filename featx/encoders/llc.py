@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.compiled import compiled
-from featx.constraints import StrOptions, natural, positive
-from featx.encoders.code_book import CodeBookEncoder
+from featx.constraints import natural, positive
+from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearness
 from featx.encoders.pyramid import Grids
 
 
-class LLC(CodeBookEncoder):
+class LLC(PooledCodes):
     r"""Each descriptor as a sum of the words near it: locality-constrained linear coding.
 
     Of the :math:`m` words nearest to a descriptor :math:`x`, as rows of :math:`B`, the code is
@@ -108,10 +108,9 @@ class LLC(CodeBookEncoder):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CodeBookEncoder._code_book_constraints,
+        **PooledCodes._pooling_constraints,
         "n_neighbors": [natural],
         "regularization": [positive],
-        "pooling": [StrOptions({"max", "average", "sum"})],
     }
 
     def __init__(
@@ -171,20 +170,6 @@ class LLC(CodeBookEncoder):
         # The codes of the other descriptors are zero.
         for_all = np.bincount(nearest.ravel(), minlength=self.n_words) == len(x)
         return np.where(for_all, pooled, np.maximum(pooled, 0))
-
-    def _combine(self, statistics: Float64) -> Float64:
-        if self.pooling == "max":
-            return np.asarray(statistics.max(axis=0))
-        return super()._combine(statistics)
-
-    def _encode(self, statistics: Float64, count: int) -> Float64:
-        return statistics / count if self.pooling == "average" else statistics
-
-    def _length(self) -> int:
-        return self.n_words
-
-    def _entry_names(self) -> list[str]:
-        return [f"word{word}" for word in range(self.n_words)]
 
 
 @compiled

@@ -37,10 +37,10 @@ def test_soft_counts_are_the_codeword_uncertainty(seed, count, words, pooling, s
     np.testing.assert_allclose(encoder.transform([x]), [expected], rtol=2e-4, atol=1e-6)
 
 
-def test_sigma_is_the_root_mean_square_distance_from_the_nearest_word():
+def test_sigma_is_the_root_mean_square_difference_from_the_nearest_word():
     x = random(0)
     encoder = BagOfWords(7, assignment="soft").fit([x])
-    expected = np.sqrt(square_distances(encoder, x).min(axis=1).mean())
+    expected = np.sqrt(square_distances(encoder, x).min(axis=1).mean() / 4)
     assert encoder.sigma_ == pytest.approx(expected, rel=1e-5)
     assert BagOfWords(7, sigma=3).fit([x]).sigma_ == 3
 
