@@ -33,7 +33,8 @@ _LINEAR = MappingProxyType(
 _OPENCV = MappingProxyType(
     {"hsv": cv2.COLOR_RGB2HSV, "lab": cv2.COLOR_LRGB2LAB, "luv": cv2.COLOR_RGB2LUV}
 )
-_NAMES = MappingProxyType(
+#: The channels of each space.
+CHANNEL_NAMES = MappingProxyType(
     {
         "hsv": ["hue", "saturation", "value"],
         "lab": ["lightness", "a", "b"],
@@ -116,32 +117,39 @@ class ColorSpace(ImageStage):
     takes = "pixels"
     channels = (3,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "space": [StrOptions(set(_OPENCV) | set(_LINEAR))],
+        "space": [StrOptions(set(CHANNEL_NAMES))],
     }
 
     def __init__(self, space: str = "lab") -> None:
         self.space = space
 
     def _transform_one(self, image: Image) -> Image:
-        low, high = float(image.min()), float(image.max())
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"ColorSpace takes colours in [0, 1], but got values from {low:g} to {high:g}. "
-                "Scale them first; uint8 images are scaled on their own."
-            )
-        if self.space in _LINEAR:
-            matrix, offset = _LINEAR[self.space]
-            linear = cv2.transform(image, np.column_stack([matrix, offset]))
-            return np.asarray(linear, np.float32)
-        if self.space == "lab":
-            image = _linear_light(image)
-        converted = np.asarray(cv2.cvtColor(image, _OPENCV[self.space]), np.float32)
-        if self.space == "hsv":
-            converted[..., 0] /= 360
-        return converted
+        return convert(image, self.space, "ColorSpace")
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
-        return _NAMES[self.space]
+        return CHANNEL_NAMES[self.space]
+
+
+def convert(image: Image, space: str, stage: str) -> Image:
+    """Bring RGB colours in [0, 1] to a space, "rgb" being their own, for a stage of this name."""
+    low, high = float(image.min()), float(image.max())
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"{stage} takes colours in [0, 1], but got values from {low:g} to {high:g}. "
+            "Scale them first; uint8 images are scaled on their own."
+        )
+    if space == "rgb":
+        return image
+    if space in _LINEAR:
+        matrix, offset = _LINEAR[space]
+        linear = cv2.transform(image, np.column_stack([matrix, offset]))
+        return np.asarray(linear, np.float32)
+    if space == "lab":
+        image = _linear_light(image)
+    converted = np.asarray(cv2.cvtColor(image, _OPENCV[space]), np.float32)
+    if space == "hsv":
+        converted[..., 0] /= 360
+    return converted
 
 
 def _linear_light(image: Image) -> Image:
