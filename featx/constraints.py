@@ -10,12 +10,12 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
     InvalidParameterError,
     Options,
-    StrOptions,
     _Constraint,
     generate_invalid_param_val,
     make_constraint,
@@ -36,6 +36,13 @@ __all__ = [
     "positive",
     "validate",
 ]
+
+
+class StrOptions(_param_validation.StrOptions):
+    """One of these strings, which messages list in the order of the alphabet."""
+
+    def __str__(self) -> str:
+        return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
 
 
 class Each(HasMethods):

@@ -119,6 +119,16 @@ def test_what_is_wrong(name, text, wrong):
         )
 
 
+def test_strings_are_listed_in_the_order_of_the_alphabet():
+    names = ["valid", "same", "edge", "zero", "reflect"]
+    with pytest.raises(InvalidParameterError) as error:
+        validate({"x": [StrOptions({*names})]}, {"x": "none"}, "Stage")
+    assert str(error.value) == (
+        "The 'x' parameter of Stage must be a str among {'edge', 'reflect', 'same', 'valid', "
+        "'zero'}. Got 'none' instead."
+    )
+
+
 def test_one_constraint_of_several_must_hold():
     constraints = {"size": [natural, pair, None], "kernel": [Array(1)]}
     for size in (3, [1, 2], None):
