@@ -1,6 +1,7 @@
 """Dense SIFT of colour images."""
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
 import cv2
@@ -16,11 +17,13 @@ from featx.stage import Image
 
 Planes: TypeAlias = tuple[NDArray[np.float32], ...]
 
-_CHANNELS = {
-    "opponent": ["red_green", "yellow_blue", "intensity"],
-    "c": ["red_green_share", "yellow_blue_share", "intensity"],
-    "rgb": ["red", "green", "blue"],
-}
+_CHANNELS = MappingProxyType(
+    {
+        "opponent": ["red_green", "yellow_blue", "intensity"],
+        "c": ["red_green_share", "yellow_blue_share", "intensity"],
+        "rgb": ["red", "green", "blue"],
+    }
+)
 _HUES = 37
 _HUES_IN_RADIANS = np.float32(_HUES / (2 * np.pi))
 # Added to the intensity that colours are divided by: the colour of black is not known.
@@ -153,7 +156,7 @@ class ColorSIFT(DenseSIFT):
             return _split(image)
         red_green, yellow_blue, intensity = _opponent(image)
         if self.space == "c":
-            lightness = intensity + _DARK
+            lightness = np.maximum(intensity, 0) + _DARK
             return red_green / lightness, yellow_blue / lightness, intensity
         return red_green, yellow_blue, intensity
 
