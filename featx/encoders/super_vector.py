@@ -47,7 +47,7 @@ class SuperVector(CodeBookEncoder):
         are put side by side, grid by grid and row by row.
     pyramid_weights : list of float, optional
         A factor for each grid.
-    power : float, default=1.0
+    power : float, default=0.5
         Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
     norm : {"l1", "l2"} or None, default="l2"
         Divide the vector by this norm, unless that is zero.
@@ -81,7 +81,7 @@ class SuperVector(CodeBookEncoder):
     Notes
     -----
     Takes descriptor sets; gives vectors of :math:`K (1 + d)` entries a cell, word by word.
-    Without descriptors, the entries of a cell, or of a word, are zero.
+    Without descriptors, the entries of a cell, or of a word, are zero. In [1]_, ``power=1``.
 
     References
     ----------
@@ -93,7 +93,7 @@ class SuperVector(CodeBookEncoder):
     >>> import numpy as np
     >>> from featx import SuperVector
     >>> word = np.array([[1.0, 2.0], [3.0, 2.0]], dtype=np.float32)  # the mean is (2, 2)
-    >>> coding = SuperVector(n_words=1, constant=0.5, norm=None).fit([word])
+    >>> coding = SuperVector(n_words=1, constant=0.5, norm=None, power=1).fit([word])
     >>> coding.transform([np.array([[2.0, 3.0], [5.0, 2.0]], dtype=np.float32)])
     array([[0.5, 1.5, 0.5]], dtype=float32)
     """
@@ -113,7 +113,7 @@ class SuperVector(CodeBookEncoder):
         append_position: float | None = None,
         pyramid: Grids = ((1, 1),),
         pyramid_weights: Sequence[float] | None = None,
-        power: float = 1.0,
+        power: float = 0.5,
         norm: str | None = "l2",
         normalize_cells: bool = True,
         n_samples: int = 100_000,

@@ -42,7 +42,7 @@ class VLAD(CodeBookEncoder):
         are put side by side, grid by grid and row by row.
     pyramid_weights : list of float, optional
         A factor for each grid.
-    power : float, default=1.0
+    power : float, default=0.5
         Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
     norm : {"l1", "l2"} or None, default="l2"
         Divide the vector by this norm, unless that is zero.
@@ -76,7 +76,8 @@ class VLAD(CodeBookEncoder):
     Notes
     -----
     Takes descriptor sets; gives vectors of :math:`K d` entries a cell, :math:`u_1 \dots u_K`.
-    Without descriptors, the entries of a cell, or of a word, are zero.
+    Without descriptors, the entries of a cell, or of a word, are zero. The vector of [1]_ is that
+    of ``power=1`` and ``intra_norm=False``; roots of entries are from [4]_.
 
     References
     ----------
@@ -85,13 +86,16 @@ class VLAD(CodeBookEncoder):
     .. [2] R. Arandjelović and A. Zisserman, "All about VLAD", CVPR 2013.
     .. [3] J. Delhumeau, P.-H. Gosselin, H. Jégou and P. Pérez, "Revisiting the VLAD Image
        Representation", ACM Multimedia 2013.
+    .. [4] H. Jégou, F. Perronnin, M. Douze, J. Sánchez, P. Pérez and C. Schmid, "Aggregating
+       Local Image Descriptors into Compact Codes", IEEE Transactions on Pattern Analysis and
+       Machine Intelligence 34(9), 2012.
 
     Examples
     --------
     >>> import numpy as np
     >>> from featx import VLAD
     >>> word = np.array([[1.0, 2.0], [3.0, 2.0]], dtype=np.float32)  # the mean is (2, 2)
-    >>> vlad = VLAD(n_words=1, intra_norm=False, norm=None).fit([word])
+    >>> vlad = VLAD(n_words=1, intra_norm=False, norm=None, power=1).fit([word])
     >>> vlad.transform([np.array([[2.0, 3.0], [5.0, 2.0]], dtype=np.float32)])
     array([[3., 1.]], dtype=float32)
     """
@@ -113,7 +117,7 @@ class VLAD(CodeBookEncoder):
         append_position: float | None = None,
         pyramid: Grids = ((1, 1),),
         pyramid_weights: Sequence[float] | None = None,
-        power: float = 1.0,
+        power: float = 0.5,
         norm: str | None = "l2",
         normalize_cells: bool = True,
         n_samples: int = 100_000,

@@ -13,7 +13,7 @@ def random(seed, count=200, features=4):
     st.integers(0, 2**32 - 1), st.integers(1, 600), st.integers(1, 12), st.sampled_from([0, 0.3, 2])
 )
 def test_values_are_those_of_the_formula(without_ties, seed, count, words, constant):
-    encoder = SuperVector(words, constant=constant, norm=None).fit([random(0)])
+    encoder = SuperVector(words, constant=constant, norm=None, power=1).fit([random(0)])
     x = without_ties(random(seed, count), encoder.words_)
     book = encoder.words_.astype(np.float64)
     nearest = ((x[:, None] - book) ** 2).sum(axis=2).argmin(axis=1)
@@ -28,7 +28,7 @@ def test_values_are_those_of_the_formula(without_ties, seed, count, words, const
 
 
 def test_inner_products_are_those_of_mean_codes_weighted_by_roots_of_shares():
-    encoder = SuperVector(5, constant=0.7, norm=None).fit([random(0)])
+    encoder = SuperVector(5, constant=0.7, norm=None, power=1).fit([random(0)])
     sets = [random(1), random(2)]
     one, two = encoder.transform(sets).astype(np.float64)
     expected = 0

@@ -27,7 +27,9 @@ def literal(encoder, x):
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 600), st.integers(1, 12), kinds)
 def test_values_are_those_of_the_formula(without_ties, seed, count, words, residuals):
-    encoder = VLAD(words, residuals=residuals, intra_norm=False, norm=None).fit([random(0)])
+    encoder = VLAD(words, power=1, residuals=residuals, intra_norm=False, norm=None).fit(
+        [random(0)]
+    )
     x = without_ties(random(seed, count), encoder.words_)
     expected = literal(encoder, x).ravel()
     np.testing.assert_allclose(encoder.transform([x]), [expected], rtol=1e-5, atol=1e-5)
