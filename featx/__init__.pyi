@@ -6,6 +6,7 @@ from .datasets import load_dataset as load_dataset
 from .descriptors.centrist import CENTRIST as CENTRIST
 from .descriptors.color_histogram import ColorHistogram as ColorHistogram
 from .descriptors.color_sift import ColorSIFT as ColorSIFT
+from .descriptors.dense_hog import DenseHOG as DenseHOG
 from .descriptors.dense_lbp import DenseLBP as DenseLBP
 from .descriptors.dense_patches import DensePatches as DensePatches
 from .descriptors.dense_sift import DenseSIFT as DenseSIFT

@@ -35,6 +35,7 @@ from featx import (
     ColorSIFT,
     ColorSpace,
     Convolve,
+    DenseHOG,
     DenseLBP,
     DensePatches,
     DenseSIFT,
@@ -119,6 +120,8 @@ ROWS = [
     Row(Convolve(LARGE, padding="zero", stride=2)),
     Row(Convolve(COLORS, stride=(2, 1, 1)), least=(2, 2, 3), channels=(3, 5)),
     Row(Convolve(COLORS, padding="edge"), least=(1, 1, 1)),
+    Row(DenseHOG(), least=(12, 12)),
+    Row(DenseHOG(4, [6, 4], 3, step=2), least=(10, 10)),
     Row(DenseLBP(), least=(18, 18)),
     Row(
         DenseLBP(12, 2.5, "uniform", 0.02, patch_sizes=[12, 6], cells=3, step=3, norm="L2"),
@@ -155,6 +158,7 @@ ROWS = [
     Row(GaussianBlur(sigma=2.5, truncate=2.0, padding="valid"), least=(11, 11)),
     Row(Grayscale()),
     Row(HOG(), least=(24, 24)),
+    Row(HOG(7, (6, 5), transform_sqrt=True, variant="uoctti"), least=(3, 3)),
     Row(HOG(4, (5, 6), (2, 1), block_norm="L1-sqrt", transform_sqrt=True), least=(10, 6)),
     Row(LBP(), least=(3, 3)),
     Row(

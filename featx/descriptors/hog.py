@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.compiled import compiled
 from featx.constraints import StrOptions, natural, pair
+from featx.descriptors.uoctti import count_cells, uoctti_cells, uoctti_names
 from featx.stage import Image, ImageStage
 
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
@@ -17,12 +19,26 @@ _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 class HOG(ImageStage):
     r"""Histograms of oriented gradients, normalised over overlapping blocks.
 
-    The gradient at a pixel is :math:`g = (x_{i+1,j} - x_{i-1,j},\ x_{i,j+1} - x_{i,j-1})`, each
-    part zero on the two borders that it would cross; of several channels, the first of those of
-    the longest gradient counts. A cell's histogram adds up :math:`|g|` by the direction of
-    :math:`g` in [0, 180) degrees, in equal bins, and is divided by the number of pixels. The cells
-    of each block, row by row, form a vector :math:`v`, which is normalised; blocks start at every
-    cell.
+    This is the variant of Dalal and Triggs [1]_; the other one is below. The gradient at a pixel
+    is :math:`g = (x_{i+1,j} - x_{i-1,j},\ x_{i,j+1} - x_{i,j-1})`, each part zero on the two
+    borders that it would cross; of several channels, the first of those of the longest gradient
+    counts. A cell's histogram adds up :math:`|g|` by the direction of :math:`g` in [0, 180)
+    degrees, in equal bins, and is divided by the number of pixels. The cells of each block, row by
+    row, form a vector :math:`v`, which is normalised; blocks start at every cell.
+
+    The *UoCTTI* variant of the deformable part models [2]_ has :math:`3o + 4` numbers for each
+    cell: 31 for nine orientations. The gradient, of pixels within the border, belongs to the
+    nearest of :math:`2o` directions, clockwise from the right; its length is divided among the
+    four nearest cells, linearly by distance. :math:`d_k` is a cell's sum for a direction,
+    :math:`u_k = d_k + d_{k+o}` that for an orientation, and :math:`N_b^2 = 10^{-4} + \sum u_k^2`
+    is summed over the cells of each of the four blocks of 2 × 2 cells around; beyond the border
+    the outermost cell counts again. The numbers are, for directions, orientations and blocks
+    (upper left, upper right, lower left, lower right),
+
+    .. math::
+        \tfrac12 \sum_b \min(d_k / N_b, 0.2), \quad
+        \tfrac12 \sum_b \min(u_k / N_b, 0.2), \quad
+        \tfrac1{\sqrt{18}} \sum_k \min(u_k / N_b, 0.2)
 
     Parameters
     ----------
@@ -37,11 +53,18 @@ class HOG(ImageStage):
         :math:`v / \sqrt{\|v\|_2^2 + \epsilon^2}`; or the last, cut at 0.2 and normalised again.
     transform_sqrt : bool, default=False
         Take the square root of the image first.
+    variant : {"dalal-triggs", "uoctti"}, default="dalal-triggs"
+        The variant; ``cells_per_block`` and ``block_norm`` belong to the first alone.
 
     Raises
     ------
     ValueError
-        If an image is smaller than a block, or has negative values under ``transform_sqrt``.
+        If an image is smaller than a block, or has negative values under ``transform_sqrt``; if
+        ``cells_per_block`` or ``block_norm`` are chosen for the UoCTTI variant.
+
+    See Also
+    --------
+    DenseHOG : Cells of the UoCTTI variant as local descriptors.
 
     Notes
     -----
@@ -53,10 +76,17 @@ class HOG(ImageStage):
     Unlike [1]_, and like scikit-image, a pixel counts for one bin and one cell alone, without
     interpolation, and blocks have no Gaussian window.
 
+    The UoCTTI variant gives the numbers of VLFeat's ``vl_hog`` [3]_, cell by cell and row by row.
+    Its last cells may lie beyond the border by half; units are those of images in [0, 1].
+
     References
     ----------
     .. [1] N. Dalal and B. Triggs, "Histograms of Oriented Gradients for Human Detection",
        CVPR 2005.
+    .. [2] P. Felzenszwalb, R. Girshick, D. McAllester and D. Ramanan, "Object Detection with
+       Discriminatively Trained Part-Based Models", IEEE TPAMI 32(9), 2010.
+    .. [3] A. Vedaldi and B. Fulkerson, "VLFeat: An Open and Portable Library of Computer Vision
+       Algorithms", 2008, http://www.vlfeat.org/api/hog.html.
 
     Examples
     --------
@@ -76,6 +106,7 @@ class HOG(ImageStage):
         "cells_per_block": [pair],
         "block_norm": [StrOptions(set(_NORMS))],
         "transform_sqrt": ["boolean"],
+        "variant": [StrOptions({"dalal-triggs", "uoctti"})],
     }
 
     def __init__(
@@ -85,15 +116,27 @@ class HOG(ImageStage):
         cells_per_block: Sequence[int] = (3, 3),
         block_norm: str = "L2-Hys",
         transform_sqrt: bool = False,
+        variant: str = "dalal-triggs",
     ) -> None:
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
         self.cells_per_block = cells_per_block
         self.block_norm = block_norm
         self.transform_sqrt = transform_sqrt
+        self.variant = variant
+
+    def _check_together(self) -> None:
+        chosen = tuple(self.cells_per_block), self.block_norm
+        if self.variant == "uoctti" and chosen != ((3, 3), "L2-Hys"):
+            raise ValueError(
+                'HOG: the variant "uoctti" has its own blocks and norm. Leave cells_per_block and '
+                "block_norm as they are by default."
+            )
 
     def _least_shape(self) -> tuple[int, ...]:
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
+        if self.variant == "uoctti":
+            return height - height // 2, width - width // 2
         return height * rows, width * columns
 
     def _needs_double(self, channels: int) -> bool:
@@ -106,24 +149,37 @@ class HOG(ImageStage):
         ties = channels > 1 or self.orientations % 4 == 0
         return ties or self.transform_sqrt or self.block_norm == "L1-sqrt"
 
-    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+    def _length(self, shape: tuple[int, ...]) -> int:
+        """Tell how many numbers an image of this shape has."""
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
-        down, across = image.shape[0] // height - rows + 1, image.shape[1] // width - columns + 1
-        vector = np.empty(down * across * rows * columns * self.orientations, np.float32)
+        if self.variant == "uoctti":
+            return prod(count_cells(shape[:2], (height, width))) * len(
+                uoctti_names(self.orientations)
+            )
+        down, across = shape[0] // height - rows + 1, shape[1] // width - columns + 1
+        return down * across * rows * columns * self.orientations
+
+    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+        vector = np.empty(self._length(image.shape), np.float32)
         self._transform_into(image, vector)
         return vector
 
     def _transform_into(self, image: Image, out: NDArray[np.float32]) -> None:
+        if self.transform_sqrt and image.min() < 0:
+            raise ValueError(
+                "HOG: transform_sqrt=True takes the square root of the image, but the image "
+                f"has negative values, down to {image.min():g}."
+            )
+        cell_height, cell_width = self.pixels_per_cell
+        if self.variant == "uoctti":
+            image = np.sqrt(image) if self.transform_sqrt else image
+            cells = uoctti_cells(image, self.orientations, (cell_height, cell_width))
+            out[:] = cells.ravel()
+            return
         dtype = np.float64 if self._needs_double(image.shape[2]) else np.float32
         planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype)
         if self.transform_sqrt:
-            if image.min() < 0:
-                raise ValueError(
-                    "HOG: transform_sqrt=True takes the square root of the image, but the image "
-                    f"has negative values, down to {image.min():g}."
-                )
             planes = np.sqrt(planes)
-        cell_height, cell_width = self.pixels_per_cell
         block_rows, block_columns = self.cells_per_block
         borders = _cotangents(self.orientations, dtype)
         norm = _NORMS.index(self.block_norm)
@@ -131,6 +187,12 @@ class HOG(ImageStage):
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
+        if self.variant == "uoctti":
+            return [
+                f"hog_cell{row}_{column}_{name}"
+                for row, column in np.ndindex(count_cells(shape[:2], (height, width)))
+                for name in uoctti_names(self.orientations)
+            ]
         return [
             f"hog_block{block_row}_{block_column}_cell{row}_{column}_bin{orientation}"
             for block_row in range(shape[0] // height - rows + 1)

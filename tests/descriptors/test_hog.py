@@ -118,7 +118,8 @@ def test_ties_between_channels_go_to_the_first(seed, given_parameters, more, gre
 def test_compiled_loops_are_the_literal_formula(block_norm, transform_sqrt, orientations, channels):
     image = np.random.default_rng(0).random((31, 26, channels), np.float32)
     stage = HOG(orientations, (5, 6), (2, 3), block_norm, transform_sqrt)
-    expected = literal(image.astype(np.float64), **stage.get_params())
+    given = {name: value for name, value in stage.get_params().items() if name != "variant"}
+    expected = literal(image.astype(np.float64), **given)
     np.testing.assert_allclose(stage.fit_transform([image])[0], expected, rtol=0, atol=1e-6)
 
 

@@ -1,0 +1,149 @@
+"""HOG cells as local descriptors."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from featx.constraints import Each, natural
+from featx.descriptor_sets import DescriptorSet
+from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
+from featx.stage import Image, ImageStage
+
+
+class DenseHOG(ImageStage):
+    """Histograms of oriented gradients of small squares of cells, as local descriptors.
+
+    A descriptor strings together ``cells`` × ``cells`` neighbouring cells of
+    ``HOG(variant="uoctti")``, row by row, each of :math:`3n + 4` numbers for :math:`n`
+    orientations: 2 × 2 cells of nine orientations have 124 numbers.
+
+    Parameters
+    ----------
+    orientations : int, default=9
+        The number of orientations; there are twice as many directions.
+    cell_sizes : list of int, default=(8,)
+        Sides of cells in pixels; the descriptors of all sizes are given.
+    cells : int, default=2
+        The number of cells along each side of a descriptor.
+    step : int or None, default=None
+        Pixels from one descriptor to the next; None for the cell's side. Cells of a finer grid
+        are those of the image without its first rows and columns: each halving costs four times
+        as much.
+
+    Raises
+    ------
+    ValueError
+        If an image has no room for the smallest descriptor, or ``step`` does not divide a side.
+
+    See Also
+    --------
+    HOG : The cells of the whole image in one vector.
+    DenseSIFT : Gradients in 4 × 4 cells, normalised over all of them.
+
+    Notes
+    -----
+    Takes maps (height, width, c); gives a `DescriptorSet` of :math:`(3n + 4)` ``cells``² numbers
+    in [0, 1], ordered by the cells' side, row and column. Sizes that do not fit into an image are
+    left out. ``scales`` are the sides of cells. The last cells may lie beyond the border by half.
+
+    References
+    ----------
+    .. [1] P. Felzenszwalb, R. Girshick, D. McAllester and D. Ramanan, "Object Detection with
+       Discriminatively Trained Part-Based Models", IEEE TPAMI 32(9), 2010.
+    .. [2] J. Xiao, J. Hays, K. Ehinger, A. Oliva and A. Torralba, "SUN Database: Large-scale
+       Scene Recognition from Abbey to Zoo", CVPR 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import DenseHOG
+    >>> image = np.random.default_rng(0).random((32, 24), dtype=np.float32)
+    >>> (found,) = DenseHOG().fit_transform([image])
+    >>> found.shape, found.positions[0]
+    ((6, 124), array([7.5, 7.5], dtype=float32))
+    """
+
+    gives = "descriptors"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "orientations": [natural],
+        "cell_sizes": [Each(natural)],
+        "cells": [natural],
+        "step": [natural, None],
+    }
+
+    def __init__(
+        self,
+        orientations: int = 9,
+        cell_sizes: Sequence[int] = (8,),
+        cells: int = 2,
+        step: int | None = None,
+    ) -> None:
+        self.orientations = orientations
+        self.cell_sizes = cell_sizes
+        self.cells = cells
+        self.step = step
+
+    def _check_together(self) -> None:
+        if self.step is None:
+            return
+        for side in self.cell_sizes:
+            if side % self.step:
+                raise ValueError(
+                    f"DenseHOG: step must divide the sides of cells, but it is {self.step} and a "
+                    f"side is {side}."
+                )
+
+    def _least_shape(self) -> tuple[int, ...]:
+        least = self._least(min(self.cell_sizes))
+        return least, least
+
+    def _least(self, side: int) -> int:
+        return self.cells * side - side // 2
+
+    def _transform_one(self, image: Image) -> DescriptorSet:
+        values, positions, scales = [], [], []
+        for side in self.cell_sizes:
+            if min(image.shape[:2]) < self._least(side):
+                continue
+            found, places = self._of_size(image, side)
+            values.append(found)
+            positions.append(places)
+            scales.append(np.full(len(found), side, np.float32))
+        height, width = image.shape[:2]
+        return DescriptorSet(
+            np.concatenate(values),
+            np.concatenate(positions),
+            np.concatenate(scales),
+            (height, width),
+        )
+
+    def _of_size(self, image: Image, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give the descriptors of one size and their centres, row by row."""
+        step = side if self.step is None else self.step
+        # Descriptors lie on a grid of this step, and each shift of the cells gives some of them.
+        length = self.cells**2 * (3 * self.orientations + TEXTURES)
+        rows, columns = (1 + (size - self._least(side)) // step for size in image.shape[:2])
+        values = np.empty((rows, columns, length), np.float32)
+        shifts = side // step
+        for down in range(min(shifts, rows)):
+            for right in range(min(shifts, columns)):
+                cells = uoctti_cells(
+                    image[down * step :, right * step :], self.orientations, (side, side)
+                )
+                window = (self.cells, self.cells)
+                blocks = sliding_window_view(cells, window, axis=(0, 1)).transpose(0, 1, 3, 4, 2)
+                values[down::shifts, right::shifts] = blocks.reshape(*blocks.shape[:2], -1)
+        centre = (self.cells * side - 1) / 2
+        places = np.moveaxis(np.mgrid[:rows, :columns], 0, -1) * step + centre
+        return values.reshape(-1, length), places.reshape(-1, 2).astype(np.float32)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return [
+            f"hog_cell{row}_{column}_{name}"
+            for row in range(self.cells)
+            for column in range(self.cells)
+            for name in uoctti_names(self.orientations)
+        ]
