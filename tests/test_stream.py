@@ -550,7 +550,8 @@ def test_parameters_of_the_stages():
         ),
         (
             {"refused": "skip"},
-            "The 'refused' parameter of Stream must be a str among {",
+            "The 'refused' parameter of Stream must be a str among {'nan', 'raise'}. "
+            "Got 'skip' instead.",
         ),
     ],
 )
@@ -559,8 +560,7 @@ def test_wrong_parameters(parameters, message, method):
     stream = Stream([Sobel()]).set_params(**parameters)
     with pytest.raises(ValueError) as caught:
         getattr(stream, method)(images())
-    assert str(caught.value)[: len(message)] == message
-    assert len(str(caught.value)) == len(message) or parameters == {"refused": "skip"}
+    assert str(caught.value) == message
 
 
 def test_feature_names():
@@ -610,7 +610,10 @@ def test_what_is_wrong_with_a_stage_is_not_laid_on_the_images(n_jobs):
         with pytest.raises(ValueError) as caught:
             Stream([wrong], 4, n_jobs).iterate(images())
         assert not isinstance(caught.value, RefusedImage)
-        assert str(caught.value).startswith("The 'axis' parameter of Sobel must be a str among {")
+        assert str(caught.value) == (
+            "The 'axis' parameter of Sobel must be a str among {'both', 'horizontal', "
+            "'magnitude', 'vertical'}. Got 'diagonal' instead."
+        )
 
 
 def test_estimators_of_scikit_learn_are_stages_too():
