@@ -17,8 +17,8 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, clone, make_pipeline
 
+from featx.files import RefusedImage, read_file
 from featx.models import balanced_accuracy, check_classes, in_threads, split
-from featx.reading import RefusedImage, read_file
 from featx.recipes import read_recipe
 from featx.stream import Stream, gives, run_together
 from featx.writing import as_text

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from PIL import TiffImagePlugin, _imaging
 
-#: A reason from `featx.reading.REASONS`, and a sentence.
+#: A reason from `featx.files.REASONS`, and a sentence.
 Damage = tuple[str, str]
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _PNG_SAMPLES = MappingProxyType({0: 1, 2: 3, 3: 1, 4: 2, 6: 4})

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 import featx
 from featx.classifiers import ScoreSum
-from featx.reading import RefusedImage
+from featx.files import RefusedImage
 from featx.stream import Chunk, Stream, learns, run_together
 from featx.writing import as_text, new_file
 

@@ -1,11 +1,10 @@
-"""Files to pixels, and the reasons for refusing one.
+"""Files to pixels.
 
 A file is read whole or refused: what a damaged file still shows is never taken for the image.
 """
 
 import logging
 import os
-import stat
 import struct
 import warnings
 from collections.abc import Callable, Sequence
@@ -31,6 +30,7 @@ from PIL import (
 
 from featx import damage
 from featx.constraints import Each, Interval, StrOptions, natural, pair
+from featx.files import MOST_BYTES, RefusedImage, read_file
 from featx.stage import ImageStage
 
 # Pillow talks to the terminal about odd files; here each gets a reason or its pixels.
@@ -38,48 +38,10 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 for _category in (UserWarning, Image.DecompressionBombWarning):
     warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
 
-#: Why an image may be refused, and what each reason means.
-REASONS = MappingProxyType(
-    {
-        "missing": "there is no such file",
-        "not-a-file": "it is a folder, a pipe, a socket or a device",
-        "unreadable": "the system does not let it be read",
-        "empty": "it has no bytes",
-        "not-an-image": "its content is of no known image format",
-        "unsupported": "its format is known, but not this kind of it",
-        "truncated": "it ends before the image does",
-        "corrupt": "it is damaged",
-        "too-large": "it has more pixels than the limit",
-        "unsuitable": "a stage cannot work on it",
-    }
-)
 _RIGHT = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
 
 Pixels = NDArray[Any]
 _Path = str | bytes | os.PathLike[Any]
-
-
-class RefusedImage(ValueError):  # noqa: N818 - the name says what happened to the image
-    """An image that is not read, with the reason.
-
-    Attributes
-    ----------
-    path : str
-        The file.
-    reason : str
-        One of `REASONS`.
-    detail : str
-        What exactly was wrong, and what would be right.
-    """
-
-    def __init__(self, path: _Path, reason: str, detail: str) -> None:
-        super().__init__(path, reason, detail)
-        self.path = os.fsdecode(path)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}: {self.detail}"
 
 
 class ReadImages(ImageStage):
@@ -100,6 +62,8 @@ class ReadImages(ImageStage):
         The colour in [0, 255] that transparent parts and padding show.
     max_pixels : int, default=89478485
         Images of more pixels are refused, by their headers, before they are decoded.
+    max_bytes : int, default=1073741824
+        Files of more bytes are refused, before they are read.
     reduced_decoding : bool, default=False
         Decode JPEG files that are much larger than ``size`` at a half, a quarter or an eighth.
         This is faster and changes features slightly.
@@ -107,7 +71,7 @@ class ReadImages(ImageStage):
     Raises
     ------
     RefusedImage
-        If a file cannot be read whole; `REASONS` lists the reasons.
+        If a file cannot be read whole; `featx.files.REASONS` lists the reasons.
 
     Notes
     -----
@@ -126,7 +90,7 @@ class ReadImages(ImageStage):
     >>> from featx import ReadImages
     >>> ReadImages(size=(128, 128), mode="gray").transform(["no-such-file.jpg"])
     Traceback (most recent call last):
-    featx.reading.RefusedImage: no-such-file.jpg: missing: there is no such file.
+    featx.files.RefusedImage: no-such-file.jpg: missing: there is no such file.
     """
 
     takes = "paths"
@@ -137,6 +101,7 @@ class ReadImages(ImageStage):
         "fit": [StrOptions({"stretch", "crop", "pad", "shrink"})],
         "background": [Each(Interval(Integral, 0, 255, closed="both"), length=3)],
         "max_pixels": [natural],
+        "max_bytes": [natural],
         "reduced_decoding": ["boolean"],
     }
 
@@ -147,6 +112,7 @@ class ReadImages(ImageStage):
         fit: str = "stretch",
         background: Sequence[int] = (255, 255, 255),
         max_pixels: int = 89_478_485,
+        max_bytes: int = MOST_BYTES,
         reduced_decoding: bool = False,
     ) -> None:
         self.size = size
@@ -155,6 +121,7 @@ class ReadImages(ImageStage):
         self._fit_to_size = fit
         self.background = background
         self.max_pixels = max_pixels
+        self.max_bytes = max_bytes
         self.reduced_decoding = reduced_decoding
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -173,7 +140,8 @@ class ReadImages(ImageStage):
             pixels = _as_read(image, self.mode)
         else:
             least = (self.size[0], self.size[1]) if self.size and self.reduced_decoding else None
-            pixels = read_image(image, self.mode, tuple(self.background), self.max_pixels, least)
+            limits = self.max_pixels, self.max_bytes
+            pixels = read_image(image, self.mode, tuple(self.background), *limits, least)
         if self.size is None or pixels.dtype not in _PIXELS:
             return pixels
         pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
@@ -201,6 +169,7 @@ def read_image(
     mode: str = "rgb",
     background: Sequence[int] = (255, 255, 255),
     max_pixels: int = 89_478_485,
+    max_bytes: int = MOST_BYTES,
     least: tuple[int, int] | None = None,
 ) -> Pixels:
     """Read one file; the parameters are those of `ReadImages`.
@@ -211,7 +180,7 @@ def read_image(
     -------
     ndarray of shape (height, width, 1 or 3)
     """
-    content = read_file(path, _format)
+    content = read_file(path, _format, max_bytes)
     known = _format(content)
     if known is None:
         raise RefusedImage(path, "not-an-image", f"its content is of no known format. {_RIGHT}")
@@ -229,32 +198,6 @@ def read_image(
     # Decoders raise whatever broken content makes them stumble over; each is a broken file.
     except Exception as error:
         raise _broken(path, known, content, error) from error
-
-
-def read_file(path: _Path, wanted: Callable[[bytes], object] = bool) -> bytes:
-    """Read a regular file's bytes, or refuse it; nothing else is ever opened.
-
-    Only the beginning is given where ``wanted`` says no to it.
-    """
-    try:
-        mode = os.stat(path).st_mode
-        if not stat.S_ISREG(mode):
-            raise RefusedImage(path, "not-a-file", f"{REASONS['not-a-file']}, not an image file.")
-        with open(path, "rb") as file:
-            content = file.read(_BEGINNING)
-            if wanted(content):
-                file.seek(0)
-                content = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        raise RefusedImage(path, "missing", "there is no such file.") from None
-    except (OSError, ValueError) as error:
-        if isinstance(error, RefusedImage):
-            raise
-        problem = getattr(error, "strerror", None) or str(error)
-        raise RefusedImage(path, "unreadable", f"{problem}.") from None
-    if not content:
-        raise RefusedImage(path, "empty", "it has no bytes.")
-    return content
 
 
 def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[int, ...]) -> Pixels:
@@ -319,10 +262,6 @@ _SIGNATURES = (
     (b"II+\x00", "TIFF"),
     (b"MM\x00+", "TIFF"),
 )
-
-
-# Bytes that tell the format; a film, or another large file, is read no further.
-_BEGINNING = 32
 
 
 def _format(content: bytes) -> str | None:

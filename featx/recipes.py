@@ -5,7 +5,7 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -121,6 +121,28 @@ def read_recipe(recipe: str | Path) -> Recipe:
         pipeline=make_pipeline(Stream(built[:count]), *built[count:]),
         published=_published(path, fields.get("published")),
     )
+
+
+def as_steps(stages: Sequence[Any]) -> list[Any]:
+    """Describe stages as plain data, with all their parameters: equal for equal features."""
+    return [_described(stage) for stage in stages]
+
+
+def _described(stage: Any) -> Any:
+    if isinstance(stage, FeatureUnion):
+        return {"union": [_described(branch) for _, branch in stage.transformer_list]}
+    if isinstance(stage, Pipeline):
+        return as_steps([step for _, step in stage.steps])
+    parameters = stage.get_params(deep=False)
+    return {type(stage).__name__: {name: _as_data(parameters[name]) for name in parameters}}
+
+
+def _as_data(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_as_data(one) for one in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
 def find_recipe(recipe: str | Path) -> Path:

@@ -1,21 +1,30 @@
 """The feature store: a folder of Parquet files, one row for every image, refused ones too."""
 
+import csv
+import fcntl
 import json
-from collections.abc import Callable, Sequence
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow
 from numpy.typing import NDArray
-from pyarrow import dataset, parquet
+from pyarrow import compute, dataset, parquet
 
-from featx.reading import RefusedImage
-from featx.stream import Chunk, Stream
-from featx.writing import as_text, new_folder
+from featx.descriptor_sets import DescriptorSet
+from featx.files import RefusedImage
+from featx.writing import OutputError, as_cell, folders_for, new_file
 
-_ROWS = 16_384  # rows a file, at most
 _METADATA = b"featx"
+_PART = re.compile(r"part-(\d{6,})\.parquet")
+_TEXT, _FLOAT = pyarrow.string(), pyarrow.float32()
+# Few values, many times; numbers are not repeated, and looking for that takes long.
+_REPEATED = ["label", "status", "reason", "detail"]
 
 
 class StoreError(ValueError):
@@ -25,8 +34,8 @@ class StoreError(ValueError):
 class Features(NamedTuple):
     """The features of the images that were not refused."""
 
-    #: One row an image, float32, (n, d).
-    vectors: NDArray[np.float32]
+    #: One row an image, float32, (n, d); or a list of descriptor sets.
+    vectors: Any
     #: The class of each image; None where it has none.
     labels: NDArray[Any]
     paths: list[str]
@@ -34,16 +43,8 @@ class Features(NamedTuple):
     names: list[str]
 
 
-class Written(NamedTuple):
-    """What became of the images."""
-
-    images: int
-    dimensions: int
-    refused: list[RefusedImage]
-
-
-def read_features(folder: str | Path) -> Features:
-    """Read what ``featx extract`` wrote, for scikit-learn.
+def read_features(folder: str | Path, output: str = "numpy") -> Any:
+    """Read what ``featx extract`` wrote.
 
     The folder is a Parquet data set that pyarrow, pandas, polars and DuckDB open as it stands;
     the images that were refused are in it, with the reasons, and are left out here.
@@ -52,16 +53,18 @@ def read_features(folder: str | Path) -> Features:
     ----------
     folder : str or Path
         The folder.
+    output : {"numpy", "pandas", "polars", "arrow"}, default="numpy"
+        `Features` for scikit-learn; a data frame with the columns ``path`` and ``label`` and one
+        for each feature; or the Arrow table as it is kept, without the refused images.
 
     Returns
     -------
-    Features
-        ``vectors``, ``labels``, ``paths`` and ``names``.
+    Features, pandas.DataFrame, polars.DataFrame or pyarrow.Table
 
     Raises
     ------
     StoreError
-        If it is no such folder.
+        If it is no such folder, or its descriptor sets are asked for as a data frame.
 
     Examples
     --------
@@ -70,144 +73,307 @@ def read_features(folder: str | Path) -> Features:
     Traceback (most recent call last):
     featx.store.StoreError: no-such-folder: there is no such folder.
     """
+    outputs = ("numpy", "pandas", "polars", "arrow")
+    if output not in outputs:
+        raise StoreError(f"output {output!r}: wanted is one of {', '.join(outputs)}.")
+    about = read_about(folder)
+    if output == "arrow":
+        return _dataset(folder).to_table(filter=_OK)
+    count = _dataset(folder).count_rows(filter=_OK)
+    vectors: Any = [] if about["sets"] else np.empty((count, about["dimensions"]), np.float32)
+    labels, paths = list[str | None](), list[str]()
+    for part in iterate_features(folder):
+        if about["sets"]:
+            vectors += part.vectors
+        else:
+            vectors[len(paths) : len(paths) + len(part.paths)] = part.vectors
+        labels += part.labels.tolist()
+        paths += part.paths
+    features = Features(vectors, np.asarray(labels, dtype=object), paths, about["names"])
+    return features if output == "numpy" else _frame(folder, features, output)
+
+
+def iterate_features(folder: str | Path) -> Iterator[Features]:
+    """Read features part by part; memory is needed for one of them."""
+    about = read_about(folder)
+    for batch in _dataset(folder).to_batches(filter=_OK, batch_readahead=1, fragment_readahead=1):
+        if about["sets"]:
+            vectors: Any = _descriptor_sets(batch)
+        else:
+            flat = batch["features"].flatten().to_numpy(zero_copy_only=False)
+            vectors = flat.reshape(batch.num_rows, about["dimensions"])
+        labels = np.asarray(batch["label"].to_pylist(), dtype=object)
+        yield Features(vectors, labels, batch["path"].to_pylist(), about["names"])
+
+
+def read_refused(folder: str | Path) -> list[RefusedImage]:
+    """List the refused images of a store, with the reasons."""
+    table = _dataset(folder).to_table(
+        columns=["path", "reason", "detail"], filter=compute.field("status") == "refused"
+    )
+    return [RefusedImage(*row.values()) for row in table.to_pylist()]
+
+
+def is_store(folder: str | Path) -> bool:
+    """Tell whether a folder holds what ``featx extract`` wrote."""
+    return os.path.isdir(folder) and any(map(_PART.fullmatch, os.listdir(folder)))
+
+
+def read_about(folder: str | Path) -> dict[str, Any]:
+    """Read what a store says of itself: recipe, steps, digest, version, dimensions, names."""
     if not Path(folder).is_dir():
         raise StoreError(f"{folder}: there is no such folder.")
+    parts = _parts(folder)
+    if not parts:
+        raise StoreError(f"{folder}: not a folder that featx extract wrote.")
     try:
-        table = dataset.dataset(folder, format="parquet").to_table(
-            filter=pyarrow.compute.field("status") == "ok"
-        )
-        written = json.loads(table.schema.metadata[_METADATA])
-    except (pyarrow.ArrowException, KeyError, TypeError):
+        schema = parquet.read_schema(Path(folder) / _name(parts[0]))
+        about: dict[str, Any] = json.loads(schema.metadata[_METADATA])
+        if not {"steps", "digest", "version", "names", "dimensions", "sets"} <= set(about):
+            raise KeyError
+    except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):
         raise StoreError(f"{folder}: not a folder that featx extract wrote.") from None
-    flat = table["features"].combine_chunks().flatten().to_numpy()
-    return Features(
-        flat.reshape(table.num_rows, -1),
-        np.asarray(table["label"].to_pylist(), dtype=object),
-        table["path"].to_pylist(),
-        written["names"],
-    )
+    return about
 
 
-def write_features(
-    folder: str | Path,
-    paths: Sequence[str],
-    labels: Sequence[str | None],
-    stream: Stream,
-    about: dict[str, Any] | None = None,
-    progress: Callable[[int, int], object] = lambda done, refused: None,
-) -> Written:
-    """Compute the features of images and write them, one row for every image.
+_OK = compute.field("status") == "ok"
 
-    Nothing is left behind if it fails: the folder appears when it is complete.
 
-    Parameters
-    ----------
-    folder : str or Path
-        The folder to make; it may exist if it is empty.
-    paths : list of str
-        The images.
-    labels : list of str or None
-        Their classes, or None for those that have none.
-    stream : Stream
-        What computes the features: vectors, of one length for all images.
-    about : dict, optional
-        What else to note in the files' metadata, for example the recipe's name.
-    progress : callable, optional
-        Is told how many more images are done, and how many of these were refused.
+def _dataset(folder: str | Path) -> Any:
+    files = [str(Path(folder) / _name(number)) for number in _parts(folder)]
+    return dataset.dataset(files, format="parquet")
+
+
+def _parts(folder: str | Path) -> list[int]:
+    names = map(_PART.fullmatch, os.listdir(folder))
+    return sorted(int(name[1]) for name in names if name)
+
+
+def _name(number: int) -> str:
+    return f"part-{number:06d}.parquet"
+
+
+def _frame(folder: str | Path, features: Features, output: str) -> Any:
+    if isinstance(features.vectors, list):
+        raise StoreError(
+            f"{folder}: holds descriptor sets, which are no columns of a data frame. Read them as "
+            '"numpy" or "arrow".'
+        )
+    columns = {
+        "path": features.paths,
+        "label": features.labels.tolist(),
+        **{name: features.vectors[:, index] for index, name in enumerate(features.names)},
+    }
+    table = pyarrow.table({name: pyarrow.array(values) for name, values in columns.items()})
+    if output == "pandas":
+        return table.to_pandas()
+    import polars
+
+    return polars.from_arrow(table)
+
+
+def _descriptor_sets(batch: Any) -> list[DescriptorSet]:
+    dimensions = batch.schema.field("features").type.value_type.list_size
+    values = _pieces(batch["features"], (-1, dimensions))
+    positions = _pieces(batch["positions"], (-1, 2))
+    scales = _pieces(batch["scales"], (-1,))
+    sizes = zip(batch["height"].to_pylist(), batch["width"].to_pylist(), strict=True)
+    return [
+        DescriptorSet(found, places, lengths, None if None in size else size)
+        for found, places, lengths, size in zip(values, positions, scales, sizes, strict=True)
+    ]
+
+
+def _pieces(lists: Any, shape: tuple[int, ...]) -> list[Any]:
+    """Give a column of lists as one array a row; None where there is no list."""
+    flat = lists.flatten()
+    flat = flat.flatten() if len(shape) == 2 else flat
+    numbers = flat.to_numpy(zero_copy_only=False).reshape(shape)
+    pieces, start = list[Any](), 0
+    for length in lists.value_lengths().to_pylist():
+        pieces.append(None if length is None else numbers[start : start + length])
+        start += length or 0
+    return pieces
+
+
+def make_schema(about: dict[str, Any]) -> Any:
+    """Give the columns of a store of vectors or of descriptor sets."""
+    row = pyarrow.list_(_FLOAT, about["dimensions"])
+    fields = {
+        **dict.fromkeys(["path", "label", "status", "reason", "detail"], _TEXT),
+        "size": pyarrow.int64(),
+        "modified": pyarrow.timestamp("ns"),
+        "sha256": _TEXT,
+        "features": pyarrow.list_(row) if about["sets"] else row,
+    }
+    if about["sets"]:
+        fields["positions"] = pyarrow.list_(pyarrow.list_(_FLOAT, 2))
+        fields["scales"] = pyarrow.list_(_FLOAT)
+        fields["height"] = fields["width"] = pyarrow.int32()
+    return pyarrow.schema(fields, metadata={_METADATA: json.dumps(about)})
+
+
+class Store:
+    """A folder of parts, to which one process writes; each part is there whole or not at all.
+
+    Make one with `open_store`.
+    """
+
+    def __init__(self, folder: Path, handle: int) -> None:
+        self.folder = folder
+        self.parts = _parts(folder)
+        #: The columns, once they are known.
+        self.schema: Any = None
+        #: What the store says of itself.
+        self.about: dict[str, Any] = {}
+        if self.parts:
+            self.about = read_about(folder)
+            self.schema = make_schema(self.about)
+        self._handle = handle
+        # Readers of the folder stumble over whatever is no part: what is unfinished is beside it.
+        beside = os.access(folder.parent, os.W_OK) and not os.path.ismount(folder)
+        self._unfinished = (folder.parent if beside else folder) / f".{folder.name}.unfinished"
+
+    def read(self, part: int, columns: Sequence[str] | None = None) -> Any:
+        """Read a part."""
+        try:
+            return parquet.ParquetFile(self.folder / _name(part)).read(columns)
+        except (pyarrow.ArrowException, OSError) as error:
+            raise StoreError(
+                f"{self.folder / _name(part)}: damaged ({' '.join(str(error).split())}). Remove "
+                "it, and run again: its images will be read again."
+            ) from None
+
+    def add(self, table: Any) -> None:
+        """Write one more part."""
+        number = self.parts[-1] + 1 if self.parts else 0
+        self.write(number, table)
+        self.parts.append(number)
+
+    def write(self, part: int, table: Any) -> None:
+        """Write a part, or another in its place; one without rows is removed."""
+        try:
+            if table.num_rows == 0:
+                os.unlink(_name(part), dir_fd=self._handle)
+                self.parts.remove(part)
+            else:
+                with open(self._unfinished, "wb") as file:
+                    parquet.write_table(table, file, compression="zstd", use_dictionary=_REPEATED)
+                    file.flush()
+                    os.fsync(file.fileno())
+                # By the open folder: one that has been removed since is not made again.
+                os.rename(self._unfinished, _name(part), dst_dir_fd=self._handle)
+            os.fsync(self._handle)
+        except OSError as error:
+            self.tidy()
+            problem = error.strerror or " ".join(str(error).split())
+            raise OutputError(
+                f"{self.folder / _name(part)}: cannot be written: {problem}. What was written "
+                "before is whole: when there is room for more, run the same command again."
+            ) from None
+
+    def tidy(self) -> None:
+        """Remove what is unfinished."""
+        with suppress(OSError):
+            self._unfinished.unlink(missing_ok=True)
+
+    def write_ledger(self) -> Path | None:
+        """List the refused images and the reasons beside the folder.
+
+        None if there are none, or nothing may be written there; the parts have them all.
+        """
+        if not os.access(self.folder.parent, os.W_OK):
+            return None
+        ledger = self.folder.with_name(f"{self.folder.name}.refused.csv")
+        count = 0
+        with new_file(ledger) as unfinished, open(unfinished, "w", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            rows.writerow(["path", "reason", "detail"])
+            for part in self.parts:
+                table = self.read(part, ["path", "reason", "detail"])
+                refused = table.filter(compute.is_valid(table["reason"])).to_pylist()
+                rows.writerows([as_cell(value) for value in row.values()] for row in refused)
+                count += len(refused)
+        if count == 0:
+            ledger.unlink()
+        return ledger if count else None
+
+
+@contextmanager
+def open_store(folder: str | Path, identity: dict[str, Any]) -> Iterator[Store]:
+    """Open a store to write to it, or make one; no other process may do so meanwhile.
 
     Raises
     ------
-    StoreError
-        If the stream gives no vectors, or of different lengths, or all images are refused.
     OutputError
-        If the folder cannot be written.
+        If it cannot be written, or holds other files, or another process writes to it.
+    StoreError
+        If it holds features of another recipe.
     """
-    with new_folder(folder) as unfinished:
-        writer = _Writer(unfinished, stream, about or {})
-        start, refused = 0, list[RefusedImage]()
-        for chunk in stream.iterate(paths):
-            end = start + len(chunk.items)
-            writer.add(chunk, labels[start:end])
-            refused += chunk.refused.values()
-            start = end
-            progress(len(chunk.items), len(chunk.refused))
-        if len(refused) == start:
-            raise StoreError(f"All {start} images are refused. The first: {refused[0]}")
-        writer.flush()
-    return Written(start, writer.dimensions, refused)
+    final = Path(os.path.realpath(folder))
+    if final.exists() and not (final.is_dir() and (is_store(final) or not os.listdir(final))):
+        raise OutputError(
+            f"{folder}: it exists already, and is not an empty folder. Remove it, or choose "
+            "another name."
+        )
+    with folders_for(folder, final):
+        handle = os.open(final, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{folder}: another run is writing to it.") from None
+            store = Store(final, handle)
+            store.tidy()
+            if store.parts:
+                _check_same(folder, store.about, identity)
+            yield store
+        finally:
+            os.close(handle)
 
 
-class _Writer:
-    """Gathers rows, and writes them to files of bounded size."""
-
-    def __init__(self, folder: Path, stream: Stream, about: dict[str, Any]) -> None:
-        self.dimensions = 0
-        self._folder, self._stream, self._about = folder, stream, about
-        self._schema: pyarrow.Schema = None
-        self._waiting: list[tuple[Chunk, Sequence[str | None]]] = []
-        self._files = 0
-
-    def add(self, chunk: Chunk, labels: Sequence[str | None]) -> None:
-        if chunk.kept:
-            (vectors,) = chunk.outputs
-            if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
-                raise StoreError(
-                    "The recipe gives no vectors before it learns. End its image stages with one "
-                    "that gives vectors, such as Summarize or HOG."
-                )
-            if self._schema is None:
-                self._begin(chunk)
-            if vectors.shape[1] != self.dimensions:
-                raise StoreError(
-                    f"The recipe gives vectors of different lengths, {self.dimensions} and "
-                    f"{vectors.shape[1]} for {chunk.items[chunk.kept[0]]}. Give all images one "
-                    "size, for example with ReadImages: {size: [256, 256]}."
-                )
-        self._waiting.append((chunk, labels))
-        rows = sum(len(chunk.items) for chunk, _ in self._waiting)
-        if self._schema is not None and rows >= _ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._waiting:
-            return
-        batches = [_rows(chunk, labels, self._schema) for chunk, labels in self._waiting]
-        table = pyarrow.Table.from_batches(batches, self._schema)
-        parquet.write_table(table, self._folder / f"part-{self._files:06d}.parquet")
-        self._files += 1
-        self._waiting.clear()
-
-    def _begin(self, chunk: Chunk) -> None:
-        self.dimensions = chunk.outputs[0].shape[1]
-        self._stream.fit([chunk.items[chunk.kept[0]]])
-        names = self._stream.get_feature_names_out().tolist()
-        vectors = pyarrow.list_(pyarrow.float32(), self.dimensions)
-        fields = dict.fromkeys(["path", "label", "status", "reason"], pyarrow.string())
-        self._schema = pyarrow.schema(
-            {**fields, "features": vectors},
-            metadata={_METADATA: json.dumps({**self._about, "names": names})},
+def _check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if known["steps"] != wanted["steps"]:
+        problem = _difference(known["steps"], wanted["steps"])
+        raise StoreError(
+            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. Choose "
+            "another folder."
+        )
+    if known["version"] != wanted["version"]:
+        raise StoreError(
+            f"{folder}: was written by featx {known['version']}, and this is featx "
+            f"{wanted['version']}, whose features may differ. Choose another folder."
         )
 
 
-def _rows(
-    chunk: Chunk, labels: Sequence[str | None], schema: pyarrow.Schema
-) -> pyarrow.RecordBatch:
-    count, kept = len(chunk.items), chunk.kept
-    size = schema.field("features").type.list_size
-    vectors = np.zeros((count, size), np.float32)
-    if kept:
-        vectors[kept] = chunk.outputs[0]
-    missing = np.ones(count, bool)
-    missing[kept] = False
-    features = pyarrow.FixedSizeListArray.from_arrays(
-        pyarrow.array(vectors.ravel()), size, mask=pyarrow.array(missing)
-    )
-    reasons = [chunk.refused[i].reason if i in chunk.refused else None for i in range(count)]
-    columns = [
-        [as_text(path) for path in chunk.items],
-        list(labels),
-        ["ok" if reason is None else "refused" for reason in reasons],
-        reasons,
-    ]
-    arrays = [pyarrow.array(column, pyarrow.string()) for column in columns]
-    return pyarrow.RecordBatch.from_arrays([*arrays, features], schema=schema)
+def _difference(known: list[Any], wanted: list[Any]) -> str:
+    """Say in what two lists of steps differ first."""
+    for number, (there, here) in enumerate(zip_longest(known, wanted), 1):
+        if there == here:
+            continue
+        if there is None or here is None:
+            which = "there, and not here" if here is None else "here, and not there"
+            return f"step {number}, {_step_name(there or here)}, is {which}"
+        if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
+            return f"step {number} is {_shown(there)} there and {_shown(here)} here"
+        before, after = _parameters(there), _parameters(here)
+        differing = [
+            f"{name} is {json.dumps(before.get(name))} there and {json.dumps(after.get(name))} here"
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ]
+        return f"step {number}, {_step_name(here)}: {', '.join(differing)}"
+    raise AssertionError("the steps are the same")
+
+
+def _step_name(step: Any) -> str:
+    return next(iter(step)) if isinstance(step, dict) else "a branch"
+
+
+def _parameters(step: Any) -> Any:
+    return next(iter(step.values())) if isinstance(step, dict) else step
+
+
+def _shown(step: Any) -> str:
+    name = _step_name(step)
+    return name if isinstance(_parameters(step), dict) else json.dumps(step)

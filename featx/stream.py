@@ -26,9 +26,9 @@ from sklearn.utils import get_tags
 
 from featx.constraints import Options, StrOptions, natural, validate
 from featx.descriptor_sets import DescriptorSet
+from featx.files import RefusedImage
 from featx.lazy_batch import LazyBatch
 from featx.one_thread import one_thread_inside
-from featx.reading import RefusedImage
 from featx.stage import Batch, ImageStage, Kind
 
 
@@ -136,7 +136,7 @@ class Stream(TransformerMixin, BaseEstimator):
         return self
 
     def _fit_stages(self, X: Batch, y: Any, skip: bool) -> None:
-        graph = self._graph()
+        graph = self.graph()
         first = list(X[:1])
         values: dict[Node, Any] = {}
         for node in graph.nodes:
@@ -182,7 +182,7 @@ class Stream(TransformerMixin, BaseEstimator):
         ndarray or list of ndarray
             One result an image.
         """
-        graph, X = self._graph(), self._checked_batch(X)
+        graph, X = self.graph(), self._checked_batch(X)
         if len(X) == 0:
             return graph.values(X)[graph.outputs[0]]
         (result,) = self._collect(graph, X, self.refused)
@@ -201,7 +201,7 @@ class Stream(TransformerMixin, BaseEstimator):
         Chunk
             In the order of the images.
         """
-        return self._graph().run(X, self.chunk_size, self.n_jobs)
+        return self.graph().run(X, self.chunk_size, self.n_jobs)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Name what the last stage gives, after `fit`."""
@@ -240,7 +240,8 @@ class Stream(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _graph(self) -> "Graph":
+    def graph(self) -> "Graph":
+        """Give the graph of the stages, whose parameters are checked."""
         return Graph.of([self._checked_stages()])
 
     def _checked_stages(self) -> Sequence[Any]:
@@ -255,7 +256,7 @@ class Stream(TransformerMixin, BaseEstimator):
 
     def _checked_batch(self, X: Batch) -> Batch:
         """Refuse what the first stage refuses, and give what can be indexed by positions."""
-        for node in self._graph().nodes:
+        for node in self.graph().nodes:
             if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
                 X = node.stage._check_batch(X)
         return X
@@ -322,7 +323,7 @@ class Graph:
         self, items: Iterable[Any], chunk_size: int, n_jobs: int | None
     ) -> Generator[Chunk, None, None]:
         """Take all items through the graph, a few chunks at a time, and keep their order."""
-        chunks = _batched(items, chunk_size)
+        chunks = batched(items, chunk_size)
         workers = joblib.effective_n_jobs(n_jobs)
         with one_thread_inside:
             if workers == 1:
@@ -677,7 +678,8 @@ def _refusal(item: Any, error: ValueError) -> RefusedImage:
     return RefusedImage(name, "unsuitable", str(error))
 
 
-def _batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Give items in lists of so many; the last may be shorter."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -18,6 +18,11 @@ def as_text(path: Any) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def as_cell(text: str | None) -> str | None:
+    """Give text as a cell of a CSV table that no spreadsheet takes for a formula."""
+    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+
+
 @contextmanager
 def new_folder(folder: str | Path) -> Iterator[Path]:
     """Make a folder whole or not at all: work in another one, and move that at the end.
@@ -32,7 +37,7 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
             f"{folder}: it exists already, and is not an empty folder. Remove it, or "
             "choose another name."
         )
-    with _place(folder, final if there else final.parent) as place:
+    with folders_for(folder, final if there else final.parent) as place:
         try:
             unfinished = Path(tempfile.mkdtemp(prefix=_prefix(final), dir=place))
         except OSError as error:
@@ -60,7 +65,7 @@ def new_file(file: str | Path) -> Iterator[Path]:
         raise OutputError(f"{file}: is a folder, and a file is to be written.")
     if final.exists() and not final.is_file():
         raise OutputError(f"{file}: is a device or a pipe, and a file is to be written.")
-    with _place(file, final.parent) as place:
+    with folders_for(file, final.parent) as place:
         try:
             handle, name = tempfile.mkstemp(prefix=_prefix(final), suffix=final.suffix, dir=place)
         except OSError as error:
@@ -77,7 +82,7 @@ def new_file(file: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _place(wanted: str | Path, folder: Path) -> Iterator[Path]:
+def folders_for(wanted: str | Path, folder: Path) -> Iterator[Path]:
     """Make the folders above what is to be written; those made are removed if that fails."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from featx import ReadImages
-from featx.reading import REASONS, RefusedImage, fit_to, read_image
+from featx.files import REASONS, RefusedImage
+from featx.reading import fit_to, read_image
 
 # Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

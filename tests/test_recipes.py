@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from featx import ReadImages, ScoreSum, Sobel, Stream, bundled, load_recipe
-from featx.recipes import ESTIMATORS, RecipeError, read_recipe, stage_names
+from featx import Convolve, ReadImages, ScoreSum, Sobel, Stream, bundled, load_recipe
+from featx.recipes import ESTIMATORS, RecipeError, as_steps, read_recipe, stage_names
 
 HEAD = "title: A title\nsource: a source\nsteps:\n"
 
@@ -455,3 +455,25 @@ def test_stage_names_are_those_of_stages():
     assert "ReadImages" in names
     assert "Stream" not in names
     assert all(issubclass(getattr(featx, name), ImageStage) for name in names)
+
+
+def test_stages_as_steps():
+    union = FeatureUnion(
+        [
+            ("sobel", Sobel(axis="vertical")),
+            ("two", Pipeline([("a", Sobel()), ("b", Convolve(kernel=np.eye(2)))])),
+        ]
+    )
+    assert as_steps([union]) == [
+        {
+            "union": [
+                {"Sobel": Sobel(axis="vertical").get_params()},
+                [
+                    {"Sobel": Sobel().get_params()},
+                    {"Convolve": Convolve(kernel=[[1, 0], [0, 1]]).get_params()},
+                ],
+            ]
+        }
+    ]
+    assert as_steps([ReadImages(size=(8, 9))])[0]["ReadImages"]["size"] == [8, 9]
+    assert as_steps([Sobel()]) != as_steps([Sobel(axis="both")])

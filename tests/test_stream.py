@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_info
 
 from featx import HOG, AveragePool, GaussianBlur, ReadImages, Sobel, Stream, Summarize
 from featx.descriptor_sets import DescriptorSet
-from featx.reading import RefusedImage
+from featx.files import RefusedImage
 from featx.stage import ImageStage
 from featx.stream import Graph, collect, join, run_together
 

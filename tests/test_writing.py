@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from featx.writing import OutputError, as_text, new_file, new_folder
+from featx.writing import OutputError, as_cell, as_text, new_file, new_folder
 
 
 class Stop(BaseException):
@@ -256,3 +256,21 @@ def test_a_folder_that_may_not_be_written(tmp_path, make):
 )
 def test_as_text(path, text):
     assert as_text(path) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("a=1", "a=1"),
+        ("", ""),
+        (None, None),
+    ],
+)
+def test_no_cell_is_a_formula(text, cell):
+    assert as_cell(text) == cell

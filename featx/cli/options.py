@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featx.datasets import Listing
-    from featx.reading import RefusedImage
+    from featx.files import RefusedImage
 
 Images = Annotated[
     str, typer.Argument(metavar="IMAGES", help="A folder, a glob, or a CSV or Parquet manifest.")

@@ -1,13 +1,17 @@
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from pyarrow import dataset, parquet
 
-from featx import load_recipe, read_features
-from featx.recipes import read_recipe
+from featx import __version__, load_recipe, read_features
 
 
 def test_a_folder(featx, photos, recipe):
@@ -22,20 +26,31 @@ def test_a_folder(featx, photos, recipe):
     stream = load_recipe(recipe)[0]
     np.testing.assert_array_equal(found.vectors, stream.fit_transform(paths))
     metadata = json.loads(parquet.read_schema("out/part-000000.parquet").metadata[b"featx"])
+    assert [next(iter(step)) for step in metadata.pop("steps")] == [
+        "ReadImages",
+        "Sobel",
+        "Summarize",
+    ]
+    assert len(metadata.pop("digest")) == 16
     assert metadata == {
         "recipe": "small",
-        "digest": read_recipe(recipe).digest,
+        "version": __version__,
+        "dimensions": 2,
+        "sets": False,
         "names": stream.get_feature_names_out().tolist(),
     }
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict):
+def test_refused_images(featx, photos, damaged, recipe, strict, tmp_path):
     options = ["--strict"] if strict else []
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", *options)
     assert run.code == int(strict)
     assert run.out == "out: 2 features of 12 images, 3 refused\n"
-    assert run.err == "15 of 15 images, 3 refused\n" + refused_lines
+    assert run.err == (
+        "15 of 15 images, 3 refused\nrefused: 1 empty, 1 not-an-image, 1 truncated; listed in "
+        f"{tmp_path}/here/out.refused.csv\n"
+    )
     table = dataset.dataset("out").to_table()
     names = [str(path.relative_to(photos)) for path in sorted(photos.glob("*/*"))]
     assert table["path"].to_pylist() == [f"{photos}/{name}" for name in names]
@@ -55,12 +70,69 @@ def test_json(featx, photos, damaged, recipe):
     assert json.loads(run.out) == {
         "out": "out",
         "images": 15,
+        "earlier": 0,
+        "removed": 0,
         "dimensions": 2,
         "refused": [
             {"path": f"{photos}/{name}", "reason": reason, "detail": detail}
             for name, (reason, detail) in damaged.items()
         ],
+        "complete": True,
     }
+
+
+def test_again(featx, photos, damaged, recipe):
+    command = "extract", photos, "--recipe", recipe, "--out", "out"
+    assert featx(*command).code == 0
+    run = featx(*command)
+    assert run.out == "out: 2 features of 12 images, 3 refused, 15 done before\n"
+    (photos / "city" / "00.png").unlink()
+    (photos / "city" / "02.png").write_bytes(b"")
+    run = featx(*command)
+    assert run.out == (
+        "out: 2 features of 10 images, 4 refused, 13 done before; 1 that are gone are marked\n"
+    )
+    assert len(read_features("out").paths) == 10
+    recipe.write_text(recipe.read_text().replace("both", "vertical"))
+    run = featx(*command)
+    assert (run.code, run.out, run.err) == (
+        1,
+        "",
+        'featx: out: holds features of another recipe, small: step 2, Sobel: axis is "both" there '
+        'and "vertical" here. Choose another folder.\n',
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped(photos, recipe, tmp_path, number):
+    for index in range(2000):
+        shutil.copy(photos / "city" / "00.png", photos / "city" / f"copy {index}.png")
+    command = [sys.executable, "-m", "featx", "extract", photos, "--recipe", recipe]
+    command += ["--out", tmp_path / "out", "--jobs", "1"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not (tmp_path / "out" / "part-000000.parquet").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    # As a terminal does: to all processes.
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    rows = len(read_features(tmp_path / "out").paths)
+    assert 1024 <= rows < 2012
+    assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 refused\n"
+    begin, *_, stopped, interrupted = err.splitlines()
+    assert begin == "featx: finishing what is under way. Once more ends it at once."
+    assert stopped == "featx: stopped. To go on, run the same command again."
+    assert interrupted == "featx: interrupted."
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == (
+        f"{tmp_path}/out: 2 features of 2012 images, 0 refused, {rows} done before\n"
+    )
+    found = read_features(tmp_path / "out").paths
+    assert found == sorted(found)
+    assert len(found) == 2012
 
 
 def test_labels(featx, photos, recipe):
@@ -93,9 +165,7 @@ def test_names_that_no_terminal_should_see(featx, photos, recipe):
     name = os.fsencode(photos) + b"/city/\xff\n\x1b[31m.png"
     Path(os.fsdecode(name)).write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
-    assert run.err.splitlines()[1:] == [
-        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: it has no bytes."
-    ]
+    assert run.err.splitlines()[1].startswith("refused: 1 empty; listed in ")
     (refused,) = json.loads(run.out)["refused"]
     assert refused["path"] == f"{photos}/city/\\xff\n\x1b[31m.png"
     assert refused["path"] in dataset.dataset("out").to_table()["path"].to_pylist()

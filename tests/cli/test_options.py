@@ -5,7 +5,7 @@ import typer
 
 from featx.cli.options import listing, refused_as_data, show, show_refused
 from featx.datasets import DatasetError
-from featx.reading import RefusedImage
+from featx.files import RefusedImage
 
 REFUSED = [
     RefusedImage("a/1.png", "empty", "it has no bytes."),

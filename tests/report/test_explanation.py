@@ -28,8 +28,8 @@ from featx import (
     bundled,
     load_recipe,
 )
+from featx.files import RefusedImage
 from featx.models import ModelError, split, train
-from featx.reading import RefusedImage
 from featx.report import explain, write_explanation
 from featx.writing import OutputError
 

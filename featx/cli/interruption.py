@@ -1,0 +1,50 @@
+"""What the user, or the system, sends to a long run to stop it."""
+
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+
+class Interruption:
+    """Notes that a run is to stop, so that it can finish what is under way.
+
+    The second time, it ends at once.
+    """
+
+    _signals = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self) -> None:
+        self._came: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in self._signals:
+            self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._restore()
+
+    def __call__(self) -> bool:
+        """Tell whether the run is to stop."""
+        return self._came is not None
+
+    @property
+    def status(self) -> int:
+        """The exit status that says what has stopped the run."""
+        return 128 + (self._came or 0)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._came = number
+        self._restore()
+        print("featx: finishing what is under way. Once more ends it at once.", file=sys.stderr)
+
+    def _restore(self) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)

@@ -1,0 +1,187 @@
+"""Runs that are killed, or find no room, and go on."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pyarrow import dataset
+
+PROGRAM = """
+import resource, signal, sys
+from pathlib import Path
+from featx import ReadImages, SpatialPyramid, Stream, extraction
+from featx.extraction import write_features
+
+extraction._ROWS = 16
+images, out, most = sys.argv[1:4]
+if most != "none":
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(most), int(most)))
+stream = Stream([ReadImages(size=(16, 16)), SpatialPyramid(levels=[4])], chunk_size=4)
+paths = sorted(map(str, Path(images).iterdir()))
+print(flush=True)
+try:
+    write_features(out, ((path, None) for path in paths), stream)
+except ValueError as error:
+    sys.exit(str(error))
+"""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Make 300 files, of which every seventh is refused."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    for index in range(300):
+        path = folder / f"{index:03}.png"
+        Image.fromarray(rng.integers(0, 256, (20, 24, 3), np.uint8)).save(path)
+        if index % 7 == 0:
+            path.write_bytes(path.read_bytes()[:-30])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(images, tmp_path_factory):
+    """Give the rows that a run gives which nothing stops."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    assert run(images, out) == ""
+    rows = table(out)
+    assert len(rows) == 300
+    return rows
+
+
+def begin(images, out, most="none"):
+    arguments = [sys.executable, "-c", PROGRAM, str(images), str(out), str(most)]
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(images, out, most="none"):
+    process = begin(images, out, most)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == (1 if errors else 0)
+    return errors
+
+
+def table(out):
+    return dataset.dataset(out, format="parquet").to_table().to_pylist()
+
+
+def test_killed_at_any_moment(images, whole, tmp_path):
+    out = tmp_path / "out"
+    rng = np.random.default_rng(int(os.environ.get("FEATX_SEED", "0")))
+    for _ in range(int(os.environ.get("FEATX_KILLS", "4"))):
+        process = begin(images, out)
+        process.stdout.readline()  # from here on it works
+        time.sleep(rng.uniform(0, 1.5))
+        process.kill()
+        process.communicate()
+        if out.exists() and any(out.iterdir()):
+            rows = table(out)
+            # What is there is whole, and can be read at any time.
+            assert rows == whole[: len(rows)]
+    assert run(images, out) == ""
+    assert table(out) == whole
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_killed_while_parts_change(images, whole, tmp_path):
+    copies = tmp_path / "images"
+    out = tmp_path / "out"
+    shutil.copytree(images, copies)
+    assert run(copies, out) == ""
+    for path in copies.iterdir():
+        os.utime(path, (0, 0))
+    for delay in (0.3, 0.6, 0.9):
+        process = begin(copies, out)
+        process.stdout.readline()
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        paths = [row["path"] for row in table(out)]
+        assert len(set(paths)) == len(paths)
+    assert run(copies, out) == ""
+    found = {Path(row["path"]).name: row["features"] for row in table(out)}
+    assert found == {Path(row["path"]).name: row["features"] for row in whole}
+
+
+def test_a_worker_is_killed(images, whole, tmp_path):
+    out = tmp_path / "out"
+    process = begin(images, out)
+    process.stdout.readline()
+    killed = 0
+    while process.poll() is None and killed < 2:
+        time.sleep(0.05)
+        listed = subprocess.run(
+            ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        workers = [int(line.split()[0]) for line in listed.splitlines() if "LokyProcess" in line]
+        if workers and out.exists() and any(out.iterdir()):
+            os.kill(workers[0], signal.SIGKILL)
+            killed += 1
+            time.sleep(0.3)
+    assert process.communicate(timeout=120)[1] == ""
+    rows = table(out)
+    # A file that a worker was alone with is blamed for what it did not do.
+    crashed = [row["path"] for row in rows if row["reason"] == "crashed"]
+    assert len(crashed) <= killed
+    expected = [row for row in whole if row["path"] not in crashed]
+    assert [row for row in rows if row["path"] not in crashed] == expected
+
+
+def test_no_room(images, whole, tmp_path):
+    out = tmp_path / "out"
+    problem = run(images, out, most=1000)
+    assert problem == (
+        f"{out}/part-000000.parquet: cannot be written: File too large. What was written before "
+        "is whole: when there is room for more, run the same command again.\n"
+    )
+    assert not out.exists()
+    assert not list(tmp_path.iterdir())
+    assert run(images, out) == ""
+    assert table(out) == whole
+
+
+def test_a_full_disk(images, whole, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        for out in (disk / "out", disk):
+            problem = run(images, out)
+            assert "cannot be written: No space left on device. What was written" in problem
+            rows = table(out)
+            assert 0 < len(rows) < 300
+            assert rows == whole[: len(rows)]
+            if out != disk:
+                shutil.rmtree(out)
+        remount = ["mount", "-o", "remount,size=4m", str(disk)]
+        subprocess.run(remount, check=True)
+        assert run(images, disk) == ""
+        assert table(disk) == whole
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def test_the_folder_is_removed(images, whole, tmp_path):
+    out = tmp_path / "out"
+    process = begin(images, out)
+    while not (out.exists() and any(out.iterdir())):
+        time.sleep(0.01)
+    shutil.rmtree(out)
+    problem = process.communicate(timeout=120)[1]
+    assert "cannot be written: No such file or directory. What was written before" in problem
+    assert not list(tmp_path.iterdir())
+    assert run(images, out) == ""
+    assert table(out) == whole
