@@ -50,7 +50,8 @@ class Progress:
         if self._bar is not None:
             note = f"{self._refused} refused" if self._refused else ""
             self._bar.update(self._task, completed=self._done, note=note)
-        elif time.monotonic() - self._spoke > self._every:
+        # The last line is said at the end.
+        elif self._done < self._total and time.monotonic() - self._spoke > self._every:
             self._say()
 
     def step(self, name: str, images: int) -> None:

@@ -31,6 +31,13 @@ def test_plain_lines(capsys, clock):
     ]
 
 
+def test_the_end_is_said_once(capsys, clock):
+    with Progress(30, plain=True) as bar:
+        for _ in range(3):
+            bar(10)  # the third would be due for a line of its own
+    assert capsys.readouterr().err.splitlines() == ["30 of 30 images, 2 a second"]
+
+
 def test_a_short_job_says_one_line(capsys):
     with Progress(3, plain=True) as bar:
         for _ in range(3):
