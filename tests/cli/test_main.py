@@ -120,13 +120,14 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption(photos, tmp_path, kind, code):
     out = tmp_path / "new" / "out"
-    # One image a hundred times over takes long enough.
+    # Two images ten thousand times over take long enough.
     manifest = tmp_path / "m.csv"
-    manifest.write_text("path\n" + f"{photos}/city/00.png\n" * 20_000)
+    rows = f"{photos}/city/00.png,city\n{photos}/field/01.png,field\n"
+    manifest.write_text("path,label\n" + rows * 10_000)
     before = signal.getsignal(signal.SIGINT)
     # Shells start what they run in the background deaf to SIGINT, and so would the tests there.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with start("extract", manifest, "--recipe", "line-energies", "--out", out) as process:
+    with start("compare", manifest, "--recipe", "line-energies", "--out", out) as process:
         signal.signal(signal.SIGINT, before)
         try:
             until = time.monotonic() + 60
