@@ -29,5 +29,5 @@ $(SET_UP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt editables hatchling
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation --editable '.[check,report,test]'
+		--no-build-isolation --editable '.[audio,check,report,test]'
 	touch $@

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-#: Why an image may be refused, and what each reason means.
+#: Why an image or a sound may be refused, and what each reason means.
 REASONS = MappingProxyType(
     {
         "missing": "there is no such file",
         "not-a-file": "it is a folder, a pipe, a socket or a device",
         "unreadable": "the system does not let it be read",
-        "empty": "it has no bytes",
+        "empty": "it has no bytes, or no samples",
         "not-an-image": "its content is of no known image format",
+        "not-a-sound": "its content is of no known sound format",
         "unsupported": "its format is known, but not this kind of it",
         "truncated": "it ends before the image does",
         "corrupt": "it is damaged",
-        "too-large": "it has more pixels than the limit",
+        "silent": "all its samples are the same",
+        "too-large": "it has more pixels, or samples, than the limit",
         "too-many-bytes": "it has more bytes than the limit",
         "too-slow": "it takes longer than the limit",
         "changed": "it changed while it was read",
@@ -41,7 +43,7 @@ _BEGINNING = 32
 
 
 class RefusedImage(ValueError):  # noqa: N818 - the name says what happened to the image
-    """An image that is not read, with the reason.
+    """An image, or a sound, that is not read, with the reason.
 
     Attributes
     ----------
@@ -132,7 +134,7 @@ def read_file(
 
 def _check_kind(path: _PathLike, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise RefusedImage(path, "not-a-file", f"{REASONS['not-a-file']}, not an image file.")
+        raise RefusedImage(path, "not-a-file", f"{REASONS['not-a-file']}, not a regular file.")
 
 
 def _check_bytes(path: _PathLike, size: int, max_bytes: int) -> None:

@@ -366,17 +366,23 @@ def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
         for _, pipeline in step.pipelines:
             _check_pair(path, node, before, pipeline[0].stages[0])
         return
-    gives = before.gives if isinstance(before, ImageStage) else "vectors"
-    takes = step.takes if isinstance(step, ImageStage) else "vectors"
+    gives = before._result_kind() if isinstance(before, ImageStage) else "vectors"
+    takes = step._item_kind() if isinstance(step, ImageStage) else "vectors"
     name, name_before = type(step).__name__, type(before).__name__
     if takes == "paths":
         raise _wrong(path, node, f"{name} takes paths, so it must be the first step.")
-    # A stage may also work on signals, which no more than its parameters tell.
-    alike = [{"pixels", "maps"}, {"descriptors"}, {"vectors"}]
-    fits = any({gives, takes} <= kinds for kinds in alike)
-    if not fits and "signals" not in (gives, takes):
+    alike = [{"pixels", "maps"}, {"signals"}, {"descriptors"}, {"vectors"}]
+    if not any({gives, takes} <= kinds for kinds in alike):
         problem = f"{name} takes {takes}, but {name_before} before it gives {gives}."
-        raise _wrong(path, node, problem)
+        signals = gives == "signals" and isinstance(step, ImageStage)
+        raise _wrong(path, node, problem + (step._hint() if signals else ""))
+    rates = getattr(before, "rate", None), getattr(step, "rate", None)
+    if None not in rates and rates[0] != rates[1]:
+        raise _wrong(
+            path,
+            node,
+            f"{name} is for {rates[1]} samples a second, but {name_before} gives {rates[0]}.",
+        )
 
 
 def _edges(step: Any, last: bool) -> list[Any]:

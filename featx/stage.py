@@ -51,6 +51,9 @@ class ImageStage(TransformerMixin, BaseEstimator):
     uint8, uint16 or bool, which are scaled to [0, 1], or floating point, which is taken as it is.
     Results are float32: an array where all have one shape, else a list.
 
+    Stages that take signals do so in the same way: an array (n, length) or (n, length, channels),
+    or a list of arrays (length,) or (length, channels).
+
     Attributes
     ----------
     input_shape_ : tuple of int
@@ -61,6 +64,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
     gives: ClassVar[Kind] = "maps"
     #: The numbers of channels that the stage works on; None where any number will do.
     channels: ClassVar[tuple[int, ...] | None] = None
+    #: What to give a stage of images so that it takes signals, such as ``size=[5]``.
+    for_signals: ClassVar[str] = ""
     #: Whether `fit` learns anything from the images.
     learns: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -79,6 +84,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
     def _item_kind(self) -> Kind:
         """Tell which kind of item the stage takes with the parameters that it has."""
         return self.takes
+
+    def _result_kind(self) -> Kind:
+        """Tell which kind of result the stage gives with the parameters that it has."""
+        return self.gives
 
     def _least_shape(self) -> tuple[int, ...]:
         """Tell the smallest height and width, and channels where they matter, that will do."""
@@ -104,6 +113,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         """Name the channels, or the entries of the vector, given for an image of ``shape``."""
+        if self._result_kind() == "signals":
+            return channels
         count = self._transform_one(_blank(self.takes, shape)).shape[-1]
         if self.gives == "maps" and count == len(channels):
             return channels
@@ -182,15 +193,14 @@ class ImageStage(TransformerMixin, BaseEstimator):
         if self._item_kind() == "paths":
             return np.asarray(self._feature_names([], ()), dtype=object)
         check_is_fitted(self, "input_shape_")
-        shape = self.input_shape_
-        if self._item_kind() == "descriptors":
-            channels = [f"descriptor{index}" for index in range(shape[1])]
-        else:
-            channels = _channel_names(shape[2] if len(shape) > 2 else 1)
+        shape, kind = self.input_shape_, self._item_kind()
+        count = math.prod(shape[1:] if kind in ("signals", "descriptors") else shape[2:])
+        channels = _channel_names(kind, count)
         if input_features is not None and len(input_features) > 0:
-            if len(shape) > 2 and len(input_features) != shape[2]:
+            if (kind == "signals" or len(shape) > 2) and len(input_features) != count:
+                noun = "signals" if kind == "signals" else "images"
                 raise ValueError(
-                    f"{type(self).__name__} was fitted on images of {shape[2]} channels, but "
+                    f"{type(self).__name__} was fitted on {noun} of {count} channels, but "
                     f"input_features has {len(input_features)} names."
                 )
             channels = [str(name) for name in input_features]
@@ -251,11 +261,16 @@ class ImageStage(TransformerMixin, BaseEstimator):
         name, kind = type(self).__name__, self._item_kind()
         if kind == "paths":
             return self._check_paths(X)
-        dimensions = {"signals": 2, "descriptors": 3}.get(kind, 4)
         if kind == "descriptors" and isinstance(X, DescriptorSet):
             X = X.values  # one set alone, refused as its array is
-        if isinstance(X, np.ndarray) and X.ndim != dimensions and (X.ndim == 0 or _is_numeric(X)):
-            raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}")
+        if (
+            isinstance(X, np.ndarray)
+            and X.ndim not in _dimensions(kind)
+            and (X.ndim == 0 or _is_numeric(X))
+        ):
+            # Signals have this many dimensions.
+            hint = self._hint() if X.ndim == 2 else ""
+            raise ValueError(f"{name} takes {_wanted(kind)}, but got {_got(kind, X.shape)}{hint}")
         if not isinstance(X, list | tuple | np.ndarray | LazyBatch):
             raise ValueError(f"{name} takes {_wanted(kind)}, but got {type(X).__name__}.")
         return X
@@ -265,10 +280,11 @@ class ImageStage(TransformerMixin, BaseEstimator):
         name, shape = type(self).__name__, getattr(X, "shape", None)
         if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim > 0:
             # An empty list becomes an array of numbers, too.
-            if X.ndim != 4 and len(X) > 0:
+            read = self._result_kind()
+            if X.ndim not in _dimensions(read) and len(X) > 0:
                 raise ValueError(
-                    f"{name} takes a batch of paths, or {_wanted('paths')}, "
-                    f"but got {_got('paths', X.shape)}"
+                    f"{name} takes a batch of paths, or {_wanted(read)}, "
+                    f"but got {_got(read, X.shape)}"
                 )
             return X
         if shape is not None and len(shape) > 1:
@@ -306,13 +322,17 @@ class ImageStage(TransformerMixin, BaseEstimator):
         array = np.asarray(item)
         if kind != "signals" and array.ndim == 2:
             array = array[..., np.newaxis]
-        if array.ndim != (1 if kind == "signals" else 3):
+        if array.ndim + 1 not in _dimensions(kind):
             raise ValueError(
                 f"{name} takes {_wanted(kind)}, but {noun} {index} has shape {array.shape}."
+                + (self._hint() if array.ndim == 1 else "")
             )
         if array.shape != known:
             self._check_shape(array.shape, f"{noun} {index}")
         return _as_float32(array, f"{name}: {noun} {index}")
+
+    def _hint(self) -> str:
+        return f" For signals, give {self.for_signals}." if self.for_signals else ""
 
     def _check_shape(self, shape: tuple[int, ...], which: str) -> None:
         name, least = type(self).__name__, self._least_shape()
@@ -321,7 +341,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
                 f"{name} needs at least {_size(least)} with these parameters, "
                 f"but {which} is {_size(shape[: len(least)])}."
             )
-        if len(shape) == 3 and shape[2] == 0:
+        if len(shape) > 1 and shape[-1] == 0:
             raise ValueError(f"{name} needs at least one channel, but {which} has none.")
         if self.channels is not None and len(shape) == 3 and shape[2] not in self.channels:
             wanted = " or ".join(map(str, self.channels))
@@ -407,8 +427,12 @@ def _is_numeric(array: NDArray[Any]) -> bool:
     return array.dtype != object
 
 
-def _channel_names(count: int) -> list[str]:
+def _channel_names(kind: Kind, count: int) -> list[str]:
     known = {1: ["gray"], 3: ["red", "green", "blue"]}
+    if kind == "descriptors":
+        return [f"descriptor{index}" for index in range(count)]
+    if kind == "signals":
+        known = {1: ["signal"], 2: ["left", "right"]}
     return known.get(count) or [f"channel{index}" for index in range(count)]
 
 
@@ -463,9 +487,17 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
     return image
 
 
+def _dimensions(kind: Kind) -> tuple[int, ...]:
+    """Tell how many dimensions the array of a batch may have."""
+    return {"signals": (2, 3), "descriptors": (3,)}.get(kind, (4,))
+
+
 def _wanted(kind: Kind) -> str:
     if kind == "signals":
-        return "a batch of signals, an array (n, length) or a list of arrays (length,)"
+        return (
+            "a batch of signals, an array (n, length) or (n, length, channels) or a list of arrays "
+            "(length,) or (length, channels)"
+        )
     if kind == "descriptors":
         return (
             "a batch of descriptor sets, a list of what DenseSIFT and its like give, or of arrays "

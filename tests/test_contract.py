@@ -50,6 +50,7 @@ from featx import (
     MaxPool,
     OrientedEdges,
     PatternMatch,
+    ReadAudio,
     ReadImages,
     Rectify,
     ScaleSpace,
@@ -58,6 +59,7 @@ from featx import (
     Stream,
     Summarize,
     SuperVector,
+    ToneBank,
     UniformBlur,
 )
 from featx.constraints import InvalidParameterError, bad_value, make_constraint
@@ -156,6 +158,8 @@ ROWS = [
     Row(GIST([2], (1, 3), prefilter=None, boundary_extension=0), least=(1, 3)),
     Row(GaussianBlur()),
     Row(GaussianBlur(sigma=2.5, truncate=2.0, padding="valid"), least=(11, 11)),
+    Row(GaussianBlur(sigma=[2.5]), least=(1,)),
+    Row(GaussianBlur(sigma=(1,), padding="valid"), least=(9,)),
     Row(Grayscale()),
     Row(HOG(), least=(24, 24)),
     Row(HOG(7, (6, 5), transform_sqrt=True, variant="uoctti"), least=(3, 3)),
@@ -182,6 +186,10 @@ ROWS = [
     Row(PatternMatch(SMOOTH, method="ncc"), least=(2, 3)),
     Row(PatternMatch(COLORS, padding="reflect"), least=(1, 1, 1), channels=(3,)),
     Row(PatternMatch(COLORS, method="ncc"), least=(2, 2, 3), channels=(3,)),
+    Row(PatternMatch([1.0, -2.0, 0.5], method="ncc"), least=(3,)),
+    Row(PatternMatch(LARGE[0], padding="zero"), least=(1,)),
+    Row(ReadAudio(rate=None)),
+    Row(ReadAudio(rate=6000, mode="stereo")),
     Row(ReadImages()),
     Row(ReadImages(size=(15, 18), mode="gray", fit="crop")),
     Row(ReadImages(size=[30, 16], fit="pad", background=(9, 0, 200), reduced_decoding=True)),
@@ -203,7 +211,13 @@ ROWS = [
     Row(Summarize(["mean", "log_energy", "energy_ratio"], quantiles=[0.1, 1]), channels=(2, 3)),
     Row(SuperVector(3)),
     Row(SuperVector(4, constant=0.1, power=0.5, pyramid=[(1, 1), (1, 3)], pyramid_weights=[1, 2])),
+    Row(ToneBank(["C6", "F#6"], window_length=32, hop_length=9, harmonics=3), least=(32,)),
+    Row(
+        ToneBank([500.0, 600.5], rate=8000, window_length=200, hop_length=1, padding="zero"),
+        least=(1,),
+    ),
     Row(UniformBlur()),
+    Row(UniformBlur(size=[4], padding="valid"), least=(4,)),
     Row(UniformBlur(size=(4, 3), padding="valid"), least=(4, 3)),
     Row(VLAD(3)),
     Row(VLAD(2, residuals="unit", intra_norm=False, n_samples=50, random_state=3)),
@@ -524,9 +538,9 @@ def test_single_image_is_refused(case, batch, fitted):
         )
     elif case.kind == "signals":
         expected = (
-            f"{case.name} takes a batch of signals, an array (n, length) or a list of arrays "
-            f"(length,), but got one array of shape {batch[0].shape}. "
-            "For a single signal, wrap it in a list: [signal]."
+            f"{case.name} takes a batch of signals, an array (n, length) or (n, length, channels) "
+            "or a list of arrays (length,) or (length, channels), but got one array of shape "
+            f"{batch[0].shape}. For a single signal, wrap it in a list: [signal]."
         )
     elif case.kind == "descriptors":
         expected = (
@@ -689,7 +703,7 @@ def test_names_match_the_columns(case, batch, fitted):
     assert names.dtype == object
     assert all(isinstance(name, str) for name in names)
     assert len(set(names)) == len(names)
-    if fitted.gives != "signals":  # the samples of which are no features
+    if fitted._result_kind() != "signals":  # the samples of which are no features
         assert len(names) == fitted.transform(batch)[0].shape[-1]
 
 

@@ -618,7 +618,7 @@ def outcome(path, **options):
     return "ok"
 
 
-NOT_A_FILE = ("not-a-file", "it is a folder, a pipe, a socket or a device, not an image file.")
+NOT_A_FILE = ("not-a-file", "it is a folder, a pipe, a socket or a device, not a regular file.")
 
 
 def test_what_is_no_file(tmp_path):

@@ -2,6 +2,7 @@ import os
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -56,6 +57,19 @@ def test_published_figures_are_numbers(wrong, published):
     assert said == "3: 'published' gives accuracies in per cent: {fifteen scenes: 81.4}."
 
 
+def write_stripes(path, upright, rng):
+    """Write an image of stripes, as columns or as rows."""
+    pixels = rng.integers(0, 50, (40, 40, 3), np.uint8)
+    pixels[:, ::8] += 200
+    Image.fromarray(pixels if upright else pixels.transpose(1, 0, 2)).save(path, "PNG")
+
+
+def write_tone(path, high, rng):
+    """Write half a second of a high or a low tone."""
+    wave = np.sin(2 * np.pi * (880 if high else 220) * np.arange(8000) / 16_000 + rng.uniform(0, 6))
+    soundfile.write(path, wave / 2, 16_000, format="WAV")
+
+
 @pytest.mark.parametrize("name", bundled.names("pipelines"))
 def test_every_recipe_that_comes_with_featx(name, tmp_path):
     recipe = read_recipe(name)
@@ -63,14 +77,11 @@ def test_every_recipe_that_comes_with_featx(name, tmp_path):
     assert len(recipe.title) > 10
     assert len(recipe.source) > 10
     assert len(recipe.digest) == 16
-    assert recipe.steps[0].keys() == {"ReadImages"}
-    paths = []
-    for index in range(6):
-        # Columns of stripes, or rows.
-        pixels = np.random.default_rng(index).integers(0, 50, (40, 40, 3), np.uint8)
-        pixels[:, ::8] += 200
-        paths.append(tmp_path / f"{index}.png")
-        Image.fromarray(pixels if index % 2 else pixels.transpose(1, 0, 2)).save(paths[-1])
+    (read,) = recipe.steps[0]
+    write = {"ReadImages": write_stripes, "ReadAudio": write_tone}[read]
+    paths = [tmp_path / f"{index}" for index in range(6)]
+    for index, path in enumerate(paths):
+        write(path, index % 2, np.random.default_rng(index))
     pipeline = load_recipe(name).fit(paths, [0, 1] * 3)
     assert pipeline.predict(paths).tolist() == [0, 1] * 3
 
@@ -321,6 +332,24 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         (
             READ + "  - HOG\n  - LinearSVC\n  - StandardScaler\n",
             "6: LinearSVC gives no features, so it must be the last step.",
+        ),
+        # Signals.
+        (
+            "  - ReadAudio\n  - GaussianBlur\n",
+            "5: GaussianBlur takes maps, but ReadAudio before it gives signals. For signals, give "
+            "sigma=[1.0], a list of one number.",
+        ),
+        (
+            READ + "  - UniformBlur: {size: [5]}\n",
+            "5: UniformBlur takes signals, but ReadImages before it gives pixels.",
+        ),
+        (
+            "  - ReadAudio\n  - LinearSVC\n",
+            "5: LinearSVC takes vectors, but ReadAudio before it gives signals.",
+        ),
+        (
+            "  - ReadAudio: {rate: 16000}\n  - ToneBank\n",
+            "5: ToneBank is for 22050 samples a second, but ReadAudio gives 16000.",
         ),
         # Sums of scores.
         (READ + "  - score_sum: [HOG]\n", "5: a score_sum is a list of two or more branches."),

@@ -1,12 +1,12 @@
-"""Smoothing: the uniform and the Gaussian filter."""
+"""Smoothing: the uniform and the Gaussian filter, over images and signals."""
 
 from typing import Any, ClassVar
 
 import cv2
 
-from featx.constraints import natural, pair, positive
-from featx.filters.convolve import BORDERS, PADDINGS, filter_channels
-from featx.stage import Image, ImageStage
+from featx.constraints import Each, natural, pair, positive
+from featx.filters.convolve import BORDERS, PADDINGS, along, filter_channels
+from featx.stage import Image, ImageStage, Kind
 
 
 class UniformBlur(ImageStage):
@@ -16,16 +16,18 @@ class UniformBlur(ImageStage):
 
     Parameters
     ----------
-    size : int or pair of int, default=5
-        Side of the square, or height and width :math:`k_1, k_2` of the rectangle, in pixels. An
-        even size reaches one pixel further down, or to the right.
+    size : int, pair of int or list of one int, default=5
+        Side of the square, or height and width :math:`k_1, k_2` of the rectangle, in pixels; a
+        list of one number, such as ``[5]``, is the length of an interval of signals. An even
+        size reaches one pixel further down, or to the right.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
         What is done at the border, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the rectangle and the padding is ``"valid"``.
+        If an image is smaller than the rectangle, or a signal shorter than the interval, and the
+        padding is ``"valid"``.
 
     See Also
     --------
@@ -33,9 +35,10 @@ class UniformBlur(ImageStage):
 
     Notes
     -----
-    Takes and gives images (height, width, channels), each channel by itself; ``"valid"`` leaves
-    :math:`d - k + 1` of :math:`d` rows and columns. Values stay in the range of the input, and of
-    zero where ``padding`` is ``"zero"``.
+    Takes and gives images (height, width, channels), or, where ``size`` is a list of one number,
+    signals (length,) or (length, channels), each channel by itself; ``"valid"`` leaves
+    :math:`d - k + 1` of :math:`d` rows and columns, or samples. Values stay in the range of the
+    input, and of zero where ``padding`` is ``"zero"``.
 
     Examples
     --------
@@ -44,31 +47,53 @@ class UniformBlur(ImageStage):
     >>> image = np.array([[0, 0, 9, 0, 0, 0]], dtype=np.float32)
     >>> UniformBlur(size=(1, 3)).fit_transform([image])[0, :, :, 0]
     array([[0., 3., 3., 3., 0., 0.]], dtype=float32)
+
+    A time series:
+
+    >>> series = np.array([0, 0, 9, 0, 0, 0], dtype=np.float32)
+    >>> UniformBlur(size=[3]).fit_transform([series])
+    array([[0., 3., 3., 3., 0., 0.]], dtype=float32)
     """
 
+    for_signals = "size=[5], a list of one number"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "size": [natural, pair],
+        "size": [natural, pair, Each(natural, length=1)],
         "padding": [PADDINGS],
     }
 
     def __init__(
-        self, size: int | list[int] | tuple[int, int] = 5, padding: str = "reflect"
+        self, size: int | list[int] | tuple[int, ...] = 5, padding: str = "reflect"
     ) -> None:
         self.size = size
         self.padding = padding
 
+    def _item_kind(self) -> Kind:
+        return _kind(self.size)
+
+    def _result_kind(self) -> Kind:
+        return _kind(self.size)
+
     def _least_shape(self) -> tuple[int, ...]:
-        return self._rectangle() if self.padding == "valid" else (1, 1)
+        rectangle = self._rectangle()
+        if _kind(self.size) == "signals":
+            rectangle = rectangle[1:]
+        return rectangle if self.padding == "valid" else (1,) * len(rectangle)
 
     def _transform_one(self, image: Image) -> Image:
+        if _kind(self.size) == "signals":
+            return along(image, lambda row: uniform_blur(row, self._rectangle(), self.padding))
         return uniform_blur(image, self._rectangle(), self.padding)
 
     def _transform_into(self, image: Image, out: Image) -> None:
-        uniform_blur(image, self._rectangle(), self.padding, out)
+        if _kind(self.size) == "signals":
+            out[...] = self._transform_one(image)
+        else:
+            uniform_blur(image, self._rectangle(), self.padding, out)
 
-    def _rectangle(self) -> tuple[int, int]:
-        height, width = self.size if isinstance(self.size, list | tuple) else (self.size, self.size)
-        return height, width
+    def _rectangle(self) -> tuple[int, ...]:
+        if not isinstance(self.size, list | tuple):
+            return self.size, self.size
+        return (1, *self.size) if len(self.size) == 1 else tuple(self.size)
 
 
 class GaussianBlur(ImageStage):
@@ -80,8 +105,9 @@ class GaussianBlur(ImageStage):
 
     Parameters
     ----------
-    sigma : float, default=1.0
-        Standard deviation of the Gaussian, in pixels.
+    sigma : float or list of one float, default=1.0
+        Standard deviation of the Gaussian, in pixels; in a list, such as ``[1.0]``, it is that of
+        a Gaussian along signals, in samples.
     truncate : float, default=4.0
         Where the Gaussian is cut off, in standard deviations: the radius is
         :math:`r = \lfloor \text{truncate} \cdot \sigma + 1/2 \rfloor` pixels.
@@ -91,8 +117,8 @@ class GaussianBlur(ImageStage):
     Raises
     ------
     ValueError
-        If an image is smaller than the kernel, :math:`2r + 1` pixels wide and high, and the
-        padding is ``"valid"``.
+        If an image is smaller than the kernel, :math:`2r + 1` pixels wide and high, or a signal
+        shorter, and the padding is ``"valid"``.
 
     See Also
     --------
@@ -100,9 +126,10 @@ class GaussianBlur(ImageStage):
 
     Notes
     -----
-    Takes and gives images (height, width, channels), each channel by itself; ``"valid"`` leaves
-    :math:`d - 2r` of :math:`d` rows and columns. Values stay in the range of the input, and of
-    zero where ``padding`` is ``"zero"``. The result is that of `scipy.ndimage.gaussian_filter`
+    Takes and gives images (height, width, channels), or, where ``sigma`` is a list, signals
+    (length,) or (length, channels), each channel by itself; ``"valid"`` leaves :math:`d - 2r` of
+    :math:`d` rows and columns, or samples. Values stay in the range of the input, and of zero
+    where ``padding`` is ``"zero"``. The result is that of `scipy.ndimage.gaussian_filter`
     with the same ``sigma`` and ``truncate``, where ``"zero"``, ``"reflect"`` and ``"edge"`` are
     called ``"constant"``, ``"mirror"`` and ``"nearest"``.
 
@@ -121,32 +148,68 @@ class GaussianBlur(ImageStage):
     >>> blur = GaussianBlur(sigma=0.5, padding="zero")
     >>> blur.fit_transform([image])[0, 2, :, 0].round(3)
     array([0.   , 0.084, 0.619, 0.084, 0.   ], dtype=float32)
+
+    A time series:
+
+    >>> series = np.array([0, 0, 1, 0, 0], dtype=np.float32)
+    >>> GaussianBlur(sigma=[0.5]).fit_transform([series])[0].round(3)
+    array([0.001, 0.106, 0.787, 0.106, 0.001], dtype=float32)
     """
 
+    for_signals = "sigma=[1.0], a list of one number"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sigma": [positive],
+        "sigma": [positive, Each(positive, length=1)],
         "truncate": [positive],
         "padding": [PADDINGS],
     }
 
-    def __init__(self, sigma: float = 1.0, truncate: float = 4.0, padding: str = "reflect") -> None:
+    def __init__(
+        self,
+        sigma: float | list[float] | tuple[float] = 1.0,
+        truncate: float = 4.0,
+        padding: str = "reflect",
+    ) -> None:
         self.sigma = sigma
         self.truncate = truncate
         self.padding = padding
 
+    def _item_kind(self) -> Kind:
+        return _kind(self.sigma)
+
+    def _result_kind(self) -> Kind:
+        return _kind(self.sigma)
+
     def _least_shape(self) -> tuple[int, ...]:
-        side = 2 * gaussian_radius(self.sigma, self.truncate) + 1
-        return (side, side) if self.padding == "valid" else (1, 1)
+        axes = 1 if _kind(self.sigma) == "signals" else 2
+        side = 2 * gaussian_radius(self._deviation(), self.truncate) + 1
+        return ((side if self.padding == "valid" else 1),) * axes
 
     def _transform_one(self, image: Image) -> Image:
-        return gaussian_blur(image, self.sigma, self.truncate, self.padding)
+        sigma = self._deviation()
+        if _kind(self.sigma) == "signals":
+            return along(
+                image,
+                lambda row: gaussian_blur(row, sigma, self.truncate, self.padding, rows=False),
+            )
+        return gaussian_blur(image, sigma, self.truncate, self.padding)
 
     def _transform_into(self, image: Image, out: Image) -> None:
-        gaussian_blur(image, self.sigma, self.truncate, self.padding, out)
+        if _kind(self.sigma) == "signals":
+            out[...] = self._transform_one(image)
+        else:
+            gaussian_blur(image, self._deviation(), self.truncate, self.padding, out)
+
+    def _deviation(self) -> float:
+        return self.sigma[0] if isinstance(self.sigma, list | tuple) else self.sigma
+
+
+def _kind(size: Any) -> Kind:
+    """Tell what a filter of this size takes: one number in a list is a size along signals."""
+    return "signals" if isinstance(size, list | tuple) and len(size) == 1 else "maps"
 
 
 def uniform_blur(
-    image: Image, size: tuple[int, int], padding: str, out: Image | None = None
+    image: Image, size: tuple[int, ...], padding: str, out: Image | None = None
 ) -> Image:
     """Average each channel over rectangles of this height and width."""
     height, width = size
@@ -160,16 +223,25 @@ def uniform_blur(
 
 
 def gaussian_blur(
-    image: Image, sigma: float, truncate: float, padding: str, out: Image | None = None
+    image: Image,
+    sigma: float,
+    truncate: float,
+    padding: str,
+    out: Image | None = None,
+    rows: bool = True,
 ) -> Image:
-    """Smooth each channel with a Gaussian that is cut off at ``truncate`` times ``sigma``."""
+    """Smooth each channel with a Gaussian that is cut off at ``truncate`` times ``sigma``.
+
+    Without ``rows``, only along the width, and not over the height.
+    """
     side = 2 * gaussian_radius(sigma, truncate) + 1
+    size = (side if rows else 1, side)
 
     def blur(maps: Image, out: Image | None) -> Any:
         border = BORDERS[padding]
-        return cv2.GaussianBlur(maps, (side, side), sigma, dst=out, sigmaY=sigma, borderType=border)
+        return cv2.GaussianBlur(maps, size[::-1], sigma, dst=out, sigmaY=sigma, borderType=border)
 
-    result: Image = filter_channels(blur, image, (side, side), padding, out)
+    result: Image = filter_channels(blur, image, size, padding, out)
     return result
 
 

@@ -64,8 +64,9 @@ class Convolve(ImageStage):
 
     Notes
     -----
-    Takes images (height, width, channels), or signals (length,) where the kernel has one
-    dimension; gives arrays of as many dimensions, with channels in the order in which they came.
+    Takes images (height, width, channels), or, where the kernel has one dimension, signals
+    (length,) or (length, channels), each channel by itself; gives arrays of as many dimensions,
+    with channels in the order in which they came.
     With weights of the sum of magnitudes :math:`S`, values in [0, 1] give results in
     :math:`[-S, S]`.
 
@@ -124,6 +125,9 @@ class Convolve(ImageStage):
     def _item_kind(self) -> Kind:
         return "signals" if np.ndim(self.kernel) == 1 else "maps"
 
+    def _result_kind(self) -> Kind:
+        return self._item_kind()
+
     def _least_shape(self) -> tuple[int, ...]:
         return np.shape(self.kernel) if self.padding == "valid" else (1,) * np.ndim(self.kernel)
 
@@ -135,13 +139,18 @@ class Convolve(ImageStage):
             else self.stride
         )
         if kernel.ndim == 1:
-            result = correlate(image[np.newaxis, :, np.newaxis], kernel[np.newaxis], self.padding)
-            result = result[0, :, 0]
+            result = along(image, lambda row: correlate(row, kernel[np.newaxis], self.padding))
         elif kernel.ndim == 2:
             result = correlate(image, kernel, self.padding)
         else:
             result = correlate_volume(image, kernel, self.padding)
         return np.ascontiguousarray(result[tuple(slice(None, None, step) for step in stride)])
+
+
+def along(signal: NDArray[np.float32], operation: Callable[[Image], Image]) -> NDArray[np.float32]:
+    """Apply an operation on images to a signal, which is an image of one row."""
+    result = operation(signal.reshape(1, len(signal), -1))
+    return result.reshape(-1, *signal.shape[1:])
 
 
 def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:

@@ -13,6 +13,7 @@ from featx.constraints import Array, Each, StrOptions, natural
 from featx.filters.blur import uniform_blur
 from featx.filters.convolve import (
     PADDINGS,
+    along,
     correlate,
     correlate_volume,
     cut_valid,
@@ -22,7 +23,7 @@ from featx.filters.convolve import (
     read_only,
 )
 from featx.filters.edges import angle_name, line_angle
-from featx.stage import Image, ImageStage
+from featx.stage import Image, ImageStage, Kind
 
 
 class PatternMatch(ImageStage):
@@ -43,10 +44,11 @@ class PatternMatch(ImageStage):
 
     Parameters
     ----------
-    pattern : "line" or array_like of shape (h, w) or (h, w, c), default="line"
+    pattern : "line" or array_like of shape (h, w), (h, w, c) or (length,), default="line"
         A straight line, one pixel wide, whose weights sum to one; or an image, taken as it is,
         in float values. A pattern of two dimensions is compared with each channel by itself, one
-        of three with all channels together, of which there must be as many.
+        of three with all channels together, of which there must be as many. A pattern of one
+        dimension is looked for in signals, in each channel by itself.
     length : int or list of int, default=31
         The length of the line, in pixels, or several of them.
     orientation : float or list of float, default=90.0
@@ -77,8 +79,9 @@ class PatternMatch(ImageStage):
 
     Notes
     -----
-    Takes images (height, width, channels). ``"valid"`` leaves :math:`d - k + 1` of :math:`d` rows
-    and columns, with :math:`k` the size of the pattern, or the largest if there are several
+    Takes images (height, width, channels), or, where the pattern has one dimension, signals
+    (length,) or (length, channels). ``"valid"`` leaves :math:`d - k + 1` of :math:`d` rows and
+    columns, or samples, with :math:`k` the size of the pattern, or the largest if there are several
     lines; the other paddings leave all.
 
     Channels of the result: all responses to channel 0, then all to channel 1, and so on. Among
@@ -114,10 +117,21 @@ class PatternMatch(ImageStage):
     array([0., 1., 0., 0.], dtype=float32)
     >>> match.get_feature_names_out().tolist()
     ['gray_line5_000', 'gray_line5_090']
+
+    A sound in a recording, wherever and however loud it is:
+
+    >>> sound = np.sin(np.arange(50) ** 2 / 99)
+    >>> recording = np.random.default_rng(0).normal(0, 0.01, 1000)
+    >>> recording[300:350] += 0.1 * sound
+    >>> match = PatternMatch(pattern=sound, method="ncc").fit_transform([recording])
+    >>> int(match.argmax())
+    300
     """
 
+    for_signals = "a pattern of one dimension"
+
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "pattern": [StrOptions({"line"}), Array(2, 3)],
+        "pattern": [StrOptions({"line"}), Array(1, 2, 3)],
         "length": [natural, Each(natural)],
         "orientation": [line_angle, Each(line_angle)],
         "each": ["boolean"],
@@ -159,6 +173,13 @@ class PatternMatch(ImageStage):
                 "for each channel."
             )
 
+    def _item_kind(self) -> Kind:
+        # The line, which is a word here, has no dimensions.
+        return "signals" if np.ndim(self.pattern) == 1 else "maps"
+
+    def _result_kind(self) -> Kind:
+        return self._item_kind()
+
     def _least_shape(self) -> tuple[int, ...]:
         if self.padding == "valid":
             return self._window()
@@ -168,6 +189,11 @@ class PatternMatch(ImageStage):
         if isinstance(self.pattern, str):
             return self._match_lines(image)
         pattern = np.asarray(self.pattern, np.float32)
+        if pattern.ndim == 1:
+            return along(image, lambda row: self._match(row, pattern[np.newaxis]))
+        return self._match(image, pattern)
+
+    def _match(self, image: Image, pattern: NDArray[np.float32]) -> Image:
         if pattern.ndim == 3 and pattern.shape[2] != image.shape[2]:
             raise ValueError(
                 f"PatternMatch: the pattern has {pattern.shape[2]} channels, but an image has "
@@ -224,7 +250,7 @@ class PatternMatch(ImageStage):
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         if not isinstance(self.pattern, str):
-            return channels if np.ndim(self.pattern) == 2 else ["pattern"]
+            return ["pattern"] if np.ndim(self.pattern) == 3 else channels
         angles = self._angles()
         return [
             f"{channel}_line{length}_{angle_name(angle)}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from pyarrow import dataset, parquet
 
 from featx import __version__, load_recipe, read_features
@@ -288,3 +289,21 @@ class TestErrors:
             "that gives vectors, such as Summarize or HOG.\n",
         )
         nothing_new()
+
+
+def test_a_folder_of_sounds(featx, tmp_path):
+    time = np.arange(22_050) / 22_050
+    for name, hertz in {"A4/one.wav": 440, "A4/two.flac": 440, "C5/one.ogg": 523.25}.items():
+        (tmp_path / "sounds" / name).parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / "sounds" / name, np.sin(2 * np.pi * hertz * time) / 2, 22_050)
+    (tmp_path / "sounds" / "C5" / "part.wav").write_bytes(b"RIFF....WAVE")
+    run = featx("extract", tmp_path / "sounds", "--recipe", "which-note", "--out", "out")
+    assert run.code == 0
+    assert run.out == "out: 61 features of 3 images, 1 refused\n"
+    assert run.err == (
+        f"4 of 4 images, 1 refused\nrefused: 1 corrupt; listed in {tmp_path}/here/out.refused.csv\n"
+    )
+    found = read_features("out")
+    assert found.labels.tolist() == ["A4", "A4", "C5"]
+    heard = [found.names[row.argmax()] for row in found.vectors]
+    assert heard == ["signal_A4_mean", "signal_A4_mean", "signal_C5_mean"]

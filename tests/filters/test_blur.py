@@ -125,3 +125,62 @@ def test_too_small(stage, message):
     with pytest.raises(ValueError) as error:
         stage.fit([np.zeros((8, 10), np.float32)])
     assert str(error.value) == message
+
+
+# Signals.
+
+signals = st.one_of(st.tuples(st.integers(1, 60)), st.tuples(st.integers(1, 60), st.integers(1, 3)))
+
+
+@given(seeds, signals, st.floats(0.1, 6), st.floats(1, 6), st.sampled_from(list(MODES)))
+def test_gaussian_along_signals_equals_scipy(seed, shape, sigma, truncate, padding):
+    signal = np.random.default_rng(seed).random(shape, np.float32)
+    (result,) = GaussianBlur([sigma], truncate, padding).fit_transform([signal])
+    expected = ndimage.gaussian_filter1d(
+        signal.astype(np.float64), sigma, axis=0, truncate=truncate, mode=MODES[padding]
+    )
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-6, strict=False)
+
+
+@given(seeds, signals, st.integers(1, 30), st.sampled_from(list(MODES)))
+def test_uniform_along_signals_equals_scipy(seed, shape, size, padding):
+    signal = np.random.default_rng(seed).random(shape, np.float32)
+    (result,) = UniformBlur([size], padding).fit_transform([signal])
+    expected = ndimage.uniform_filter1d(
+        signal.astype(np.float64),
+        size,
+        axis=0,
+        mode=MODES[padding],
+        origin=-1 if size % 2 == 0 else 0,
+    )
+    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-6, strict=False)
+
+
+@pytest.mark.parametrize("stage", [GaussianBlur([1.0]), UniformBlur((4,))])
+def test_a_batch_of_signals_is_an_array(stage):
+    batch = np.random.default_rng(0).random((3, 20), np.float32)
+    result = stage.fit_transform(batch)
+    np.testing.assert_array_equal(result, stage.transform(list(batch)))
+    stereo = stage.transform(np.stack([batch, batch + 1], axis=2))
+    np.testing.assert_array_equal(stereo[..., 0], result)
+    assert stage.set_params(padding="valid").transform(batch).shape[1] < 20
+
+
+@pytest.mark.parametrize(
+    ("stage", "give"), [(GaussianBlur(), "sigma=[1.0]"), (UniformBlur(), "size=[5]")]
+)
+def test_signals_in_the_place_of_images(stage, give):
+    batch = (
+        f"{type(stage).__name__} takes a batch of images, an array (n, height, width, channels) or "
+        "a list of arrays (height, width, channels), but"
+    )
+    hint = f"For signals, give {give}, a list of one number."
+    with pytest.raises(ValueError) as error:
+        stage.fit([np.zeros(10)])
+    assert str(error.value) == f"{batch} image 0 has shape (10,). {hint}"
+    with pytest.raises(ValueError) as error:
+        stage.fit(np.zeros((3, 10)))
+    assert str(error.value) == (
+        f"{batch} got one array of shape (3, 10). For a single image, wrap it in a list: [image]. "
+        f"For several grey images, add the axis of channels: images[..., np.newaxis]. {hint}"
+    )

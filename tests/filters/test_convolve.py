@@ -198,3 +198,13 @@ def test_strides_for_another_number_of_axes():
         "Convolve: stride has 3 numbers, but the kernel has 2 dimensions. Give one number, or "
         "one for each dimension."
     )
+
+
+def test_signals_of_several_channels_are_each_by_themselves():
+    stereo = np.random.default_rng(0).random((30, 2), np.float32)
+    for size in (3, 200):
+        convolve = Convolve(np.arange(size) / size, padding="zero", stride=3)
+        (result,) = convolve.fit_transform([stereo])
+        left, right = convolve.transform(stereo.T)
+        np.testing.assert_allclose(result, np.stack([left, right], axis=1), rtol=0, atol=1e-5)
+    assert convolve.fit([stereo]).get_feature_names_out().tolist() == ["left", "right"]

@@ -247,3 +247,40 @@ def test_errors(parameters, message):
     with pytest.raises(ValueError) as error:
         PatternMatch(**parameters).fit_transform([np.zeros((9, 8, 3), np.float32)])
     assert str(error.value) == message
+
+
+# Signals.
+
+
+def literal_ncc_along(signal, pattern):
+    windows = np.lib.stride_tricks.sliding_window_view(signal.astype(np.float64), len(pattern))
+    return np.array([np.corrcoef(window, pattern)[0, 1] for window in windows])
+
+
+@pytest.mark.parametrize("length", [2, 30, 400])
+def test_ncc_along_signals_equals_the_definition(length):
+    rng = np.random.default_rng(0)
+    signal, pattern = rng.normal(0, 1, (2000, 2)).astype(np.float32), rng.normal(0, 1, length)
+    (result,) = PatternMatch(pattern, method="ncc").fit_transform([signal])
+    for channel in (0, 1):
+        expected = literal_ncc_along(signal[:, channel], pattern)
+        np.testing.assert_allclose(result[:, channel], expected, rtol=0, atol=2e-5)
+
+
+def test_correlation_along_signals_is_that_of_numpy():
+    rng = np.random.default_rng(0)
+    signal, pattern = rng.normal(0, 1, 500), rng.normal(0, 1, 20)
+    (result,) = PatternMatch(pattern).fit_transform([signal])
+    np.testing.assert_allclose(result, np.correlate(signal, pattern, "valid"), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("loudness", "noise"), [(1, 0), (0.05, 0.002), (0.3, 0.3)])
+def test_a_sound_is_found_in_a_recording(loudness, noise):
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 1, 2000)
+    recording = rng.normal(0, noise, 50_000)
+    recording[31_234:33_234] += loudness * sound
+    (match,) = PatternMatch(sound, method="ncc").fit_transform([recording])
+    assert match.argmax() == 31_234
+    if noise < loudness:
+        assert match.max() > 0.99
