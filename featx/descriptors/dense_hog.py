@@ -138,7 +138,7 @@ class DenseHOG(ImageStage):
                 values[down::shifts, right::shifts] = blocks.reshape(*blocks.shape[:2], -1)
         centre = (self.cells * side - 1) / 2
         places = np.moveaxis(np.mgrid[:rows, :columns], 0, -1) * step + centre
-        return values.reshape(-1, length), places.reshape(-1, 2).astype(np.float32)
+        return values.reshape(-1, length), places.reshape(-1, 2).astype(np.float32, order="C")
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return [

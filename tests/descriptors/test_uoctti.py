@@ -132,6 +132,7 @@ def test_dense_hog_gives_squares_of_cells_at_their_places(seed, cells, side, ste
             places.append((top + (cells * side - 1) / 2, left + (cells * side - 1) / 2))
     np.testing.assert_array_equal(found.values, expected)
     np.testing.assert_array_equal(found.positions, np.array(places, np.float32))
+    assert found.positions.flags.c_contiguous
     np.testing.assert_array_equal(found.scales, np.full(len(places), side))
     assert found.size == (21, 25)
 
