@@ -1,8 +1,8 @@
 """featx beside what users would write today: ratios of times, measured in one process.
 
-    python benchmarks/peers.py [SECTION …]        sections: hog lbp patches gist sift smoothing
-                                                            edges patterns encoders folder memory
-                                                            imports
+    python benchmarks/peers.py [SECTION …]        sections: hog hog31 lbp patches gist sift
+                                                            smoothing edges gabor patterns encoders
+                                                            folder memory imports
 
 Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
 Ratios are those of the least times: what the code costs when nothing disturbs it. Short jobs run
@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from scipy import ndimage
 from scipy.fft import fft2, ifft2, irfft2, rfft2
 from skimage.color import rgb2gray
 from skimage.feature import fisher_vector, hog, local_binary_pattern, match_template
+from skimage.filters import gabor, gabor_kernel
 from skimage.io import imread
 from skimage.transform import resize
 from sklearn.cluster import MiniBatchKMeans
@@ -45,6 +46,7 @@ from featx import (
     DensePatches,
     DenseSIFT,
     FisherVector,
+    GaborBank,
     GaussianBlur,
     LocalColor,
     OrientedEdges,
@@ -141,6 +143,51 @@ def section_hog() -> None:
     for name, job in jobs.items():
         ratio = least(job, lambda: hog(batch[0, ..., 0]))
         tell_faster(name, 256 * ratio, 100)
+
+
+def section_hog31() -> None:
+    """HOG's UoCTTI variant, 128 x 128 pixels, against numpy, and scikit-image's other HOG."""
+    batch = images(64, 128)
+    stage = HOG(variant="uoctti").fit(batch)
+    one = batch[:1]
+    equal("values", stage.transform(one)[0], numpy_hog31(one[0, ..., 0]), 1e-5)
+    peers = {"numpy": (numpy_hog31, 4), "hog, of 2 x 2 cells": (hog_of_two_cells, 15)}
+    for name, (peer, goal) in peers.items():
+        ratio = least(lambda: stage.transform(one), partial(peer, one[0, ..., 0]), 4)
+        tell_faster(f"{name}: one image", ratio, goal)
+        ratio = least(lambda: stage.transform(batch), partial(peer, one[0, ..., 0]), 4)
+        tell_faster(f"{name}: a batch of 64, an image", 64 * ratio, goal)
+
+
+hog_of_two_cells = partial(hog, cells_per_block=(2, 2))
+
+
+def numpy_hog31(image):
+    """Add up whole arrays; lengths are divided among the cells by two products of matrices."""
+    height, width = image.shape
+    right, down = image[1:-1, 2:] - image[1:-1, :-2], image[2:, 1:-1] - image[:-2, 1:-1]
+    angles = (np.pi * np.arange(9) / 9).astype(np.float32)
+    products = right * np.cos(angles)[:, None, None] + down * np.sin(angles)[:, None, None]
+    nearest = np.abs(products).argmax(axis=0)
+    nearest += 9 * (np.take_along_axis(products, nearest[None], axis=0)[0] < 0)
+    planes = np.hypot(right, down) * (nearest == np.arange(18)[:, None, None])
+    d = (near_cells(height).T @ planes @ near_cells(width)).transpose(1, 2, 0)
+    u = d[..., :9] + d[..., 9:]
+    energy = np.pad((u**2).sum(axis=2), 1, mode="edge")
+    rows, columns = d.shape[:2]
+    both = np.concatenate([d, u], axis=2)
+    parts = []
+    for y, x in np.ndindex(2, 2):
+        block = sum(energy[y + i :, x + j :][:rows, :columns] for i, j in np.ndindex(2, 2))
+        parts.append(np.minimum(both / np.sqrt(block + np.float32(1e-4))[..., None], 0.2))
+    textures = [part[..., 18:].sum(axis=2) / np.sqrt(18) for part in parts]
+    return np.dstack([sum(parts) / 2, *textures]).astype(np.float32).ravel()
+
+
+def near_cells(length: int):
+    """Give each inner pixel's share in each cell of 8 pixels, linear by distance."""
+    distance = np.arange(1, length - 1)[:, None] + 0.5 - 8 * (np.arange(length // 8) + 0.5)
+    return np.maximum(1 - np.abs(distance) / 8, 0).astype(np.float32)
 
 
 def section_lbp() -> None:
@@ -468,6 +515,41 @@ def compare_edges(sigma: float, batch) -> None:
     tell_faster(f"sigma {sigma:g}: one image", ratio, 10)
     ratio = least(lambda: stage.transform(batch), lambda: [bank(x) for x in batch[..., 0]], 1)
     tell_faster(f"sigma {sigma:g}: 16 images", ratio, 10)
+
+
+def section_gabor() -> None:
+    """GaborBank of 4 frequencies and 8 orientations, 256 x 256, against OpenCV and scikit-image."""
+    (image,) = images(1, 256)[..., 0]
+    stage = GaborBank(zero_mean=False, response="both").fit([image])
+    kernels = scikit_image_kernels(stage.frequencies)
+
+    def filter_2d():
+        return np.dstack([cv2.filter2D(image, -1, k, borderType=REFLECT) for k in kernels])
+
+    equal("values", stage.transform([image])[0], filter_2d(), 1e-5)
+    tell_faster("cv2.filter2D", least(lambda: stage.transform([image]), filter_2d, 1), 2)
+    ours, theirs = times(
+        lambda: stage.transform([image]),
+        lambda: [gabor(image, **filter_) for filter_ in gabor_filters(stage.frequencies)],
+        turns=1,
+    )
+    tell_faster("skimage.filters.gabor", min(theirs) / min(ours), 20)
+
+
+def gabor_filters(frequencies: Sequence[float]) -> list[dict[str, float]]:
+    """Describe filters of a band of one octave, twice as long as wide, in scikit-image's words."""
+    width = 3 * np.sqrt(np.log(2) / 2) / np.pi
+    return [
+        {"frequency": frequency, "theta": np.pi / 2 - theta, "sigma_y": 2 * width / frequency}
+        for frequency in frequencies
+        for theta in np.pi * np.arange(8) / 8
+    ]
+
+
+def scikit_image_kernels(frequencies: Sequence[float]) -> list[np.ndarray]:
+    """Take the even and the odd kernel of each filter, turned round, for correlation."""
+    kernels = [np.flip(gabor_kernel(**filter_)) for filter_ in gabor_filters(frequencies)]
+    return [part.astype(np.float32) for kernel in kernels for part in (kernel.real, kernel.imag)]
 
 
 def section_patterns() -> None:
