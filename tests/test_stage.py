@@ -408,12 +408,15 @@ def test_numbers_are_no_paths():
 def test_signals():
     signals = [np.array([1, 2, 3], np.uint8), np.array([0.5, -2])]
     np.testing.assert_allclose(Ends().transform(signals), [[1 / 255, 3 / 255], [0.5, -2]])
-    wanted = "a batch of signals, an array (n, length) or a list of arrays (length,)"
-    assert refusal(Ends().transform, [np.zeros(3), np.zeros((3, 1))]) == (
-        f"Ends takes {wanted}, but signal 1 has shape (3, 1)."
+    wanted = (
+        "a batch of signals, an array (n, length) or (n, length, channels) or a list of arrays "
+        "(length,) or (length, channels)"
     )
-    assert refusal(Ends().transform, np.zeros((1, 2, 3))) == (
-        f"Ends takes {wanted}, but got one array of shape (1, 2, 3)."
+    assert refusal(Ends().transform, [np.zeros(3), np.zeros((3, 1, 1))]) == (
+        f"Ends takes {wanted}, but signal 1 has shape (3, 1, 1)."
+    )
+    assert refusal(Ends().transform, np.zeros((1, 2, 3, 4))) == (
+        f"Ends takes {wanted}, but got one array of shape (1, 2, 3, 4)."
     )
 
 

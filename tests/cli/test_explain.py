@@ -62,7 +62,7 @@ def test_failures_leave_nothing(featx, photo, nothing_new):
     fails(
         featx("explain", photo.parent, *options, "out.png"),
         1,
-        f"{photo.parent}: not-a-file: it is a folder, a pipe, a socket or a device, not an image "
+        f"{photo.parent}: not-a-file: it is a folder, a pipe, a socket or a device, not a regular "
         "file.",
     )
     fails(
