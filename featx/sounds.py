@@ -17,6 +17,8 @@ from featx.constraints import StrOptions, natural
 from featx.files import MOST_BYTES, REASONS, RefusedImage, read_file
 from featx.stage import ImageStage
 
+# The fastest that sound hardware goes. The filter of a resampling is as long as the rate is high.
+_HIGHEST_RATE = 768_000
 _RIGHT = "Known formats: WAV, FLAC and Ogg (Vorbis or Opus), complete and not damaged."
 _Path = str | bytes | os.PathLike[Any]
 #: What was found wrong: a reason from `REASONS`, and a sentence.
@@ -34,7 +36,8 @@ class ReadAudio(ImageStage):
         The mean of all channels; or two channels, left and right, which are the same where the
         file has one.
     max_samples : int, default=100_000_000
-        Files of more samples, in all channels together, are refused by their headers.
+        Files of more samples, in all channels together, are refused by their headers, and those
+        that would have more after resampling before it.
     max_bytes : int, default=1073741824
         Files of more bytes are refused before they are read.
 
@@ -64,7 +67,8 @@ class ReadAudio(ImageStage):
 
     Resampling is `scipy.signal.resample_poly`: zero-phase low-pass filtering at the lower of the
     two Nyquist frequencies. :math:`n` samples become :math:`⌈n \cdot \text{new rate} /
-    \text{old rate}⌉`.
+    \text{old rate}⌉`. Files of more than 768,000 samples a second are refused where they would
+    be resampled.
 
     Examples
     --------
@@ -104,7 +108,23 @@ class ReadAudio(ImageStage):
                 image, "unsupported", f"it has {sound.shape[1]} channels, and not one or two."
             )
         signal = _mixed(sound, self.mode)
-        return signal if self.rate in (None, rate) else resample(signal, rate, int(self.rate))
+        if self.rate is None or self.rate == rate:
+            return signal
+        if rate > _HIGHEST_RATE:
+            raise RefusedImage(
+                image,
+                "unsupported",
+                f"it has {rate} samples a second, and more than {_HIGHEST_RATE} are not resampled.",
+            )
+        samples = -(-signal.size * self.rate // rate)
+        if samples > self.max_samples:
+            raise RefusedImage(
+                image,
+                "too-large",
+                f"it has {rate} samples a second; at {self.rate} it would have {samples} in all, "
+                f"more than max_samples={self.max_samples}.",
+            )
+        return resample(signal, rate, self.rate)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return ["signal"] if self.mode == "mono" else ["left", "right"]

@@ -249,6 +249,29 @@ def test_too_many_samples_or_channels(refusal):
     assert refusal(encoded(tone(channels=3)), mode="stereo") == expected
 
 
+@pytest.mark.parametrize("mode", ["mono", "stereo"])
+def test_rates_that_would_take_all_memory(refusal, file, mode):
+    fast = encoded(tone(), rate=1_000_000_007)
+    assert refusal(fast, mode=mode) == (
+        "unsupported",
+        "it has 1000000007 samples a second, and more than 768000 are not resampled.",
+    )
+    (signal,) = ReadAudio(rate=None).transform([file(fast)])
+    np.testing.assert_allclose(signal, tone()[:, 0], rtol=0, atol=2**-14)
+    slow, samples = encoded(tone(), rate=1), 4000 * 22_050 * (1 + (mode == "stereo"))
+    assert refusal(slow, mode=mode, max_samples=samples - 1) == (
+        "too-large",
+        f"it has 1 samples a second; at 22050 it would have {samples} in all, more than "
+        f"max_samples={samples - 1}.",
+    )
+
+
+def test_resampling_up_to_the_limits(file):
+    path = file(encoded(tone(400), rate=768_000))
+    (signal,) = ReadAudio(rate=1_536_000, max_samples=800).transform([path])
+    assert signal.shape == (800,)
+
+
 def test_ogg_that_lacks_something(refusal):
     whole = encoded(tone(40_000) + np.random.default_rng(0).normal(0, 0.1, (40_000, 1)), "OGG")
     pages = [match.start() for match in re.finditer(b"OggS", whole)]
