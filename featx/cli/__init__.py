@@ -20,6 +20,7 @@ from featx.cli import (
     evaluate,
     explain,
     extract,
+    interruption,
     predict,
     recipes,
     train,
@@ -70,8 +71,7 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.showwarning = _warn
-    # What is unfinished is removed when the system ends a run, too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    interruption.heed_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

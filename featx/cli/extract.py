@@ -16,8 +16,12 @@ from featx.cli.options import (
     listing,
     refused_as_data,
     show,
+    show_refused,
 )
 from featx.cli.progress import Progress
+
+# More refused images than these are told apart in the ledger only.
+_MOST_LINES = 20
 
 
 def extract(
@@ -73,6 +77,8 @@ def extract(
     line += f"; {written.removed} that are gone are marked" if written.removed else ""
     show(result, line, json)
     if refused:
+        if refused <= _MOST_LINES:
+            show_refused(read_refused(out), strict=False)
         reasons = ", ".join(f"{count} {reason}" for reason, count in written.refused.most_common())
         where = f"; listed in {written.ledger}" if written.ledger else ""
         print(f"refused: {reasons}{where}", file=sys.stderr)

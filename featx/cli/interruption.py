@@ -3,7 +3,34 @@
 import signal
 import sys
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
+
+_came: list[int] = []
+
+
+def heed_signals() -> None:
+    """Let SIGINT and SIGTERM end the run by an exception, so that what is unfinished is removed."""
+    signal.signal(signal.SIGTERM, _end)
+    # Shells start what they run in the background deaf to SIGINT, and it stays so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+
+
+def end_if_told() -> None:
+    """End the run if a signal came: its exception is lost where a library catches everything."""
+    if _came:
+        _raise(_came[-1])
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    _came.append(number)
+    _raise(number)
+
+
+def _raise(number: int) -> NoReturn:
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 class Interruption:

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from featx.cli.interruption import end_if_told
+
 
 class Progress:
     """Counts images on standard error, with the rate and the time left.
@@ -45,6 +47,7 @@ class Progress:
 
     def __call__(self, done: int, refused: int = 0) -> None:
         """Say that so many more images are done, and so many of these refused."""
+        end_if_told()
         self._done += done
         self._refused += refused
         if self._bar is not None:
@@ -58,7 +61,9 @@ class Progress:
         """Say what is done now, for work of several steps."""
         if images:
             self(images)
-        elif self._bar is not None:
+            return
+        end_if_told()
+        if self._bar is not None:
             self._bar.update(self._task, note=name)
 
     def _say(self) -> None:

@@ -43,14 +43,15 @@ def test_a_folder(featx, photos, recipe):
 
 
 @pytest.mark.parametrize("strict", [False, True])
-def test_refused_images(featx, photos, damaged, recipe, strict, tmp_path):
+def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict, tmp_path):
     options = ["--strict"] if strict else []
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", *options)
     assert run.code == int(strict)
     assert run.out == "out: 2 features of 12 images, 3 refused\n"
     assert run.err == (
-        "15 of 15 images, 3 refused\nrefused: 1 empty, 1 not-an-image, 1 truncated; listed in "
-        f"{tmp_path}/here/out.refused.csv\n"
+        f"15 of 15 images, 3 refused\n{refused_lines}"
+        "refused: 1 empty, 1 not-an-image, 1 truncated; "
+        f"listed in {tmp_path}/here/out.refused.csv\n"
     )
     table = dataset.dataset("out").to_table()
     names = [str(path.relative_to(photos)) for path in sorted(photos.glob("*/*"))]
@@ -60,6 +61,16 @@ def test_refused_images(featx, photos, damaged, recipe, strict, tmp_path):
     assert [row is None for row in table["features"].to_pylist()] == [
         reason is not None for reason in reasons
     ]
+
+
+def test_many_refused_images_are_summed_up(featx, photos, recipe, tmp_path):
+    for index in range(21):
+        (photos / "city" / f"empty {index}.png").write_bytes(b"")
+    run = featx("extract", photos, "--recipe", recipe, "--out", "out")
+    assert run.err == (
+        "33 of 33 images, 21 refused\n"
+        f"refused: 21 empty; listed in {tmp_path}/here/out.refused.csv\n"
+    )
 
 
 def test_strict_with_nothing_refused(featx, photos, recipe):
@@ -166,7 +177,10 @@ def test_names_that_no_terminal_should_see(featx, photos, recipe):
     name = os.fsencode(photos) + b"/city/\xff\n\x1b[31m.png"
     Path(os.fsdecode(name)).write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
-    assert run.err.splitlines()[1].startswith("refused: 1 empty; listed in ")
+    assert run.err.splitlines()[1] == (
+        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: it has no bytes."
+    )
+    assert run.err.splitlines()[2].startswith("refused: 1 empty; listed in ")
     (refused,) = json.loads(run.out)["refused"]
     assert refused["path"] == f"{photos}/city/\\xff\n\x1b[31m.png"
     assert refused["path"] in dataset.dataset("out").to_table()["path"].to_pylist()
@@ -300,9 +314,10 @@ def test_a_folder_of_sounds(featx, tmp_path):
     run = featx("extract", tmp_path / "sounds", "--recipe", "which-note", "--out", "out")
     assert run.code == 0
     assert run.out == "out: 61 features of 3 images, 1 refused\n"
-    assert run.err == (
-        f"4 of 4 images, 1 refused\nrefused: 1 corrupt; listed in {tmp_path}/here/out.refused.csv\n"
-    )
+    first, each, summary = run.err.splitlines()
+    assert first == "4 of 4 images, 1 refused"
+    assert each.startswith(f"refused: {tmp_path}/sounds/C5/part.wav: corrupt: ")
+    assert summary == f"refused: 1 corrupt; listed in {tmp_path}/here/out.refused.csv"
     found = read_features("out")
     assert found.labels.tolist() == ["A4", "A4", "C5"]
     heard = [found.names[row.argmax()] for row in found.vectors]

@@ -1,5 +1,9 @@
 import os
 import signal
+import subprocess
+import sys
+
+import pytest
 
 from featx.cli.interruption import Interruption
 
@@ -24,3 +28,24 @@ def test_nothing_comes():
         assert signal.getsignal(signal.SIGINT) != before
     assert not interruption()
     assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_a_signal_that_a_library_swallows_ends_the_run_at_the_next_step(number, code):
+    script = f"""
+import os, signal
+from featx.cli.interruption import heed_signals
+from featx.cli.progress import Progress
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+heed_signals()
+try:
+    os.kill(os.getpid(), {int(number)})
+except BaseException:
+    pass
+try:
+    Progress(10, plain=True)(1)
+except KeyboardInterrupt:
+    raise SystemExit(1)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == code
