@@ -108,11 +108,12 @@ def read_file(
         with open(path, "rb", opener=_without_waiting) as file:
             before = os.fstat(file.fileno())
             _check_kind(path, before)
-            content = file.read(_BEGINNING)
+            content = file.peek(_BEGINNING)[:_BEGINNING]
             whole = bool(wanted(content))
             if whole:
                 _check_bytes(path, before.st_size, max_bytes)
-                content += file.read(max_bytes)
+                # One byte more, to see whether it has grown.
+                content = file.read(before.st_size + 1)
             after = os.fstat(file.fileno())
     except (FileNotFoundError, NotADirectoryError):
         raise RefusedImage(path, "missing", "there is no such file.") from None
