@@ -56,8 +56,8 @@ def featx(
 ) -> None:
     """Folders of images to features, and features to classifiers, compared and explained.
 
-    IMAGES is a folder, whose sub-folders are the classes; a glob; or a CSV or Parquet manifest
-    with the columns path and label.
+    IMAGES is a folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest with
+    the columns path and label; a zip or tar archive; a URL; or - for a list on standard input.
     """
     if version:
         from featx import __version__
@@ -94,7 +94,7 @@ def main() -> None:
 def _status(error: Exception) -> int:
     """Tell wrong usage (2) from a run that failed (1)."""
     # By the module's name: to import the modules only to ask would take seconds.
-    return 2 if type(error).__module__ in ("featx.datasets", "featx.recipes") else 1
+    return 2 if type(error).__module__ in ("featx.listing", "featx.recipes") else 1
 
 
 def _one_line(error: Exception) -> str:

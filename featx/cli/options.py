@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from featx.files import RefusedImage
 
 Images = Annotated[
-    str, typer.Argument(metavar="IMAGES", help="A folder, a glob, or a CSV or Parquet manifest.")
+    str,
+    typer.Argument(
+        metavar="IMAGES",
+        help="A folder, a glob, a CSV or Parquet manifest, an archive, a URL, or - for a list.",
+    ),
 ]
 Recipe = Annotated[str, typer.Option(help="The name of a recipe, or a YAML file.")]
 Model = Annotated[str, typer.Option(help="A file that featx train wrote.")]

@@ -109,7 +109,7 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
         raise error
 
     monkeypatch.setattr("featx.reading.read_file", fail)
-    monkeypatch.setattr("featx.datasets.list_images", fail)
+    monkeypatch.setattr("featx.listing.iterate_images", fail)
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert (run.code, run.out) == (code, "")
     assert run.err.startswith(f"featx: {line}")
