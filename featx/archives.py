@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 #: What broken archives make the standard library raise.
 ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 _ZIP = (".zip",)
+#: A tar archive may unpack to so many bytes, and so many more for each of its own.
+_ALWAYS, _MOST_TIMES = 2**30, 1000
+_LARGEST_HEADER = 2**20
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
@@ -30,6 +33,8 @@ class Member(NamedTuple):
     modified: int
     #: Why it is not to be read, and in more words; None as a rule.
     refusal: tuple[str, str] | None
+    #: Where in an unpacked tar archive its bytes begin.
+    place: int = 0
 
 
 def is_archive(path: str) -> bool:
@@ -56,12 +61,14 @@ def members(archive: str) -> Iterator[Member]:
         with zipfile.ZipFile(archive) as opened:
             yield from map(_of_zip, (info for info in opened.infolist() if not info.is_dir()))
         return
-    with tarfile.open(archive) as tar:
-        for info in tar:
-            if not info.isdir():
-                yield _of_tar(info)
-            # It would keep all of them.
-            tar.members = []  # type: ignore[attr-defined]
+    with _unpacked(archive) as file:
+        headers: Any = _Headers(file, archive)
+        with tarfile.open(fileobj=headers, mode="r:") as tar:
+            for info in tar:
+                if not info.isdir():
+                    yield _of_tar(info)
+                # It would keep all of them.
+                tar.members = []  # type: ignore[attr-defined]
 
 
 def look(archive: str, member: str) -> Member | None:
@@ -70,15 +77,17 @@ def look(archive: str, member: str) -> Member | None:
 
 
 def read(archive: str, member: str) -> bytes:
-    """Read a member; its size is what `look` says."""
+    """Read a member; its size is what `look` says, whatever its archive would give."""
     state = _state(archive)
+    _, size, *_, place = _table(*state)[member]
     if archive.lower().endswith(_ZIP):
-        content: bytes = _opened(state, zipfile.ZipFile).read(member)
-        return content
-    place, size = _places(*state)[member]
-    file = _opened(state, _decompressed)
-    file.seek(place)
-    content = file.read(size)
+        with _opened(state, zipfile.ZipFile).open(member) as file:
+            # Without the size, all would be unpacked, however much it is.
+            content: bytes = file.read(size)
+    else:
+        file = _opened(state, _unpacked)
+        file.seek(place)
+        content = file.read(size)
     if len(content) < size:
         raise EOFError("the archive ends before its member does")
     return content
@@ -88,6 +97,8 @@ def _of_zip(info: zipfile.ZipInfo) -> Member:
     refusal = _leads_out(info.filename)
     if stat.S_ISLNK(info.external_attr >> 16):
         refusal = _NO_FILE
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        refusal = "unsupported", "it is packed neither by deflate nor not at all."
     if info.flag_bits & 1:
         refusal = "unreadable", "it is encrypted."
     modified = calendar.timegm((*info.date_time, 0, 0, 0)) * 10**9
@@ -100,7 +111,7 @@ def _of_tar(info: tarfile.TarInfo) -> Member:
         refusal = _NO_FILE
     if info.issparse():
         refusal = "unsupported", "it has holes in its archive."
-    return Member(info.name, info.size, int(info.mtime * 10**9), refusal)
+    return Member(info.name, info.size, int(info.mtime * 10**9), refusal, info.offset_data)
 
 
 _NO_FILE = "not-a-file", "it is a link or a device in its archive, not an image file."
@@ -125,10 +136,24 @@ def _table(archive: str, size: int, modified: int) -> dict[str, Member]:
     return {member.name: member for member in members(archive)}
 
 
-@lru_cache(maxsize=4)
-def _places(archive: str, size: int, modified: int) -> dict[str, tuple[int, int]]:
-    with tarfile.open(archive) as tar:
-        return {info.name: (info.offset_data, info.size) for info in tar if info.isfile()}
+class _Headers:
+    """A tar archive as its headers are read: none is large, and what explodes is not unpacked."""
+
+    def __init__(self, file: Any, archive: str) -> None:
+        self._file = file
+        self._most = _ALWAYS + _MOST_TIMES * os.path.getsize(archive)
+        self.tell = file.tell
+
+    def read(self, size: int) -> bytes:
+        if size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size} bytes")
+        content: bytes = self._file.read(size)
+        return content
+
+    def seek(self, place: int) -> None:
+        if place > self._most:
+            raise tarfile.ReadError(f"it unpacks to more than {_MOST_TIMES} times its size")
+        self._file.seek(place)
 
 
 class _Opened(threading.local):
@@ -150,7 +175,7 @@ def _opened(state: tuple[str, int, int], opener: Any) -> Any:
     return _last.file
 
 
-def _decompressed(archive: str) -> Any:
+def _unpacked(archive: str) -> Any:
     with open(archive, "rb") as file:
         beginning = file.read(6)
     if beginning.startswith(b"\x1f\x8b"):

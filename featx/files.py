@@ -112,7 +112,7 @@ class ImageFile:
         text = os.fsdecode(self.path)
         if remote.in_this_process(text):
             with suppress(OSError):
-                self.content = remote.read(text)
+                self.content = remote.read(text, MOST_BYTES)
 
 
 def read_file(
@@ -186,7 +186,7 @@ def _read_elsewhere(file: ImageFile, text: str, max_bytes: int) -> bytes:
         elif file.size is None:
             file.size, file.modified = remote.look(text)
         _check_bytes(file, file.size or 0, max_bytes)
-        content = remote.read(text) if member is None else archives.read(*member)
+        content = remote.read(text, max_bytes) if member is None else archives.read(*member)
     except RefusedImage:
         raise
     except FileNotFoundError:
