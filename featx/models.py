@@ -18,7 +18,7 @@ import featx
 from featx.classifiers import ScoreSum
 from featx.files import RefusedImage
 from featx.stream import Chunk, Stream, learns, run_together
-from featx.writing import as_text, new_file
+from featx.writing import as_cell, as_text, new_file
 
 Progress = Callable[[int, int], object]
 
@@ -280,8 +280,10 @@ def write_predictions(
         table = pyarrow.concat_tables(tables)
         if len(refused) == len(table):
             raise ModelError(f"All {len(table)} images are refused. The first: {refused[0]}")
-        write = parquet.write_table if unfinished.suffix.lower() == ".parquet" else csv.write_csv
-        write(table, unfinished)
+        if unfinished.suffix.lower() == ".parquet":
+            parquet.write_table(table, unfinished)
+        else:
+            csv.write_csv(_as_cells(table), unfinished)
         predictions = [name for name in table["prediction"].to_pylist() if name is not None]
     return np.asarray(predictions), refused
 
@@ -311,6 +313,15 @@ def _prediction_rows(model: Pipeline, chunk: Chunk) -> pyarrow.Table:
         "reason": pyarrow.array(reasons, text),
     }
     return pyarrow.table(columns)
+
+
+def _as_cells(table: pyarrow.Table) -> pyarrow.Table:
+    """Make the text that comes from names of files and classes safe for spreadsheets."""
+    for name in ("path", "prediction"):
+        cells = [as_cell(text) for text in table[name].to_pylist()]
+        column = pyarrow.array(cells, pyarrow.string())
+        table = table.set_column(table.column_names.index(name), name, column)
+    return table
 
 
 def class_scores(classifier: Pipeline, vectors: Any) -> tuple[str, NDArray[np.float64]]:

@@ -287,7 +287,8 @@ class Store:
         ledger = self.folder.with_name(f"{self.folder.name}.refused.csv")
         count = 0
         with new_file(ledger) as unfinished, open(unfinished, "w", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
+            # Names may have line ends of every kind, of which not all are quoted otherwise.
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(["path", "reason", "detail"])
             for part in self.parts:
                 table = self.read(part, ["path", "reason", "detail"])

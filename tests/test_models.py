@@ -1,3 +1,4 @@
+import csv as csv_module
 import os
 import zipfile
 from importlib import import_module
@@ -481,6 +482,27 @@ def read(file):
         column_types=dict.fromkeys(["path", "prediction", "status", "reason"], text),
     )
     return csv.read_csv(file, convert_options=convert)
+
+
+def test_no_cell_of_predictions_is_a_formula(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "good"]
+    images, labels = draw(len(names), 2)
+    for name, image in zip(names, images, strict=True):
+        Image.fromarray(image[..., 0]).save(name, "PNG")
+    labels = np.where(labels == "a", "=cmd|' /C calc'!A0", "-2")
+    model, _ = train(make_pipeline(pyramid(), GaussianNB()), names, labels)
+    predictions, _ = write_predictions(model, names, "p.csv")
+    with open("p.csv", newline="") as file:
+        header, *rows = csv_module.reader(file)
+    assert [row[0] for row in rows] == [*(f"'{name}" for name in names[:-1]), "good"]
+    assert [row[1] for row in rows] == [f"'{name}" for name in predictions.tolist()]
+    assert not [cell for cell in header if cell[0] in "=+-@"]
+    # Programs read the names as they are.
+    write_predictions(model, names, "p.parquet")
+    table = parquet.read_table("p.parquet")
+    assert table["path"].to_pylist() == names
+    assert table["prediction"].to_pylist() == predictions.tolist()
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet", "P.CSV"])

@@ -25,6 +25,7 @@ from featx.cli import (
     recipes,
     train,
 )
+from featx.cli.options import printable
 
 app = typer.Typer(
     name="featx",
@@ -98,10 +99,16 @@ def _status(error: Exception) -> int:
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {_in_one_line(error) or 'none is left'}."
     expected = isinstance(error, ValueError | OSError | ImportError)
-    text = " ".join(str(error).split())
+    text = _in_one_line(error)
     return text if expected else f"{type(error).__name__}: {text} (run with --debug to see where)"
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"warning: {_in_one_line(message)}", file=sys.stderr)
+
+
+def _in_one_line(message: Any) -> str:
+    return printable(" ".join(str(message).split()))

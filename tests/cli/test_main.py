@@ -100,7 +100,8 @@ def test_an_error_is_one_line():
     [
         (ZeroDivisionError("by\nzero"), 1, "ZeroDivisionError: by zero (run with --debug to see"),
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device\n"),
-        (MemoryError(), 1, "MemoryError:  (run with --debug to see where)\n"),
+        (MemoryError(), 1, "there is not enough memory: none is left.\n"),
+        (ValueError("no \x1b[2J class"), 1, "no \\x1b[2J class\n"),
         (KeyboardInterrupt(), 130, "interrupted.\n"),
     ],
 )
