@@ -20,6 +20,7 @@ from sklearn.pipeline import Pipeline, clone, make_pipeline
 from featx.files import RefusedImage, read_file
 from featx.models import balanced_accuracy, check_classes, in_threads, split
 from featx.recipes import read_recipe
+from featx.stored import StoredImage, begin_with_store
 from featx.stream import Stream, gives, run_together
 from featx.writing import as_text
 
@@ -111,7 +112,8 @@ def compare(
         Names or files of recipes; or pipelines under names of your own, each a `Stream` of
         stages and then scikit-learn estimators.
     X : list of paths or batch of images
-        The images. Those that cannot be read are left out, and are listed in the result.
+        The images. Those that cannot be read are left out, and are listed in the result. Images
+        of a store, as `load_dataset` gives them, are not read: its features stand for them.
     y : array-like of str of shape (n,)
         Their classes.
     test : (images, classes), optional
@@ -145,6 +147,8 @@ def compare(
     ['larger-class', 'edges-alone', 'vertical-lines']
     """
     titles, pipelines = _titles_and_pipelines(recipes)
+    given = [*X, *([] if test is None else test[0])]
+    pipelines = {name: _begun(pipeline, given) for name, pipeline in pipelines.items()}
     parts = {name: _parts(pipeline, n_jobs) for name, pipeline in pipelines.items()}
     for name, (_, steps) in parts.items():
         if not steps or not hasattr(steps[-1], "predict"):
@@ -222,13 +226,22 @@ def _parts(pipeline: Pipeline, n_jobs: int | None) -> tuple[Stream, list[Any]]:
     return Stream(stages[:count]), in_threads(steps, n_jobs)
 
 
+def _begun(pipeline: Pipeline, images: list[Any]) -> Pipeline:
+    """Let a pipeline begin with a store, if the images are of one."""
+    stream, *steps = (step for _, step in pipeline.steps)
+    return make_pipeline(begin_with_store(stream, images), *steps)
+
+
 def content_groups(images: Sequence[Any]) -> NDArray[np.int64]:
     """Give each image a number, the same for all images of the same bytes."""
-    hashes = [
-        hashlib.sha256(image.tobytes() if hasattr(image, "tobytes") else read_file(image)).digest()
-        for image in images
-    ]
-    return np.unique(hashes, return_inverse=True)[1]
+    return np.unique([_content_hash(image) for image in images], return_inverse=True)[1]
+
+
+def _content_hash(image: Any) -> str:
+    if isinstance(image, StoredImage):
+        return image.sha256
+    content = image.tobytes() if hasattr(image, "tobytes") else read_file(image)
+    return hashlib.sha256(content).hexdigest()
 
 
 def _titles_and_pipelines(

@@ -24,16 +24,16 @@ Target = Mapping[str, Sequence[str]]
 class Dataset(NamedTuple):
     """Images and their classes; unpacks as ``paths, labels``."""
 
-    #: The files, in the order of their names or of the manifest's rows.
-    paths: list[str]
+    #: The files, in the order of their names or of the manifest's rows; or a store's images.
+    paths: list[Any]
     #: The class of each, an array of str.
     labels: NDArray[Any]
 
 
 class Listing(NamedTuple):
-    """Files as they are found: some may have no label."""
+    """Files, or images in a store, as they are found: some may have no label."""
 
-    paths: list[str]
+    paths: list[Any]
     labels: list[str | None]
 
 
@@ -63,7 +63,8 @@ def load_dataset(
     source : str or Path
         A folder, whose sub-folders are the classes; a glob, such as ``"photos/*/*.jpg"``, the
         folder of each file being its class; a CSV or Parquet manifest with the columns ``path``
-        and ``label``; or the name of a data set with a card.
+        and ``label``; a folder that ``featx extract`` wrote, whose features then stand for the
+        images; or the name of a data set with a card.
     target : str or dict, optional
         Which classes are merged to what, ``{"city": ["street", "tallbuilding"], ...}``; others
         are left out. For a data set with a card also the name of one of its targets.
@@ -74,7 +75,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        ``paths``, a list of str, and ``labels``, an array of str.
+        ``paths``, a list of str (or of `featx.stored.StoredImage`), and ``labels``, an array of
+        str.
 
     Raises
     ------
@@ -109,7 +111,17 @@ def load_dataset(
 
 
 def list_images(source: str | Path) -> Listing:
-    """List the files at a place, whether or not they are images; see `iterate_images`."""
+    """List the files at a place, whether or not they are images; see `iterate_images`.
+
+    Of what ``featx extract`` wrote, the images that were not refused are listed.
+    """
+    if os.path.isdir(source) and any(name.startswith("part-") for name in os.listdir(source)):
+        # pyarrow takes long to load, and folders of images do not need it.
+        from featx.store import is_store
+        from featx.stored import stored_images
+
+        if is_store(source):
+            return Listing(*stored_images(source))
     return Listing(*_columns(iterate_images(source)))
 
 

@@ -602,7 +602,8 @@ def gives(stage: Any) -> Kind:
         return gives(stage.steps[-1][1])
     if isinstance(stage, FeatureUnion):
         return gives(stage.transformer_list[0][1])
-    return stage.gives if isinstance(stage, ImageStage) else "vectors"
+    kind: Kind = getattr(stage, "gives", "vectors")
+    return kind
 
 
 def learns(stage: Any) -> bool:

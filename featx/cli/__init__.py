@@ -59,6 +59,7 @@ def featx(
 
     IMAGES is a folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest with
     the columns path and label; a zip or tar archive; a URL; or - for a list on standard input.
+    Where features are wanted, a folder that featx extract wrote stands for its images.
     """
     if version:
         from featx import __version__

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from featx.comparison import Comparison, Result
+from featx.files import RefusedImage
 from featx.reading import ReadImages
 from featx.writing import as_text
 
@@ -116,7 +117,11 @@ def _example(comparison: Comparison, result: Result, index: int) -> dict[str, st
 
 def _picture(image: Any) -> str:
     """Draw a small picture as a data URI, which keeps the report in one file."""
-    (pixels,) = ReadImages(size=_THUMBNAIL, fit="pad").transform([image])
+    try:
+        (pixels,) = ReadImages(size=_THUMBNAIL, fit="pad").transform([image])
+    except RefusedImage:
+        # A store's features may be there where its images are not.
+        pixels = np.full((*_THUMBNAIL, 1), 128, np.uint8)
     if pixels.shape[:2] != _THUMBNAIL:  # arrays pass through reading as they are
         from featx.reading import fit_to
 

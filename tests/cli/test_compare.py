@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -155,3 +156,26 @@ def test_too_few_folds(featx, photos, recipe, nothing_new):
     assert (run.code, run.out) == (2, "")
     assert "Invalid value for '--folds'" in run.err
     nothing_new()
+
+
+def test_stores(featx, photos, recipe, tmp_path):
+    for name in ("store", "other"):
+        assert featx("extract", photos, "--recipe", recipe, "--out", tmp_path / name).code == 0
+    run = featx("compare", tmp_path / "store", "--recipe", recipe, "--out", "a", "--folds", 3)
+    assert run.code == 0
+    expected = featx("compare", photos, "--recipe", recipe, "--out", "b", "--folds", 3)
+    accuracies = [re.findall(r"[\d.]+%", one.out) for one in (run, expected)]
+    assert accuracies[0] == accuracies[1]
+    shutil.rmtree(photos)
+    run = featx(
+        "compare",
+        tmp_path / "store",
+        "--test",
+        tmp_path / "other",
+        "--recipe",
+        recipe,
+        "--out",
+        "c",
+    )
+    assert run.code == 0
+    assert os.path.isfile("c/report.html")
