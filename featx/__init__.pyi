@@ -34,6 +34,7 @@ from .filters.gabor import GaborBank as GaborBank
 from .filters.pattern import PatternMatch as PatternMatch
 from .filters.rectify import Rectify as Rectify
 from .filters.scale_space import ScaleSpace as ScaleSpace
+from .learned.conv_net import ConvNet as ConvNet
 from .pooling import AveragePool as AveragePool
 from .pooling import MaxPool as MaxPool
 from .pooling import SpatialPyramid as SpatialPyramid

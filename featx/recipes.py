@@ -401,7 +401,8 @@ def _edges(step: Any, last: bool) -> list[Any]:
 
 
 def _is_stage(step: Any) -> bool:
-    return isinstance(step, ImageStage | FeatureUnion)
+    # A network learns from labels, as classifiers do, and stands among them.
+    return isinstance(step, ImageStage | FeatureUnion) and not hasattr(step, "predict")
 
 
 def _wrong(path: Path, node: Any, problem: str) -> RecipeError:

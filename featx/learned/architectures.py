@@ -158,10 +158,6 @@ def lenet_5(
     .. [1] Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998.
     """
     side, other = ((length // 2 - 4) // 2 for length in (height, width))
-    if min(side, other) < 1:
-        raise ValueError(
-            f"lenet-5 takes images of 12 x 12 pixels and more, but they are of {height} x {width}."
-        )
     first, second = maps
     return nn.Sequential(
         nn.Conv2d(channels, first, 5, padding=2),
@@ -196,10 +192,6 @@ def alexnet(
        Convolutional Neural Networks", 2012.
     """
     small = min(height, width) < 63
-    if min(height, width) < 15:
-        raise ValueError(
-            f"alexnet takes images of 15 x 15 pixels and more, but they are of {height} x {width}."
-        )
     kernel, stride = (5, 1) if small else (11, 4)
     contrast = {"size": 5, "alpha": 5e-4, "beta": 0.75, "k": 2.0}
     return nn.Sequential(
@@ -353,10 +345,6 @@ def airbench(
     maps: tuple[int, int, int] = (64, 256, 256),
 ) -> Airbench:
     """Make `Airbench`, with so many maps in its three blocks."""
-    if min(height, width) < 9:
-        raise ValueError(
-            f"airbench takes images of 9 x 9 pixels and more, but they are of {height} x {width}."
-        )
     return Airbench(channels, n_classes, maps)
 
 
