@@ -42,6 +42,7 @@ from .pooling import Summarize as Summarize
 from .reading import ReadImages as ReadImages
 from .recipes import load_recipe as load_recipe
 from .scenes import make_scenes as make_scenes
+from .search import PatternSearch as PatternSearch
 from .signals import ToneBank as ToneBank
 from .sounds import ReadAudio as ReadAudio
 from .store import read_features as read_features

@@ -51,6 +51,7 @@ from featx import (
     MaxPool,
     OrientedEdges,
     PatternMatch,
+    PatternSearch,
     ReadAudio,
     ReadImages,
     Rectify,
@@ -195,6 +196,10 @@ ROWS = [
     Row(PatternMatch(COLORS, method="ncc"), least=(2, 2, 3), channels=(3,)),
     Row(PatternMatch([1.0, -2.0, 0.5], method="ncc"), least=(3,)),
     Row(PatternMatch(LARGE[0], padding="zero"), least=(1,)),
+    Row(PatternSearch(size=9), least=(9, 9, 3), channels=(3,)),
+    Row(
+        PatternSearch(SMOOTH, mask=[[1, 0.5, 1], [0, 1, 1]], size=2), least=(2, 3, 1), channels=(1,)
+    ),
     Row(ReadAudio(rate=None)),
     Row(ReadAudio(rate=6000, mode="stereo")),
     Row(ReadImages()),

@@ -20,6 +20,7 @@ from featx.cli import (
     evaluate,
     explain,
     extract,
+    find,
     interruption,
     predict,
     recipes,
@@ -38,6 +39,7 @@ for command in (extract.extract, train.train, predict.predict, evaluate.evaluate
     app.command()(command)
 app.command()(compare.compare)
 app.command()(explain.explain)
+app.command()(find.find)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(datasets.app, name="datasets")
 app.command()(demo.demo)

@@ -9,7 +9,7 @@ import pytest
 
 import featx as package
 
-COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "demo"]
+COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "find", "demo"]
 COMMANDS += ["recipes", "datasets"]
 # featx as it is started from a shell.
 FEATX = [sys.executable, "-m", "featx"]
