@@ -10,7 +10,6 @@ import pyarrow
 from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw
-from pyarrow import csv, parquet
 
 from featx.constraints import Array, fraction, natural
 from featx.descriptor_sets import DescriptorSet
@@ -19,6 +18,7 @@ from featx.reading import ReadImages, fit_to, read_image
 from featx.search import Hit, find_pattern, small_pattern, stop_sign
 from featx.stage import Image, ImageStage
 from featx.stream import Chunk, Stream
+from featx.tables import check_table_name, write_table
 from featx.writing import as_text, new_file, new_folder
 
 Progress = Callable[[int, int], object]
@@ -27,7 +27,7 @@ _CHUNK = 4
 
 
 class FindingError(ValueError):
-    """A pattern or a table that cannot be used: says which, and what would be right."""
+    """A pattern that cannot be found, or images that cannot be searched: says which, and why."""
 
 
 def read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
@@ -100,8 +100,7 @@ def write_hits(
     list of RefusedImage
         The images that could not be read.
     """
-    if Path(file).suffix.lower() not in (".csv", ".parquet"):
-        raise FindingError(f"{file}: the name must end in .csv or .parquet.")
+    check_table_name(file)
     search = _Find(*small_pattern(*pattern, size), threshold, side)
     found: list[list[Hit]] = []
     refused: list[RefusedImage] = []
@@ -118,9 +117,7 @@ def write_hits(
             progress(len(chunk.items), len(chunk.refused))
         if len(refused) == len(found):
             raise FindingError(f"All {len(found)} images are refused. The first: {refused[0]}")
-        table = pyarrow.Table.from_pylist(rows, _SCHEMA)
-        write = parquet.write_table if unfinished.suffix.lower() == ".parquet" else csv.write_csv
-        write(table, unfinished)
+        write_table(pyarrow.Table.from_pylist(rows, _SCHEMA), unfinished)
     return found, refused
 
 

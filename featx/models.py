@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow
 import skops.io
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
 from sklearn.base import clone
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -20,7 +19,8 @@ from featx.files import RefusedImage
 from featx.incremental import fit_in_pieces
 from featx.stored import StoredFeatures, begin_with_store, put_back
 from featx.stream import Chunk, Stream, learns, run_together
-from featx.writing import as_cell, as_text, new_file
+from featx.tables import check_table_name, write_table
+from featx.writing import as_text, new_file
 
 Progress = Callable[[int, int], object]
 #: Where a store has more bytes of vectors, a classifier that can be fitted piece by piece is.
@@ -304,8 +304,7 @@ def write_predictions(
     list of RefusedImage
         The others.
     """
-    if Path(file).suffix.lower() not in (".csv", ".parquet"):
-        raise ModelError(f"{file}: the name must end in .csv or .parquet.")
+    check_table_name(file)
     refused: list[RefusedImage] = []
     predictions = []
     with new_file(file) as unfinished:
@@ -318,10 +317,7 @@ def write_predictions(
         table = pyarrow.concat_tables(tables)
         if len(refused) == len(table):
             raise ModelError(f"All {len(table)} images are refused. The first: {refused[0]}")
-        if unfinished.suffix.lower() == ".parquet":
-            parquet.write_table(table, unfinished)
-        else:
-            csv.write_csv(_as_cells(table), unfinished)
+        write_table(table, unfinished)
         predictions = [name for name in table["prediction"].to_pylist() if name is not None]
     return np.asarray(predictions), refused
 
@@ -351,15 +347,6 @@ def _prediction_rows(model: Pipeline, chunk: Chunk) -> pyarrow.Table:
         "reason": pyarrow.array(reasons, text),
     }
     return pyarrow.table(columns)
-
-
-def _as_cells(table: pyarrow.Table) -> pyarrow.Table:
-    """Make the text that comes from names of files and classes safe for spreadsheets."""
-    for name in ("path", "prediction"):
-        cells = [as_cell(text) for text in table[name].to_pylist()]
-        column = pyarrow.array(cells, pyarrow.string())
-        table = table.set_column(table.column_names.index(name), name, column)
-    return table
 
 
 def class_scores(classifier: Pipeline, vectors: Any) -> tuple[str, NDArray[np.float64]]:

@@ -581,7 +581,7 @@ def test_predictions_that_cannot_be_written(tmp_path, folder):
     before = sorted(tmp_path.rglob("*"))
     for name in ("p.txt", "p", "p.csv.gz"):
         file = tmp_path / name
-        assert message(write_predictions, model, kept, file) == (
+        assert message(write_predictions, model, kept, file, kind=OutputError) == (
             f"{file}: the name must end in .csv or .parquet."
         )
     assert message(write_predictions, model, [paths[0]], tmp_path / "new" / "p.csv") == (
