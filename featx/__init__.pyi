@@ -35,6 +35,8 @@ from .filters.pattern import PatternMatch as PatternMatch
 from .filters.rectify import Rectify as Rectify
 from .filters.scale_space import ScaleSpace as ScaleSpace
 from .learned.conv_net import ConvNet as ConvNet
+from .learned.patch_dictionary import PatchDictionary as PatchDictionary
+from .learned.pretrained_net import PretrainedNet as PretrainedNet
 from .pooling import AveragePool as AveragePool
 from .pooling import MaxPool as MaxPool
 from .pooling import SpatialPyramid as SpatialPyramid

@@ -50,8 +50,10 @@ from featx import (
     LocalContrast,
     MaxPool,
     OrientedEdges,
+    PatchDictionary,
     PatternMatch,
     PatternSearch,
+    PretrainedNet,
     ReadAudio,
     ReadImages,
     Rectify,
@@ -188,6 +190,11 @@ ROWS = [
     Row(MaxPool(3, stride=(1, 2), padding="same")),
     Row(OrientedEdges()),
     Row(OrientedEdges([0, 30.5], 1.5, order=2, truncate=3.0, padding="valid"), least=(11, 11)),
+    Row(PatchDictionary(7), least=(7, 7)),
+    Row(
+        PatchDictionary(5, patch_size=3, step=2, whitening=None, activation="hard", grid=(3, 1)),
+        least=(7, 3),
+    ),
     Row(PatternMatch(length=9), least=(9, 1)),
     Row(PatternMatch(length=[3, 7], orientation=[0, 45.0, 90]), least=(7, 7)),
     Row(PatternMatch(length=5, orientation=[0, 90], each=True, padding="edge"), channels=(2, 4)),
@@ -200,6 +207,7 @@ ROWS = [
     Row(
         PatternSearch(SMOOTH, mask=[[1, 0.5, 1], [0, 1, 1]], size=2), least=(2, 3, 1), channels=(1,)
     ),
+    Row(PretrainedNet(layer="_blocks.0"), tolerance=1e-5),
     Row(ReadAudio(rate=None)),
     Row(ReadAudio(rate=6000, mode="stereo")),
     Row(ReadImages()),
