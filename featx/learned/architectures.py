@@ -84,12 +84,10 @@ class LeNet1989(nn.Module):
 
     def __init__(self, n_classes: int, dropout: float = 0.0, squash: bool = True) -> None:
         super().__init__()
-        self.h1 = nn.Conv2d(1, 12, 5, stride=2, bias=False)
-        self.h1_bias = nn.Parameter(torch.zeros(12, 8, 8))
+        self.h1 = UnitBiasConvolution(1, 12, side=8)
         taken = [(first + place) % 12 for first in (0, 4, 8) for place in range(8)]
         self.register_buffer("maps_taken", torch.tensor(taken), persistent=False)
-        self.h2 = nn.Conv2d(24, 12, 5, stride=2, groups=3, bias=False)
-        self.h2_bias = nn.Parameter(torch.zeros(12, 4, 4))
+        self.h2 = UnitBiasConvolution(24, 12, side=4, groups=3)
         self.h3 = nn.Linear(192, 30)
         self.output = nn.Linear(30, n_classes)
         self.squashing = ScaledTanh()
@@ -103,8 +101,8 @@ class LeNet1989(nn.Module):
 
     def forward(self, x: Any) -> Any:
         """Compute the scores of the classes."""
-        x = self.squashing(self.h1(_bordered(x)) + self.h1_bias)
-        x = self.squashing(self.h2(_bordered(x[:, self.maps_taken])) + self.h2_bias)
+        x = self.squashing(self.h1(x))
+        x = self.squashing(self.h2(x[:, self.maps_taken]))
         x = self.squashing(self.h3(self.dropout(x.flatten(1))))
         x = self.output(self.dropout(x))
         return self.squashing(x) if self.squash else x
@@ -118,8 +116,16 @@ class ScaledTanh(nn.Module):
         return 1.7159 * torch.tanh(2 / 3 * v)
 
 
-def _bordered(x: Any) -> Any:
-    return functional.pad(x, (2, 2, 2, 2), value=-1.0)
+class UnitBiasConvolution(nn.Conv2d):
+    """Filters of 5 × 5 at every second place, within a border of -1, with a bias for each unit."""
+
+    def __init__(self, before: int, after: int, side: int, groups: int = 1) -> None:
+        super().__init__(before, after, 5, stride=2, groups=groups, bias=False)
+        self.unit_bias = nn.Parameter(torch.zeros(after, side, side))
+
+    def forward(self, x: Any) -> Any:
+        """Compute the maps."""
+        return super().forward(functional.pad(x, (2, 2, 2, 2), value=-1.0)) + self.unit_bias
 
 
 def lenet_1989(

@@ -175,7 +175,7 @@ def _efficientnet_lite0(weights: str | Path | None, sha256: str | None) -> Backb
     # Without a size, borders are padded for that which each picture has.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     _load_weights(network, weights, sha256)
-    return Backbone(network, np.float32([127 / 255] * 3), np.float32([128 / 255] * 3))
+    return Backbone(network, np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32))
 
 
 def _load_weights(network: Any, file: str | Path, sha256: str | None) -> None:

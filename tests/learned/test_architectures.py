@@ -61,7 +61,7 @@ def test_lenet_1989_is_that_of_the_paper_unit_by_unit():
     torch.manual_seed(0)
     network = LeNet1989(10).double().eval()
     with torch.no_grad():
-        for bias in (network.h1_bias, network.h2_bias):
+        for bias in (network.h1.unit_bias, network.h2.unit_bias):
             bias.normal_()
     x = torch.randn(1, 1, 16, 16, dtype=torch.float64)
     w = {name: value.numpy() for name, value in network.state_dict().items()}
@@ -84,13 +84,13 @@ def test_lenet_1989_is_that_of_the_paper_unit_by_unit():
     h1, h2 = np.empty((12, 8, 8)), np.empty((12, 4, 4))
     for m, row, column in np.ndindex(h1.shape):
         total = convolved(w["h1.weight"][m, 0], pixels, row, column)
-        h1[m, row, column] = s(total + w["h1_bias"][m, row, column])
+        h1[m, row, column] = s(total + w["h1.unit_bias"][m, row, column])
     for m, row, column in np.ndindex(h2.shape):
         first = 4 * (m // 4)
         taken = [(first + place) % 12 for place in range(8)]
         kernels = w["h2.weight"][m]
         total = sum(convolved(k, h1[i], row, column) for k, i in zip(kernels, taken, strict=True))
-        h2[m, row, column] = s(total + w["h2_bias"][m, row, column])
+        h2[m, row, column] = s(total + w["h2.unit_bias"][m, row, column])
     h3 = s(w["h3.weight"] @ h2.ravel() + w["h3.bias"])
     output = s(w["output.weight"] @ h3 + w["output.bias"])
     with torch.inference_mode():
