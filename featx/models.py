@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import skops.io
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import confusion_matrix
@@ -180,6 +179,9 @@ def save_model(pipeline: Pipeline, file: str | Path) -> None:
     ModelError
         If it holds anything that could not be loaded again.
     """
+    # It loads torch where that is installed, which takes seconds; most work needs no file of it.
+    import skops.io
+
     try:
         content = skops.io.dumps(pipeline)
         refused = sorted(set(skops.io.get_untrusted_types(data=content)) - _trusted())
@@ -205,6 +207,8 @@ def load_model(file: str | Path) -> Pipeline:
     """
     if not Path(file).is_file():
         raise ModelError(f"{file}: there is no such file.")
+    import skops.io
+
     not_ours = f"{file}: not a model that featx train wrote"
     try:
         unknown = set(skops.io.get_untrusted_types(file=file))

@@ -16,7 +16,7 @@ class RemoteError(ValueError):
 
 def is_url(path: str) -> bool:
     """Tell a URL from a path."""
-    return _URL.match(path) is not None
+    return "://" in path and _URL.match(path) is not None
 
 
 def in_this_process(path: str) -> bool:

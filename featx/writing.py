@@ -15,7 +15,10 @@ class OutputError(ValueError):
 
 def as_text(path: Any) -> str:
     r"""Give a path as valid Unicode; bytes that are none are shown as ``\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fspath(path)
+    if isinstance(text, str) and text.isascii():
+        return text
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def as_cell(text: str | None) -> str | None:

@@ -4,7 +4,7 @@ import os
 import sys
 from contextlib import suppress
 from itertools import chain
-from threading import Thread
+from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # More refused images than these are told apart in the ledger only.
 _MOST_LINES = 20
+_SOON = 5.0  # seconds
 
 
 def extract(
@@ -63,7 +64,10 @@ def extract(
     stream.n_jobs = jobs
     with Interruption() as interruption, Progress(None, quiet) as progress:
         if os.path.isdir(images):
-            Thread(target=_count, args=(images, progress), daemon=True).start()
+            # A short run, such as one with nothing to do, needs no forecast.
+            counting = Timer(_SOON, _count, (images, progress))
+            counting.daemon = True
+            counting.start()
         written = write_features(
             out, inputs, stream, known.name, seconds, scheduler, progress, interruption
         )
