@@ -51,9 +51,9 @@ class ConvNet(ClassifierMixin, ImageStage):
     layer : str, optional
         The layer whose activations `transform` gives; by default what the last dense layer takes.
         `layer_names` lists them, once the network is fitted.
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", \
-"adamw"}, default="adam"
-        How steps follow from gradients; the momentum is 0.9.
+    optimizer : str, default="adam"
+        ``sgd``, ``momentum``, ``nesterov``, ``adagrad``, ``adadelta``, ``rmsprop``, ``adam`` or
+        ``adamw``: how steps follow from gradients; the momentum is 0.9.
     learning_rate : float, default=0.001
         The length of a step, at its greatest.
     weight_decay : float, default=0
