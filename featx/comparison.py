@@ -1,13 +1,11 @@
 """Recipes side by side: the same images, the same folds, one table."""
 
-import hashlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,8 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, clone, make_pipeline
 
-from featx.files import RefusedImage, read_file
+from featx.duplicates import are_pictures, content_hashes, find_copies, grouped, thumbnails
+from featx.files import RefusedImage
 from featx.models import balanced_accuracy, check_classes, in_threads, split
 from featx.recipes import read_recipe
 from featx.stream import Stream, gives, run_together
@@ -68,8 +67,12 @@ class Comparison:
     #: The baseline, which always says the larger class, and then one a recipe, in their order.
     results: list[Result]
     refused: list[RefusedImage]
-    #: Images of the same content, group by group; those of a group were never divided by folds.
-    duplicates: list[list[Any]]
+    #: Images of one picture, group by group; those of a group were never divided by folds.
+    duplicates: list[list[str]]
+    #: The pairs that led to the groups, and "same bytes", "same picture" or "mirrored picture".
+    copies: list[tuple[str, str, str]]
+    #: Images that were not tested on, since they, or copies of them, were fitted on.
+    left_out: list[str]
 
     def __str__(self) -> str:
         width = max(len(result.name) for result in self.results)
@@ -103,7 +106,8 @@ def compare(
     """Compare recipes on the same images, by cross-validation or on a test set.
 
     What does not learn is computed once, for all recipes and folds; what learns is fitted inside
-    each fold. Folds are stratified, and images of the same content are kept in one fold.
+    each fold. Folds are stratified. Copies of a picture, be they the same file or re-encoded,
+    resized or mirrored, are kept in one fold, or left out of the test set.
 
     Parameters
     ----------
@@ -133,8 +137,8 @@ def compare(
     Raises
     ------
     ComparisonError
-        If no recipe is given, one has no classifier, a class is smaller than ``folds``, or there
-        are no images to fit on of a class to test on.
+        If no recipe is given, one has no classifier, a class is smaller than ``folds``, there are
+        no images to fit on of a class to test on, or none to test on but copies of those.
 
     Examples
     --------
@@ -156,8 +160,10 @@ def compare(
         _check_lengths(*test)
         images, labels = [*X, *test[0]], [*y, *test[1]]
         _check_known(y, test[1])
+    streams = [fixed for fixed, _ in parts.values()]
+    look = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
     computed = run_together(
-        [fixed for fixed, _ in parts.values()],
+        [*streams, Stream([thumbnails()])] if look else streams,
         images,
         n_jobs,
         lambda count: progress("features", count),
@@ -169,24 +175,32 @@ def compare(
         )
     images = [images[index] for index in computed.kept]
     truth = np.asarray(labels, str)[computed.kept]
-    groups = content_groups(images)
+    small = computed.outputs.pop() if look else None
+    hashes = content_hashes(images)
+    copies = find_copies(images, hashes, small)
+    groups = grouped(hashes, copies)
+    names = [_name(image, index) for image, index in zip(images, computed.kept, strict=True)]
+    left_out: list[str] = []
     if test is None:
         divisions = _fold_divisions(truth, groups, folds, seed)
         protocol = f"{folds} stratified folds, seed {seed}"
     else:
         count = int(np.searchsorted(computed.kept, len(X)))
         check_classes(truth[:count])
-        _warn_of_copies(images, groups, count)
-        divisions = [_Division(np.arange(count), np.arange(count, len(images)))]
-        protocol = f"fitted on {count} images, tested on {len(images) - count} others"
+        known = np.isin(groups[count:], groups[:count])
+        left_out = [names[count + index] for index in np.flatnonzero(known)]
+        divisions = [_Division(np.arange(count), count + np.flatnonzero(~known))]
+        protocol = f"fitted on {count} images, tested on {len(divisions[0].test)} others"
     tested = np.sort(np.concatenate([division.test for division in divisions]))
     if len(tested) == 0:
-        refusal = f" The first refused: {computed.refused[0]}" if computed.refused else ""
-        raise ComparisonError(f"No image is left to test on.{refusal}")
+        why = f" The first refused: {computed.refused[0]}" if computed.refused else ""
+        if left_out:
+            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
+        raise ComparisonError(f"No image is left to test on.{why}")
     no_features = np.zeros((len(images), 0), np.float32)
     runs = [(BASELINE, [DummyClassifier(strategy="prior")], no_features, 0.0)]
     for (name, (_, steps)), features, seconds in zip(
-        parts.items(), computed.outputs, computed.seconds, strict=True
+        parts.items(), computed.outputs, computed.seconds[: len(parts)], strict=True
     ):
         runs.append((name, steps, features, seconds))
     results = []
@@ -204,7 +218,9 @@ def compare(
         folds=fold_of[tested],
         results=results,
         refused=computed.refused,
-        duplicates=_duplicates(images, groups),
+        duplicates=_duplicates(names, groups),
+        copies=[(names[copy.first], names[copy.second], copy.kind) for copy in copies],
+        left_out=left_out,
     )
 
 
@@ -220,15 +236,6 @@ def _parts(pipeline: Pipeline, n_jobs: int | None) -> tuple[Stream, list[Any]]:
     fold = Stream(stages[count:], fixed.chunk_size)
     steps = [fold, *(step for _, step in pipeline.steps[1:])]
     return Stream(stages[:count]), in_threads(steps, n_jobs)
-
-
-def content_groups(images: Sequence[Any]) -> NDArray[np.int64]:
-    """Give each image a number, the same for all images of the same bytes."""
-    hashes = [
-        hashlib.sha256(image.tobytes() if hasattr(image, "tobytes") else read_file(image)).digest()
-        for image in images
-    ]
-    return np.unique(hashes, return_inverse=True)[1]
 
 
 def _titles_and_pipelines(
@@ -257,18 +264,6 @@ def _check_known(trained: Labels, tested: Labels) -> None:
         raise ComparisonError(
             f"There are images of class {strange[0]!r} to test on, but none to fit on; the classes "
             f"to fit on are {', '.join(known)}."
-        )
-
-
-def _warn_of_copies(images: list[Any], groups: NDArray[np.int64], count: int) -> None:
-    copies = np.flatnonzero(np.isin(groups[count:], groups[:count]))
-    if len(copies):
-        first = images[count + copies[0]]
-        example = "" if isinstance(first, np.ndarray) else f", for example {as_text(first)}"
-        warn(
-            f"{len(copies)} of the {len(images) - count} images to test on are also among those "
-            f"to fit on{example}: the accuracies are too high.",
-            stacklevel=3,
         )
 
 
@@ -330,12 +325,16 @@ def _result(
     )
 
 
+def _name(image: Any, index: int) -> str:
+    return f"image {index}" if isinstance(image, np.ndarray) else as_text(image)
+
+
 def _take(batch: Any, index: NDArray[np.int64]) -> Any:
     return batch[index] if isinstance(batch, np.ndarray) else [batch[i] for i in index]
 
 
-def _duplicates(images: list[Any], groups: NDArray[np.int64]) -> list[list[Any]]:
-    members: defaultdict[int, list[Any]] = defaultdict(list)
+def _duplicates(images: list[str], groups: NDArray[np.int64]) -> list[list[str]]:
+    members: defaultdict[int, list[str]] = defaultdict(list)
     for image, group in zip(images, groups, strict=True):
         members[int(group)].append(image)
     return [same for same in members.values() if len(same) > 1]

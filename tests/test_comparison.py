@@ -28,7 +28,8 @@ from featx import (
     load_dataset,
     load_recipe,
 )
-from featx.comparison import BASELINE, ComparisonError, Result, content_groups
+from featx.comparison import BASELINE, ComparisonError, Result
+from featx.duplicates import content_hashes
 from featx.models import ModelError
 from featx.recipes import RecipeError
 
@@ -250,17 +251,19 @@ def test_duplicates_are_kept_in_one_fold(folder):
             assert len({fold_of[path] for path in same}) == 1
 
 
-def test_content_groups(folder):
-    paths, _ = kept(folder)
-    groups = content_groups(paths)
-    for i, first in enumerate(paths):
-        for j, second in enumerate(paths):
-            same = Path(first).read_bytes() == Path(second).read_bytes()
-            assert (groups[i] == groups[j]) == same
-    images = np.arange(4 * 4, dtype=np.uint8).reshape(4, 2, 2, 1)
-    groups = content_groups([*images, images[1].copy(), images[:, ::2][0]])
-    assert len({*groups[:4].tolist()}) == 4
-    assert groups[4] == groups[1]
+def test_near_copies_are_kept_in_one_fold(folder, tmp_path):
+    paths, labels = kept(folder)
+    for index in range(8):
+        image = Image.open(paths[index]).resize((80, 64))
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / f"near{index}.jpg")
+        paths.append(str(tmp_path / f"near{index}.jpg"))
+    labels = [*labels, *labels[:8]]
+    comparison = compare(["edges-alone"], paths, labels, folds=3)
+    near = [(one, other) for one, other, kind in comparison.copies if kind == "mirrored picture"]
+    assert set(zip(paths[:8], paths[-8:], strict=True)) <= set(near)
+    fold_of = dict(zip(comparison.images, comparison.folds.tolist(), strict=True))
+    for one, other in near:
+        assert fold_of[one] == fold_of[other]
 
 
 def test_images_as_arrays():
@@ -288,7 +291,7 @@ def test_three_classes():
     labels = np.array(["a", "b", "c"])[np.arange(45) % 3]
     comparison = compare(pipelines(), images, labels, folds=3)
     divider = StratifiedGroupKFold(3, shuffle=True, random_state=0)
-    divisions = [*divider.split(images, labels, content_groups(images))]
+    divisions = [*divider.split(images, labels, content_hashes(images))]
     for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
         predicted = cross_val_predict(pipeline, images, labels, cv=divisions)
         check_result(result, labels, predicted, ["a", "b", "c"])
@@ -333,25 +336,22 @@ def test_a_test_set_of_one_class():
         assert result.confusion.sum(axis=1).tolist() == [len(only), 0]
 
 
-def test_a_test_set_with_images_of_the_training(folder):
+def test_copies_of_images_to_fit_on_are_left_out_of_the_test(folder, tmp_path):
     paths, labels = kept(folder)
-    warning = (
-        f"2 of the 3 images to test on are also among those to fit on, for example {paths[4]}: "
-        "the accuracies are too high."
-    )
+    near = str(tmp_path / "near.jpg")
+    Image.open(paths[7]).resize((90, 90)).save(near)
+    test = [paths[-1], paths[4], paths[5], near], labels[[-1, 4, 5, 7]]
     new = np.random.default_rng(9).integers(0, 256, (32, 32), np.uint8)
     Image.fromarray(new).save(paths[-1])
-    chosen = [-1, 4, 5]
-    test = [paths[i] for i in chosen], labels[chosen]
-    with pytest.warns(UserWarning, match="images to test on") as warned:
-        compare(["edges-alone"], paths[:-1], labels[:-1], test)
-    assert [str(one.message) for one in warned] == [warning]
+    comparison = compare(["edges-alone"], paths[:-1], labels[:-1], test)
+    assert comparison.left_out == [paths[4], paths[5], near]
+    assert comparison.images == [paths[-1]]
+    assert comparison.protocol == f"fitted on {len(paths) - 1} images, tested on 1 others"
+    assert (paths[7], near, "same picture") in comparison.copies
     images, names = draw(20)
-    with pytest.warns(UserWarning, match="images to test on") as warned:
-        compare(["edges-alone"], images, names, (images[:2], names[:2]))
-    assert [str(one.message) for one in warned] == [
-        "2 of the 2 images to test on are also among those to fit on: the accuracies are too high."
-    ]
+    assert message(["edges-alone"], images, names, (images[:2], names[:2])) == (
+        "No image is left to test on. 2 are left out, since they are copies of images to fit on."
+    )
 
 
 def test_progress(folder):

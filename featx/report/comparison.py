@@ -38,7 +38,9 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
             {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
             for image in comparison.refused
         ],
-        "duplicates": [[_name(image, 0) for image in same] for same in comparison.duplicates],
+        "duplicates": comparison.duplicates,
+        "copies": [list(copy) for copy in comparison.copies],
+        "left_out": comparison.left_out,
     }
 
 
@@ -86,7 +88,6 @@ def _page(comparison: Comparison) -> str:
         comparison=comparison,
         best=best,
         examples={result.name: _examples(comparison, result) for result in comparison.results[1:]},
-        duplicates=[[_name(image, 0) for image in same] for same in comparison.duplicates],
     )
 
 

@@ -90,7 +90,10 @@ def test_results(written, compared):
     text = (written / "results.json").read_text(encoding="utf-8")
     results = json.loads(text)
     assert results == as_data(compared)
-    assert list(results) == ["protocol", "images", "classes", "recipes", "refused", "duplicates"]
+    assert list(results) == [
+        *("protocol", "images", "classes", "recipes", "refused", "duplicates", "copies"),
+        "left_out",
+    ]
     assert results["protocol"] == "3 stratified folds, seed 0"
     assert results["images"] == 24
     assert results["classes"] == ["<i>", "a&b"]
@@ -152,8 +155,8 @@ def test_page(written, compared):
         assert f"{result.name} {result.name}. Folds: {folds} %. {matrix}" in page.text
     (refused,) = compared.refused
     assert f"1 images refused {refused.path}: not-an-image: {refused.detail}" in page.text
-    assert "1 images more than once Files of the same content were kept in one fold." in page.text
-    assert " = ".join(compared.duplicates[0]) in page.text
+    assert "1 pictures more than once Copies, by their bytes or by their pixels" in page.text
+    assert f"{', '.join(compared.duplicates[0])}: same bytes" in page.text
 
 
 def test_page_is_one_file_that_runs_nothing(written):
@@ -229,12 +232,11 @@ def test_arrays_of_floating_point(tmp_path):
 def test_a_test_set_with_copies(tmp_path):
     images, labels = draw(24)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
-    with pytest.warns(UserWarning, match="also among those to fit on"):
-        compared = compare(recipes, images, labels, (images[:3], labels[:3]))
+    compared = compare(recipes, images[:20], labels[:20], (images[18:], labels[18:]))
     write_comparison(compared, tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "fitted on 24 images, tested on 3 others" in page.text
-    assert "those that were both fitted and tested on make the accuracies too high." in page.text
+    assert "fitted on 20 images, tested on 4 others" in page.text
+    assert "2 are left out of the test: image 20, image 21" in page.text
     assert "Folds:" not in page.text
 
 
