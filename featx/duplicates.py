@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from featx.files import read_file
+from featx.files import RefusedImage, read_file
 from featx.reading import PIXELS, ReadImages
 
 SAME_BYTES, SAME_PICTURE, MIRRORED = "same bytes", "same picture", "mirrored picture"
@@ -55,13 +55,22 @@ def are_pictures(images: Sequence[Any], first_stages: Iterable[Any]) -> bool:
 
 
 def content_hashes(images: Sequence[Any]) -> list[str]:
-    """Give the SHA-256 of the bytes of each file, or of each array's pixels."""
-    return [
-        hashlib.sha256(
-            image.tobytes() if isinstance(image, np.ndarray) else read_file(image)
+    """Give the SHA-256 of the bytes of each file, or of each array's pixels.
+
+    Of a file that cannot be read, the reason.
+    """
+    return [_content_hash(image) for image in images]
+
+
+def _content_hash(image: Any) -> str:
+    if isinstance(image, np.ndarray):
+        return hashlib.sha256(
+            str((image.shape, image.dtype)).encode() + image.tobytes()
         ).hexdigest()
-        for image in images
-    ]
+    try:
+        return hashlib.sha256(read_file(image)).hexdigest()
+    except RefusedImage as error:
+        return error.reason
 
 
 def find_copies(

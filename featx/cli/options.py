@@ -46,7 +46,7 @@ def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:
     """Print a line for each refused image; under ``--strict``, they are a failure."""
     refused = list(refused)
     for image in refused:
-        print(f"refused: {_printable(str(image))}", file=sys.stderr)
+        print(f"refused: {printable(str(image))}", file=sys.stderr)
     if refused and strict:
         raise typer.Exit(1)
 
@@ -61,7 +61,7 @@ def refused_as_data(refused: "Iterable[RefusedImage]") -> list[dict[str, str]]:
     ]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Show what is no Unicode, or would move the cursor, as escapes."""
     text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -22,26 +23,54 @@ _THUMBNAIL = (96, 96)
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
     """Give the figures of a comparison as plain data, for JSON."""
-    hidden = ("predictions", "confusion")
+    names = comparison.source_names
     return {
         "protocol": comparison.protocol,
         "images": len(comparison.images),
         "classes": comparison.classes,
-        "recipes": {
-            result.name: {
-                **{key: value for key, value in asdict(result).items() if key not in hidden},
-                "confusion": result.confusion.tolist(),
-            }
-            for result in comparison.results
-        },
+        "recipes": {result.name: _result(result) for result in comparison.results},
+        "pairs": [
+            {"recipe": name, "other": other, "verdict": said, "p_values": p_values}
+            for (name, other), (said, p_values) in comparison.verdicts.items()
+        ],
+        "remarks": comparison.remarks,
         "refused": [
             {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
             for image in comparison.refused
         ],
         "duplicates": comparison.duplicates,
-        "copies": [list(copy) for copy in comparison.copies],
-        "left_out": comparison.left_out,
+        "copies": [
+            {"image": names[first], "other": names[second], "kind": kind}
+            for first, second, kind in comparison.copies
+        ],
+        "left_out": [names[place] for place in comparison.left_out],
     }
+
+
+def _result(result: Result) -> dict[str, Any]:
+    """Give the figures of a recipe; what is not known is None, since JSON has no NaN."""
+    figures = ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy")
+    curve = result.learning_curve
+    return {
+        "name": result.name,
+        "title": result.title,
+        **{name: _known(getattr(result, name)) for name in figures},
+        "folds": [_known(accuracy) for accuracy in result.folds],
+        "milliseconds_per_image": result.milliseconds_per_image,
+        "dimensions": result.dimensions,
+        "measures": {
+            name: {key: _known(value) for key, value in asdict(measure).items()}
+            for name, measure in result.measures.items()
+        },
+        "cost": asdict(result.cost),
+        "failures": result.failures,
+        "learning_curve": None if curve is None else asdict(curve),
+        "confusion": result.confusion.tolist(),
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 def write_comparison(comparison: Comparison, folder: str | Path) -> None:
@@ -56,7 +85,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> None:
 
 def _predictions(comparison: Comparison) -> pyarrow.Table:
     """List the predictions, one row for every recipe and image."""
-    names = [_name(image, index) for index, image in enumerate(comparison.images)]
+    names = comparison.names
     tables = [
         pyarrow.table(
             {
@@ -64,7 +93,12 @@ def _predictions(comparison: Comparison) -> pyarrow.Table:
                 "path": names,
                 "label": comparison.labels.tolist(),
                 "fold": comparison.folds,
-                "prediction": result.predictions.tolist(),
+                "prediction": [str(name) or None for name in result.predictions],
+                "kind": [result.kind] * len(names),
+                **{
+                    f"score_{name}": pyarrow.array(result.scores[:, place], from_pandas=True)
+                    for place, name in enumerate(comparison.classes)
+                },
             }
         )
         for result in comparison.results
@@ -83,7 +117,7 @@ def _page(comparison: Comparison) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    best = max(comparison.results, key=lambda result: result.accuracy)
+    best = max(comparison.results, key=lambda result: (bool(result.measures), result.accuracy))
     return environment.get_template("comparison.html.j2").render(
         comparison=comparison,
         best=best,
@@ -109,7 +143,7 @@ def _example(comparison: Comparison, result: Result, index: int) -> dict[str, st
     image = comparison.images[index]
     return {
         "picture": _picture(image),
-        "name": _name(image, index),
+        "name": comparison.names[index],
         "truth": str(comparison.labels[index]),
         "prediction": str(result.predictions[index]),
     }
@@ -128,8 +162,3 @@ def _picture(image: Any) -> str:
     color = "RGB" if pixels.shape[2] == 3 else "GRAY"
     jpeg = simplejpeg.encode_jpeg(np.ascontiguousarray(pixels), quality=85, colorspace=color)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
-
-
-def _name(image: Any, index: int) -> str:
-    is_path = isinstance(image, str | bytes) or hasattr(image, "__fspath__")
-    return as_text(image) if is_path else f"image {index}"

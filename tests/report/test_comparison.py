@@ -63,6 +63,9 @@ def as_text(path):
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+FURTHER = ("measures", "cost", "failures", "learning_curve")
+
+
 class Page(HTMLParser):
     """Gather what a browser would show: tags, texts, and attributes."""
 
@@ -91,16 +94,16 @@ def test_results(written, compared):
     results = json.loads(text)
     assert results == as_data(compared)
     assert list(results) == [
-        *("protocol", "images", "classes", "recipes", "refused", "duplicates", "copies"),
-        "left_out",
+        *("protocol", "images", "classes", "recipes", "pairs", "remarks", "refused"),
+        *("duplicates", "copies", "left_out"),
     ]
     assert results["protocol"] == "3 stratified folds, seed 0"
     assert results["images"] == 24
     assert results["classes"] == ["<i>", "a&b"]
-    assert list(results["recipes"]) == ["larger-class", "pyramid", "<u>"]
+    assert list(results["recipes"]) == ["larger-class", "raw-pixels", "pyramid", "<u>"]
     for result in compared.results:
         found = results["recipes"][result.name]
-        assert found == {
+        assert {key: found[key] for key in found if key not in FURTHER} == {
             "name": result.name,
             "title": result.title,
             "accuracy": result.accuracy,
@@ -116,20 +119,23 @@ def test_results(written, compared):
     assert results["refused"] == [
         {"path": refused.path, "reason": "not-an-image", "detail": refused.detail}
     ]
-    assert results["duplicates"] == [compared.duplicates[0]]
-    assert len(results["duplicates"][0]) == 2
+    ((first, second),) = compared.duplicates
+    assert results["duplicates"] == [[first, second]]
+    assert results["copies"] == [{"image": first, "other": second, "kind": "same bytes"}]
 
 
 def test_predictions(written, compared):
     table = parquet.read_table(written / "predictions.parquet")
-    assert table.column_names == ["recipe", "path", "label", "fold", "prediction"]
-    names = [as_text(path) for path in compared.images]
-    assert table["path"].to_pylist() == names * 3
-    assert table["recipe"].to_pylist() == [
-        name for name in ("larger-class", "pyramid", "<u>") for _ in names
+    assert table.column_names == [
+        *("recipe", "path", "label", "fold", "prediction", "kind", "score_<i>", "score_a&b")
     ]
-    assert table["label"].to_pylist() == compared.labels.tolist() * 3
-    assert table["fold"].to_pylist() == compared.folds.tolist() * 3
+    names = [as_text(path) for path in compared.images]
+    assert table["path"].to_pylist() == names * 4
+    assert table["recipe"].to_pylist() == [
+        name for name in ("larger-class", "raw-pixels", "pyramid", "<u>") for _ in names
+    ]
+    assert table["label"].to_pylist() == compared.labels.tolist() * 4
+    assert table["fold"].to_pylist() == compared.folds.tolist() * 4
     assert table["prediction"].to_pylist() == [
         name for result in compared.results for name in result.predictions.tolist()
     ]
@@ -152,7 +158,7 @@ def test_page(written, compared):
         (first, second), (third, fourth) = result.confusion.tolist()
         matrix = f"true \\ predicted <i> a&b <i> {first} {second} a&b {third} {fourth}"
         folds = ", ".join(f"{100 * fold:.1f}" for fold in result.folds)
-        assert f"{result.name} {result.name}. Folds: {folds} %. {matrix}" in page.text
+        assert f"{result.name} {result.title}. Folds: {folds} %. {matrix}" in page.text
     (refused,) = compared.refused
     assert f"1 images refused {refused.path}: not-an-image: {refused.detail}" in page.text
     assert "1 pictures more than once Copies, by their bytes or by their pixels" in page.text
@@ -205,7 +211,7 @@ def test_arrays(tmp_path, shape, dtype):
     write_comparison(compare(recipes, images, labels, folds=3), tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     table = parquet.read_table(tmp_path / "predictions.parquet")
-    assert table["path"].to_pylist() == [f"image {i}" for i in range(24)] * 2
+    assert table["path"].to_pylist() == [f"image {i}" for i in range(24)] * 3
     for image in page.images:
         position = int(image["title"].removeprefix("image "))
         content = base64.b64decode(image["src"].split(",")[1])
