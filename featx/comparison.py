@@ -338,6 +338,7 @@ class _Task(NamedTuple):
             weights=trial.weights,
             offsets=trial.offsets,
             learning_curve=curve,
+            pipeline=pipeline,
         )
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.pipeline import Pipeline
 
 from featx.duplicates import Copy
 from featx.files import RefusedImage
@@ -13,6 +14,8 @@ from featx.trials import LearningCurve
 
 if TYPE_CHECKING:
     import pandas
+
+    from featx.report.plots import Plots
 
 BASELINE, PIXELS = "larger-class", "raw-pixels"
 
@@ -65,6 +68,8 @@ class Result:
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     learning_curve: LearningCurve | None
+    #: As it was given, not fitted; None for the larger class.
+    pipeline: Pipeline | None
 
     @property
     def accuracy(self) -> float:
@@ -101,7 +106,8 @@ class Result:
 class Comparison:
     """Recipes compared on the same images; prints as a table.
 
-    ``table``, ``costs``, ``pairs`` and ``answers`` give data frames of pandas.
+    In a notebook it shows its table. ``table``, ``costs``, ``pairs`` and ``answers`` give data
+    frames of pandas; ``plot`` draws on matplotlib's axes; ``to_html`` gives the report.
     """
 
     #: How the images were divided, in words.
@@ -214,3 +220,21 @@ class Comparison:
         return pandas.DataFrame(
             known | {result.name: result.predictions for result in self.results}
         )
+
+    @property
+    def plot(self) -> "Plots":
+        """Draws the comparison on matplotlib's axes."""
+        from featx.report.plots import Plots
+
+        return Plots(self)
+
+    def to_html(self) -> str:
+        """Give the report, one page that needs nothing else."""
+        from featx.report import page
+
+        return page(self)
+
+    def _repr_html_(self) -> str:
+        from featx.report import summary
+
+        return summary(self)

@@ -119,10 +119,12 @@ class TestVerdicts:
             ("b", "c"): WORSE,
         }
         pairs = [(0, 1), (0, 2), (1, 2)]
-        exact = holm([mcnemar_test(right[a], right[b]) for a, b in pairs])
-        over_folds = holm([corrected_t_test(folds[a], folds[b], 20, 80) for a, b in pairs])
-        for (_, found), p, q in zip(said.values(), exact, over_folds, strict=True):
-            assert found == {"mcnemar": p, "corrected_t": q}
+        exact = [mcnemar_test(right[a], right[b]) for a, b in pairs]
+        over_folds = [corrected_t_test(folds[a], folds[b], 20, 80) for a, b in pairs]
+        tests = [exact, holm(exact), over_folds, holm(over_folds)]
+        names = ["mcnemar", "mcnemar_holm", "corrected_t", "corrected_t_holm"]
+        for (_, found), p_values in zip(said.values(), zip(*tests, strict=True), strict=True):
+            assert found == dict(zip(names, p_values, strict=True))
 
     def test_both_tests_must_show_it(self):
         uneven = [[1.0, 0.2, 1.0, 0.9, 0.9], [0.2, 0.9, 0.8, 0.9, 0.9]]
@@ -133,7 +135,7 @@ class TestVerdicts:
     def test_without_folds(self):
         ((verdict, found),) = verdicts(["a", "b"], self.right(60, 90), [[], []], 20, 80).values()
         assert verdict == WORSE
-        assert list(found) == ["mcnemar"]
+        assert list(found) == ["mcnemar", "mcnemar_holm"]
 
     def test_one_recipe(self):
         assert verdicts(["a"], self.right(60), [[]], 20, 80) == {}

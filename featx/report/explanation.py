@@ -101,7 +101,7 @@ def write_explanation(explanation: Explanation, file: str | Path) -> None:
     if Path(file).suffix.lower() not in (".png", ".html"):
         raise OutputError(f"{file}: the name must end in .png or .html.")
     with new_file(file) as unfinished:
-        picture = _picture(explanation)
+        picture = picture_of(explanation)
         if unfinished.suffix.lower() == ".png":
             unfinished.write_bytes(picture)
         else:
@@ -121,8 +121,8 @@ def _page(explanation: Explanation, picture: bytes) -> str:
     return template.render(explanation=explanation, picture=uri, features=data["features"] or {})
 
 
-def _picture(explanation: Explanation) -> bytes:
-    """Draw a film strip of the stages; stages of several maps get a row each."""
+def picture_of(explanation: Explanation, resolution: int = 100) -> bytes:
+    """Draw a film strip of the stages as PNG; stages of several maps get a row each."""
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
@@ -153,7 +153,7 @@ def _picture(explanation: Explanation) -> bytes:
     with warnings.catch_warnings():
         # Letters of a file's name that the font lacks are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(file, format="png", dpi=100)
+        figure.savefig(file, format="png", dpi=resolution)
     return file.getvalue()
 
 
