@@ -1,6 +1,8 @@
 # make demo   runs the main job on generated scenes, in featx-demo/
 # make test   runs the tests, in a few minutes
 # make check  runs lint, types and formatting
+# On Linux, PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gets a torch without CUDA,
+# which is ten times as small.
 # Each does all the set-up that it needs, in .venv; a second call is quick.
 
 PYTHON ?= python3
@@ -29,5 +31,5 @@ $(SET_UP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt editables hatchling
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation --editable '.[audio,check,report,test]'
+		--no-build-isolation --editable '.[audio,check,learned,report,test]'
 	touch $@

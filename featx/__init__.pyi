@@ -34,6 +34,9 @@ from .filters.gabor import GaborBank as GaborBank
 from .filters.pattern import PatternMatch as PatternMatch
 from .filters.rectify import Rectify as Rectify
 from .filters.scale_space import ScaleSpace as ScaleSpace
+from .learned.conv_net import ConvNet as ConvNet
+from .learned.patch_dictionary import PatchDictionary as PatchDictionary
+from .learned.pretrained_net import PretrainedNet as PretrainedNet
 from .pooling import AveragePool as AveragePool
 from .pooling import MaxPool as MaxPool
 from .pooling import SpatialPyramid as SpatialPyramid
@@ -41,6 +44,7 @@ from .pooling import Summarize as Summarize
 from .reading import ReadImages as ReadImages
 from .recipes import load_recipe as load_recipe
 from .scenes import make_scenes as make_scenes
+from .search import PatternSearch as PatternSearch
 from .signals import ToneBank as ToneBank
 from .sounds import ReadAudio as ReadAudio
 from .store import read_features as read_features

@@ -20,6 +20,7 @@ from featx.models import check_classes, in_threads, split
 from featx.recipes import read_recipe
 from featx.results import BASELINE, PIXELS, Comparison, Cost, Result
 from featx.statistics import verdicts
+from featx.stored import StoredImage
 from featx.stream import run_together
 from featx.trials import LearningCurve, Trial, learning_curve, run_folds
 from featx.writing import as_text
@@ -60,7 +61,8 @@ def compare(
         Names or files of recipes; or pipelines under names of your own, each a `Stream` of
         stages and then scikit-learn estimators.
     X : list of paths or batch of images
-        The images. Those that cannot be read are left out, and are listed in the result.
+        The images. Those that cannot be read are left out, and are listed in the result. Images
+        of a store, as `load_dataset` gives them, are not read: its features stand for them.
     y : array-like of str of shape (n,)
         Their classes.
     test : (images, classes), optional
@@ -114,10 +116,12 @@ def compare(
         images, labels = [*X, *test[0]], [*y, *test[1]]
         _check_known(y, test[1])
     pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
-    if pictures and PIXELS not in pipelines:
+    stored = any(isinstance(image, StoredImage) for image in images)
+    if pictures and not stored and PIXELS not in pipelines:
         titles, pipelines = _with_raw_pixels(titles, pipelines)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
-    found = gather(pipelines, images, pictures, n_jobs, partial(progress, "features"), store)
+    look = pictures and not stored
+    found = gather(pipelines, images, look, n_jobs, partial(progress, "features"), store)
     if not found.kept:
         raise ComparisonError(
             f"All {len(images)} images are refused. The first: {found.refused[0]}"
@@ -275,7 +279,7 @@ class _Task(NamedTuple):
         def steps_and_vectors() -> tuple[list[Any], Any]:
             if pipeline is None:
                 return [DummyClassifier(strategy="prior")], features.values
-            fixed, steps = parts(pipeline)
+            fixed, steps = parts(pipeline, self.images)
             if features.values is None:
                 features.values = run_together([fixed], self.images, self.n_jobs).outputs[0]
             return in_threads(steps, self.n_jobs), features.values
@@ -343,5 +347,5 @@ class _Task(NamedTuple):
 
 
 def _feature_names(pipeline: Pipeline, images: list[Any]) -> list[str]:
-    fixed, _ = parts(clone(pipeline))
+    fixed, _ = parts(clone(pipeline), images)
     return [str(name) for name in fixed.fit(images[:1]).get_feature_names_out()]

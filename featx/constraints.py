@@ -25,6 +25,7 @@ from sklearn.utils._param_validation import (
 __all__ = [
     "Array",
     "Each",
+    "HasMethods",
     "Interval",
     "InvalidParameterError",
     "Options",
@@ -139,4 +140,7 @@ def bad_value(constraint: Any) -> Any:
         Where the constraint admits every value, so that there is none.
     """
     made = make_constraint(constraint)
-    return made.bad_value() if isinstance(made, Each | Array) else generate_invalid_param_val(made)
+    if isinstance(made, Each | Array):
+        return made.bad_value()
+    # For methods, scikit-learn makes an object that each copy writes in another way.
+    return () if isinstance(made, HasMethods) else generate_invalid_param_val(made)

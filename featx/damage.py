@@ -32,7 +32,7 @@ def find(known: str, content: bytes) -> Damage | None:
     checks = {"PNG": _png, "GIF": _gif, "TIFF": _tiff, "WEBP": _webp}
     try:
         return checks[known](content) if known in checks else None
-    except (struct.error, IndexError):
+    except (struct.error, IndexError, OverflowError):
         return _early(known)
 
 

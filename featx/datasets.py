@@ -1,9 +1,8 @@
-"""Folders, globs and manifests to paths and labels, and the cards of known data sets."""
+"""Images and their classes, and the cards of known data sets."""
 
-import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,31 +13,27 @@ import yaml
 from numpy.typing import NDArray
 
 from featx import bundled
+from featx.listing import DatasetError, iterate_images
 
 #: Where data sets with a card are looked for.
 ROOT_VARIABLE = "FEATX_DATA"
 #: Which classes make up each new one, for example ``{"city": ["street", "tallbuilding"]}``.
 Target = Mapping[str, Sequence[str]]
-_MANIFESTS = (".csv", ".parquet")
-
-
-class DatasetError(ValueError):
-    """Images, labels or a card that cannot be used: says which, and what would be right."""
 
 
 class Dataset(NamedTuple):
     """Images and their classes; unpacks as ``paths, labels``."""
 
-    #: The files, in the order of their names or of the manifest's rows.
-    paths: list[str]
+    #: The files, in the order of their names or of the manifest's rows; or a store's images.
+    paths: list[Any]
     #: The class of each, an array of str.
     labels: NDArray[Any]
 
 
 class Listing(NamedTuple):
-    """Files as they are found: some may have no label."""
+    """Files, or images in a store, as they are found: some may have no label."""
 
-    paths: list[str]
+    paths: list[Any]
     labels: list[str | None]
 
 
@@ -68,7 +63,8 @@ def load_dataset(
     source : str or Path
         A folder, whose sub-folders are the classes; a glob, such as ``"photos/*/*.jpg"``, the
         folder of each file being its class; a CSV or Parquet manifest with the columns ``path``
-        and ``label``; or the name of a data set with a card.
+        and ``label``; a folder that ``featx extract`` wrote, whose features then stand for the
+        images; or the name of a data set with a card.
     target : str or dict, optional
         Which classes are merged to what, ``{"city": ["street", "tallbuilding"], ...}``; others
         are left out. For a data set with a card also the name of one of its targets.
@@ -79,7 +75,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        ``paths``, a list of str, and ``labels``, an array of str.
+        ``paths``, a list of str (or of `featx.stored.StoredImage`), and ``labels``, an array of
+        str.
 
     Raises
     ------
@@ -114,38 +111,18 @@ def load_dataset(
 
 
 def list_images(source: str | Path) -> Listing:
-    """List the files of a folder, a glob or a manifest, whether or not they are images.
+    """List the files at a place, whether or not they are images; see `iterate_images`.
 
-    Every file is listed, since one that is not listed cannot be reported; only folders whose
-    names begin with a dot are passed over. A file's label is the first folder below ``source``;
-    for a glob, its own folder; for a manifest, what it says.
-
-    Raises
-    ------
-    DatasetError
-        If there is nothing at ``source``, or a manifest cannot be read.
+    Of what ``featx extract`` wrote, the images that were not refused are listed.
     """
-    path = Path(source)
-    if path.is_dir():
-        listing = Listing(*_columns(_walk(path)))
-    elif path.suffix.lower() in _MANIFESTS and not glob.has_magic(str(source)):
-        listing = _read_manifest(path)
-    else:
-        # A file's own name may look like a glob: photo[1].jpg.
-        pattern = glob.escape(str(source)) if path.exists() else str(source)
-        found = sorted(file for file in glob.glob(pattern, recursive=True) if _is_file(file))
-        if not found and not glob.has_magic(pattern):
-            raise DatasetError(f"{source}: there is no such folder or file.")
-        listing = Listing(found, [Path(file).parent.name or None for file in found])
-    if not listing.paths:
-        raise DatasetError(f"{source}: there are no files in it. {_WANTED}")
-    return listing
+    if os.path.isdir(source) and any(name.startswith("part-") for name in os.listdir(source)):
+        # pyarrow takes long to load, and folders of images do not need it.
+        from featx.store import is_store
+        from featx.stored import stored_images
 
-
-_WANTED = (
-    "Wanted: a folder of images, whose sub-folders are the classes; a glob; or a CSV or Parquet "
-    "manifest with the columns path and label."
-)
+        if is_store(source):
+            return Listing(*stored_images(source))
+    return Listing(*_columns(iterate_images(source)))
 
 
 def merge_labels(listing: Listing, target: Target | None) -> Listing:
@@ -248,64 +225,6 @@ def _named_target(card: Card, name: str) -> Target:
     return card.targets[name]
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, str | None]]:
-    for place, folders, files in os.walk(folder, onerror=_warn_of, followlinks=True):
-        parts = Path(place).relative_to(folder).parts
-        above = [folder.joinpath(*parts[:depth]) for depth in range(len(parts))]
-        # A link to a folder above would lead round for ever.
-        if any(os.path.samefile(place, one) for one in above):
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            yield os.path.join(place, file), parts[0] if parts else None
-
-
-def _warn_of(error: OSError) -> None:
-    warn(f"{error.filename}: cannot be listed, and is left out: {error.strerror}.", stacklevel=5)
-
-
-def _is_file(path: str) -> bool:
-    return not os.path.isdir(path)
-
-
 def _columns(rows: Any) -> tuple[list[Any], list[Any]]:
     rows = list(rows)
     return [path for path, _ in rows], [label for _, label in rows]
-
-
-def _read_manifest(path: Path) -> Listing:
-    # pyarrow takes long to load, and folders do not need it.
-    import pyarrow
-    from pyarrow import csv, parquet
-
-    if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file.")
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = parquet.read_table(path)
-        else:
-            text = {"path": pyarrow.string(), "label": pyarrow.string()}
-            options = csv.ConvertOptions(
-                column_types=text, null_values=[""], strings_can_be_null=True
-            )
-            table = csv.read_csv(path, convert_options=options)
-    except (pyarrow.ArrowException, OSError) as error:
-        problem = str(error).rstrip(".")
-        raise DatasetError(f"{path}: not a {path.suffix[1:]} file: {problem}.") from None
-    for name in ("path", "label"):
-        if table.column_names.count(name) > 1:
-            raise DatasetError(f"{path}: there are two columns {name!r}. Remove one.")
-    if "path" not in table.column_names:
-        raise DatasetError(
-            f"{path}: there is no column 'path'. A manifest has the columns path and, for labelled "
-            f"images, label; this one has: {', '.join(table.column_names) or 'none'}."
-        )
-    paths = table["path"].to_pylist()
-    if None in paths:
-        raise DatasetError(f"{path}: row {paths.index(None) + 1} has no path.")
-    labels = table["label"].to_pylist() if "label" in table.column_names else [None] * len(paths)
-    return Listing(
-        [os.path.join(path.parent, str(file)) for file in paths],
-        [None if label is None else str(label) for label in labels],
-    )

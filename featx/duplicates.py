@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 
 from featx.files import RefusedImage, read_file
 from featx.reading import PIXELS, ReadImages
+from featx.stored import StoredImage
 
 SAME_BYTES, SAME_PICTURE, MIRRORED = "same bytes", "same picture", "mirrored picture"
 _SIDE = 64  # of thumbnails, in pixels
@@ -67,6 +68,8 @@ def _content_hash(image: Any) -> str:
         return hashlib.sha256(
             str((image.shape, image.dtype)).encode() + image.tobytes()
         ).hexdigest()
+    if isinstance(image, StoredImage):
+        return image.sha256
     try:
         return hashlib.sha256(read_file(image)).hexdigest()
     except RefusedImage as error:

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 import featx
 from featx import workers
+from featx.archives import parse
 from featx.descriptor_sets import DescriptorSet
 from featx.files import PASSING, REASONS, ImageFile, RefusedImage
 from featx.recipes import as_steps
+from featx.remote import is_url
 from featx.store import Store, StoreError, make_schema, open_store
 from featx.stream import Chunk, Stream, batched
 from featx.writing import as_text
@@ -157,21 +159,26 @@ class _Run:
     def unfinished(self, inputs: Iterable[tuple[Any, str | None]]) -> Iterator[ImageFile]:
         """Give the files to be read, and pass over those that are finished."""
         for batch in batched(inputs, _TOGETHER):
-            files = [ImageFile(os.fspath(path)) for path, _ in batch]
+            files = [_as_file(path) for path, _ in batch]
             paths = [as_text(file) for file in files]
-            for file in files:
-                file.look()
             rows = self._earlier.find(paths)
+            kept = refused = 0
             for file, path, row, (_, label) in zip(files, paths, rows, batch, strict=True):
                 if self._stopped():
                     return
                 self._images += 1
+                if row is not None and file.size is None:
+                    file.look()
                 if row is not None and _unchanged(row, file):
                     self._keep(row, label)
-                    self._progress(1, int(row.reason is not None))
+                    kept += 1
+                    refused += row.reason is not None
                 else:
                     self._under_way.append(_Input(path, label, row))
+                    file.hold()
                     yield file
+            if kept:
+                self._progress(kept, refused)
         self._complete = True
 
     def _keep(self, row: _Row, label: str | None) -> None:
@@ -269,6 +276,10 @@ class _Run:
         )
 
 
+def _as_file(path: Any) -> ImageFile:
+    return path if isinstance(path, ImageFile) else ImageFile(os.fspath(path))
+
+
 def _unchanged(row: _Row, file: ImageFile) -> bool:
     """Tell whether a file is as it was when its row was written."""
     return (
@@ -284,11 +295,15 @@ def _same(row: _Row, file: ImageFile, refused: RefusedImage) -> bool:
 
 
 def _is_there(path: str) -> bool:
-    """Tell whether the file of a row is there; names that are no Unicode are kept escaped."""
+    """Tell whether the file of a row is there; of what is elsewhere, that is not asked."""
+    member = parse(path)
+    if member is None and is_url(path):
+        return True
+    path = path if member is None else member[0]
     if os.path.lexists(path):
         return True
-    bytes_of_it = re.sub(rb"\\x([0-9a-f]{2})", _byte, path.encode())
-    return os.path.lexists(bytes_of_it)
+    # Names that are no Unicode are kept escaped.
+    return os.path.lexists(re.sub(rb"\\x([0-9a-f]{2})", _byte, path.encode()))
 
 
 def _byte(escape: re.Match[bytes]) -> bytes:

@@ -1,17 +1,18 @@
 """What the stages that do not learn give for the images of a comparison, all recipes together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline, clone
+from sklearn.pipeline import Pipeline, clone, make_pipeline
 
 from featx.cache import Cache, key
 from featx.duplicates import content_hashes, thumbnails
 from featx.files import RefusedImage
 from featx.models import split
+from featx.stored import begin_with_store
 from featx.stream import Stream, gives, run_together
 
 _SMALL = "\0thumbnails"  # no recipe has this name
@@ -57,16 +58,19 @@ def gather(
     Each image is read once for all recipes that read it alike, and stages that several recipes
     have in common are computed once.
     """
-    streams = {name: parts(pipeline)[0] for name, pipeline in pipelines.items()}
+    streams = {name: parts(pipeline, images)[0] for name, pipeline in pipelines.items()}
     # What stands before stages that learn is tried, so that unsuitable images are refused.
-    tried = {name: pipeline[0].stages for name, pipeline in pipelines.items()}
+    tried = {
+        name: begin_with_store(pipeline[0], images).stages for name, pipeline in pipelines.items()
+    }
+    computed_by = {name: pipeline[0].stages for name, pipeline in pipelines.items()}
     if pictures:
         streams[_SMALL] = Stream([thumbnails()])
-        tried[_SMALL] = streams[_SMALL].stages
+        tried[_SMALL] = computed_by[_SMALL] = streams[_SMALL].stages
     hashes = content_hashes(images)
     keys = {
-        name: "features-" + key([clone(stage, safe=False) for stage in tried[name]], hashes)
-        for name in streams
+        name: "features-" + key([clone(stage, safe=False) for stage in stages], hashes)
+        for name, stages in computed_by.items()
     }
     stored = {name: entry for name in streams if cache and (entry := cache.get(keys[name]))}
     new = [name for name in streams if name not in stored]
@@ -128,8 +132,13 @@ def is_vectors(values: Any) -> bool:
     return isinstance(values, np.ndarray) and values.ndim == 2
 
 
-def parts(pipeline: Pipeline) -> tuple[Stream, list[Any]]:
-    """Part a pipeline into what is computed once, and is kept, and what each fold does."""
+def parts(pipeline: Pipeline, images: Sequence[Any]) -> tuple[Stream, list[Any]]:
+    """Part a pipeline into what is computed once, and is kept, and what each fold does.
+
+    For images of a store, it begins with what that has.
+    """
+    stream, *steps = (step for _, step in pipeline.steps)
+    pipeline = make_pipeline(begin_with_store(stream, images), *steps)
     fixed, steps = split(pipeline)
     stages = list(pipeline[0].stages)
     count = len(fixed.stages)

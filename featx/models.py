@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import skops.io
 from numpy.typing import NDArray
-from pyarrow import csv, parquet
 from sklearn.base import clone
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -17,10 +15,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import featx
 from featx.classifiers import ScoreSum
 from featx.files import RefusedImage
+from featx.incremental import fit_in_pieces
+from featx.stored import StoredFeatures, begin_with_store, put_back
 from featx.stream import Chunk, Stream, learns, run_together
+from featx.tables import check_table_name, write_table
 from featx.writing import as_text, new_file
 
 Progress = Callable[[int, int], object]
+#: Where a store has more bytes of vectors, a classifier that can be fitted piece by piece is.
+_IN_MEMORY = 2**31
 
 
 class ModelError(ValueError):
@@ -84,7 +87,10 @@ def train(
     n_jobs: int | None = 1,
     progress: Callable[[int], object] = int,
 ) -> tuple[Pipeline, list[RefusedImage]]:
-    """Fit a pipeline on the images that can be read.
+    """Fit a pipeline on the images that can be read, or on those of a store.
+
+    A store's features are taken as they are. Where their vectors would need more than 2 GiB, a
+    classifier that has ``partial_fit`` is fitted piece by piece.
 
     Returns
     -------
@@ -102,17 +108,48 @@ def train(
     if not steps or not hasattr(steps[-1], "predict"):
         raise ModelError("The recipe has no classifier. End it with one, such as LinearSVC.")
     check_classes(labels)
-    fitted = Stream(stream.stages, stream.chunk_size, n_jobs)
+    begun = begin_with_store(stream, paths)
+    fitted = Stream(begun.stages, stream.chunk_size, n_jobs)
     try:
         fitted.fit_on_readable(paths)
     except RefusedImage as first:
         raise ModelError(f"All {len(paths)} images are refused. The first: {first}") from None
-    computed = run_together([fitted], paths, n_jobs, progress)
-    kept = np.asarray(labels)[computed.kept]
-    check_classes(kept)
-    classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], kept)
+    if _is_too_large(fitted, paths) and hasattr(steps[-1], "partial_fit"):
+        classifier = make_pipeline(*_fit_in_pieces(fitted, steps, paths, labels, progress))
+        refused: list[RefusedImage] = []
+    else:
+        computed = run_together([fitted], paths, n_jobs, progress)
+        kept, refused = np.asarray(labels)[computed.kept], computed.refused
+        check_classes(kept)
+        classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], kept)
     fitted.n_jobs = stream.n_jobs
-    return Pipeline([("stream", fitted), *classifier.steps]), computed.refused
+    return Pipeline([("stream", put_back(fitted, stream)), *classifier.steps]), refused
+
+
+def _is_too_large(stream: Stream, images: Sequence[Any]) -> bool:
+    """Tell whether a store's images have more vectors than are to be in memory at once."""
+    stored = isinstance(stream.stages[0], StoredFeatures)
+    return stored and 4 * len(images) * len(stream.get_feature_names_out()) > _IN_MEMORY
+
+
+def _fit_in_pieces(
+    stream: Stream,
+    steps: list[Any],
+    images: Sequence[Any],
+    labels: Sequence[str] | NDArray[Any],
+    progress: Callable[[int], object],
+) -> list[Any]:
+    left = len(images)
+
+    def vectors(positions: NDArray[np.int64]) -> Any:
+        nonlocal left
+        result = stream.transform([images[position] for position in positions])
+        progress(min(left, len(positions)))
+        left -= min(left, len(positions))
+        return result
+
+    dimensions = len(stream.get_feature_names_out())
+    return fit_in_pieces(steps, vectors, np.asarray(labels), dimensions)
 
 
 def in_threads(steps: Sequence[Any], n_jobs: int | None) -> list[Any]:
@@ -142,6 +179,9 @@ def save_model(pipeline: Pipeline, file: str | Path) -> None:
     ModelError
         If it holds anything that could not be loaded again.
     """
+    # It loads torch where that is installed, which takes seconds; most work needs no file of it.
+    import skops.io
+
     try:
         content = skops.io.dumps(pipeline)
         refused = sorted(set(skops.io.get_untrusted_types(data=content)) - _trusted())
@@ -167,6 +207,8 @@ def load_model(file: str | Path) -> Pipeline:
     """
     if not Path(file).is_file():
         raise ModelError(f"{file}: there is no such file.")
+    import skops.io
+
     not_ours = f"{file}: not a model that featx train wrote"
     try:
         unknown = set(skops.io.get_untrusted_types(file=file))
@@ -266,8 +308,7 @@ def write_predictions(
     list of RefusedImage
         The others.
     """
-    if Path(file).suffix.lower() not in (".csv", ".parquet"):
-        raise ModelError(f"{file}: the name must end in .csv or .parquet.")
+    check_table_name(file)
     refused: list[RefusedImage] = []
     predictions = []
     with new_file(file) as unfinished:
@@ -280,8 +321,7 @@ def write_predictions(
         table = pyarrow.concat_tables(tables)
         if len(refused) == len(table):
             raise ModelError(f"All {len(table)} images are refused. The first: {refused[0]}")
-        write = parquet.write_table if unfinished.suffix.lower() == ".parquet" else csv.write_csv
-        write(table, unfinished)
+        write_table(table, unfinished)
         predictions = [name for name in table["prediction"].to_pylist() if name is not None]
     return np.asarray(predictions), refused
 

@@ -1,9 +1,11 @@
 """One thread for OpenCV and BLAS, while our own threads, or the order of sums, need it."""
 
+import sys
+from functools import lru_cache
 from threading import Lock
 
 import cv2
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 class _OneThreadInside:
@@ -19,7 +21,8 @@ class _OneThreadInside:
     def __enter__(self) -> None:
         with self._lock:
             if self._running == 0:
-                self._opencv, self._others = cv2.getNumThreads(), threadpool_limits(1)
+                self._opencv = cv2.getNumThreads()
+                self._others = _libraries(len(sys.modules)).limit(limits=1)
                 cv2.setNumThreads(1)
             self._running += 1
 
@@ -29,6 +32,12 @@ class _OneThreadInside:
             if self._running == 0:
                 cv2.setNumThreads(self._opencv)
                 self._others.restore_original_limits()
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """Find the libraries that have threads, once for so many modules: it takes ten milliseconds."""
+    return ThreadpoolController()
 
 
 #: The context in which OpenCV and BLAS use one thread each.

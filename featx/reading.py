@@ -135,6 +135,13 @@ class ReadImages(ImageStage):
         super().set_params(**parameters)
         return self
 
+    def _check_together(self) -> None:
+        if self.size is not None and self.size[0] * self.size[1] > self.max_pixels:
+            raise ValueError(
+                f"ReadImages: size={list(self.size)} has more pixels than "
+                f"max_pixels={self.max_pixels}."
+            )
+
     def _transform_one(self, image: Any) -> Pixels:
         if isinstance(image, np.ndarray):
             pixels = _as_read(image, self.mode)

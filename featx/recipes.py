@@ -18,6 +18,7 @@ import featx
 from featx import bundled
 from featx.classifiers import ScoreSum
 from featx.constraints import InvalidParameterError, validate
+from featx.limits import check_limits
 from featx.stage import ImageStage
 from featx.stream import Stream, named_stages
 
@@ -47,6 +48,7 @@ ESTIMATORS = {
     for name in listed.split()
 }
 _LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
+_LONGEST_LINE = 1000  # characters of what is wrong; a parameter may have thousands of numbers
 _DEEPEST = 20  # lists in lists; a recipe has a handful
 
 
@@ -334,10 +336,14 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
     try:
         estimator = made(**parameters)
         validate(made._parameter_constraints, estimator.get_params(deep=False), name)
+        check_limits(name, parameters)
         if isinstance(estimator, ImageStage):
             estimator._check_together()
     except (InvalidParameterError, TypeError, ValueError) as error:
-        raise _wrong(path, node, str(error)) from None
+        problem = str(error)
+        if len(problem) > _LONGEST_LINE:
+            problem = f"{problem[: _LONGEST_LINE // 2]} ... {problem[-_LONGEST_LINE // 2 :]}"
+        raise _wrong(path, node, problem) from None
     return estimator
 
 
@@ -395,7 +401,8 @@ def _edges(step: Any, last: bool) -> list[Any]:
 
 
 def _is_stage(step: Any) -> bool:
-    return isinstance(step, ImageStage | FeatureUnion)
+    # A network learns from labels, as classifiers do, and stands among them.
+    return isinstance(step, ImageStage | FeatureUnion) and not hasattr(step, "predict")
 
 
 def _wrong(path: Path, node: Any, problem: str) -> RecipeError:

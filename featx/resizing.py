@@ -26,7 +26,9 @@ def _average(rows: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
     down, across = len(rows) / height, columns / width
     lanes = min(height, 64)
     totals = np.zeros((lanes, entries), np.float32)
-    turned, means = np.empty((entries, lanes), np.float32), np.empty(lanes, np.float64)
+    turned, means = np.empty((entries, lanes), np.float32), np.empty(lanes, np.float32)
+    rounded = np.empty((width * channels, lanes), np.uint8)
+    scale, half = np.float32(1 / (down * across)), np.float32(0.5)
     for first in range(0, height, lanes):
         count = min(lanes, height - first)
         for lane in range(count):
@@ -50,7 +52,11 @@ def _average(rows: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
                     entry = turned[x * channels + channel]
                     for lane in range(lanes):
                         means[lane] += share * entry[lane]
+                into = rounded[j * channels + channel]
                 for lane in range(lanes):
-                    means[lane] = means[lane] / (down * across) + 0.5
-                for lane in range(count):
-                    out[first + lane, j, channel] = np.uint8(means[lane])
+                    # By way of int32: this vectorises, and a direct conversion does not.
+                    into[lane] = np.uint8(np.int32(means[lane] * scale + half))
+        for lane in range(count):
+            row_out = out[first + lane].reshape(-1)
+            for entry_out in range(width * channels):
+                row_out[entry_out] = rounded[entry_out, lane]

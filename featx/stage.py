@@ -354,10 +354,12 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Transform one image after the other, each result being written to its place."""
         first_image = next(images)
         first = self._transform_one(first_image)
-        stacked = np.empty((count, *first.shape), first.dtype)
-        stacked[0] = first
         # Only authors who write to the place know that shapes of results follow from images'.
         knows = type(self)._transform_into is not ImageStage._transform_into
+        if knows and count == 1:
+            return first[np.newaxis]
+        stacked = np.empty((count, *first.shape), first.dtype)
+        stacked[0] = first
         shape = first_image.shape if knows else None
         for index, image in enumerate(images, 1):
             if shape is not None and image.shape == shape:
@@ -464,22 +466,28 @@ def _as_descriptor_set(item: Any, name: str, index: int) -> DescriptorSet:
     return replace(found, values=_as_float32(found.values, which))
 
 
+#: What is white in whole numbers of 8 and 16 bits.
+_WHOLE = {1: np.float32(255), 2: np.float32(65535)}
+
+
 def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
     """Scale whole-number pixels to [0, 1], and refuse what is not finite."""
     if array.dtype in (np.uint8, np.uint16):
-        image = array.astype(np.float32, order="C")
-        image /= np.float32(np.iinfo(array.dtype).max)
-        return image
+        scaled: NDArray[np.float32]
+        scaled = np.divide(array, _WHOLE[array.dtype.itemsize], dtype=np.float32, order="C")
+        return scaled
     if array.dtype.kind not in "fb":
         raise ValueError(
             f"{which} is of type {array.dtype}. Pixels are uint8, uint16 or bool, which are "
             "scaled to [0, 1], or floating point."
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        image = np.ascontiguousarray(array, np.float32)
-        flat = image.ravel()
-        # The dot product is the quickest look; it also overflows, hence the second.
-        finite = math.isfinite(flat @ flat) or np.isfinite(flat).all()
+    if array.dtype == np.float32:
+        image = np.ascontiguousarray(array)
+    else:
+        with np.errstate(over="ignore", invalid="ignore"):
+            image = np.ascontiguousarray(array, np.float32)
+    # This product is the quickest look, and never warns; it also overflows, hence the second.
+    finite = math.isfinite(np.vdot(image, image)) or np.isfinite(image).all()
     if not finite:
         if np.isfinite(array).all():
             raise ValueError(f"{which} has values too large for single precision.")

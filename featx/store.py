@@ -95,15 +95,30 @@ def read_features(folder: str | Path, output: str = "numpy") -> Any:
 
 def iterate_features(folder: str | Path) -> Iterator[Features]:
     """Read features part by part; memory is needed for one of them."""
-    about = read_about(folder)
-    for batch in _dataset(folder).to_batches(filter=_OK, batch_readahead=1, fragment_readahead=1):
-        if about["sets"]:
-            vectors: Any = _descriptor_sets(batch)
-        else:
-            flat = batch["features"].flatten().to_numpy(zero_copy_only=False)
-            vectors = flat.reshape(batch.num_rows, about["dimensions"])
-        labels = np.asarray(batch["label"].to_pylist(), dtype=object)
-        yield Features(vectors, labels, batch["path"].to_pylist(), about["names"])
+    read_about(folder)
+    yield from map(read_part, part_files(folder))
+
+
+def read_part(file: str) -> Features:
+    """Read one of the files of a store."""
+    try:
+        table = parquet.ParquetFile(file).read()
+    except (pyarrow.ArrowException, OSError) as error:
+        raise StoreError(f"{file}: damaged ({' '.join(str(error).split())}).") from None
+    about = json.loads(table.schema.metadata[_METADATA])
+    rows = table.filter(_OK).combine_chunks()
+    if about["sets"]:
+        vectors: Any = _descriptor_sets(rows)
+    else:
+        flat = rows["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        vectors = flat.reshape(rows.num_rows, about["dimensions"])
+    labels = np.asarray(rows["label"].to_pylist(), dtype=object)
+    return Features(vectors, labels, rows["path"].to_pylist(), about["names"])
+
+
+def part_files(folder: str | Path) -> list[str]:
+    """List the files of a store, in their order."""
+    return [str(Path(folder) / _name(number)) for number in _parts(folder)]
 
 
 def read_refused(folder: str | Path) -> list[RefusedImage]:
@@ -140,8 +155,7 @@ _OK = compute.field("status") == "ok"
 
 
 def _dataset(folder: str | Path) -> Any:
-    files = [str(Path(folder) / _name(number)) for number in _parts(folder)]
-    return dataset.dataset(files, format="parquet")
+    return dataset.dataset(part_files(folder), format="parquet")
 
 
 def _parts(folder: str | Path) -> list[int]:
@@ -172,12 +186,12 @@ def _frame(folder: str | Path, features: Features, output: str) -> Any:
     return polars.from_arrow(table)
 
 
-def _descriptor_sets(batch: Any) -> list[DescriptorSet]:
-    dimensions = batch.schema.field("features").type.value_type.list_size
-    values = _pieces(batch["features"], (-1, dimensions))
-    positions = _pieces(batch["positions"], (-1, 2))
-    scales = _pieces(batch["scales"], (-1,))
-    sizes = zip(batch["height"].to_pylist(), batch["width"].to_pylist(), strict=True)
+def _descriptor_sets(rows: Any) -> list[DescriptorSet]:
+    dimensions = rows.schema.field("features").type.value_type.list_size
+    values = _pieces(rows["features"], (-1, dimensions))
+    positions = _pieces(rows["positions"], (-1, 2))
+    scales = _pieces(rows["scales"], (-1,))
+    sizes = zip(rows["height"].to_pylist(), rows["width"].to_pylist(), strict=True)
     return [
         DescriptorSet(found, places, lengths, None if None in size else size)
         for found, places, lengths, size in zip(values, positions, scales, sizes, strict=True)
@@ -186,6 +200,7 @@ def _descriptor_sets(batch: Any) -> list[DescriptorSet]:
 
 def _pieces(lists: Any, shape: tuple[int, ...]) -> list[Any]:
     """Give a column of lists as one array a row; None where there is no list."""
+    lists = lists.combine_chunks()
     flat = lists.flatten()
     flat = flat.flatten() if len(shape) == 2 else flat
     numbers = flat.to_numpy(zero_copy_only=False).reshape(shape)
@@ -287,7 +302,8 @@ class Store:
         ledger = self.folder.with_name(f"{self.folder.name}.refused.csv")
         count = 0
         with new_file(ledger) as unfinished, open(unfinished, "w", newline="") as file:
-            rows = csv.writer(file, lineterminator="\n")
+            # Names may have line ends of every kind, of which not all are quoted otherwise.
+            rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(["path", "reason", "detail"])
             for part in self.parts:
                 table = self.read(part, ["path", "reason", "detail"])
@@ -332,13 +348,17 @@ def open_store(folder: str | Path, identity: dict[str, Any]) -> Iterator[Store]:
             os.close(handle)
 
 
-def _check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]) -> None:
-    if known["steps"] != wanted["steps"]:
-        problem = _difference(known["steps"], wanted["steps"])
+def check_steps(folder: str | Path, known: dict[str, Any], steps: list[Any], hint: str) -> None:
+    """Raise StoreError, with the first difference, unless a store was made by these steps."""
+    if known["steps"] != steps:
+        problem = _difference(known["steps"], steps)
         raise StoreError(
-            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. Choose "
-            "another folder."
+            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. {hint}"
         )
+
+
+def _check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]) -> None:
+    check_steps(folder, known, wanted["steps"], "Choose another folder.")
     if known["version"] != wanted["version"]:
         raise StoreError(
             f"{folder}: was written by featx {known['version']}, and this is featx "

@@ -102,7 +102,8 @@ class Stream(TransformerMixin, BaseEstimator):
         -------
         self
         """
-        self._fit_stages(self._checked_batch(X), y, skip=False)
+        graph = self.graph()
+        self._fit_stages(graph, graph.checked(X), y, skip=False)
         return self
 
     def fit_on_readable(self, X: Batch) -> Self:
@@ -122,9 +123,10 @@ class Stream(TransformerMixin, BaseEstimator):
         RefusedImage
             If all of them are refused: the first.
         """
-        X = self._checked_batch(X)
+        graph = self.graph()
+        X = graph.checked(X)
         refused: list[RefusedImage] = []
-        before = Graph.of([], tried=[self._checked_stages()])
+        before = Graph.of([], tried=[self.stages])
         with closing(before.run(X, 1, 1)) as chunks:
             for chunk in chunks:
                 if chunk.kept:
@@ -132,11 +134,10 @@ class Stream(TransformerMixin, BaseEstimator):
                 refused += chunk.refused.values()
         if refused and len(refused) == len(X):
             raise refused[0]
-        self._fit_stages(X[len(refused) :], None, skip=True)
+        self._fit_stages(graph, X[len(refused) :], None, skip=True)
         return self
 
-    def _fit_stages(self, X: Batch, y: Any, skip: bool) -> None:
-        graph = self.graph()
+    def _fit_stages(self, graph: "Graph", X: Batch, y: Any, skip: bool) -> None:
         first = list(X[:1])
         values: dict[Node, Any] = {}
         for node in graph.nodes:
@@ -182,7 +183,8 @@ class Stream(TransformerMixin, BaseEstimator):
         ndarray or list of ndarray
             One result an image.
         """
-        graph, X = self.graph(), self._checked_batch(X)
+        graph = self.graph()
+        X = graph.checked(X)
         if len(X) == 0:
             return graph.values(X)[graph.outputs[0]]
         (result,) = self._collect(graph, X, self.refused)
@@ -242,24 +244,15 @@ class Stream(TransformerMixin, BaseEstimator):
 
     def graph(self) -> "Graph":
         """Give the graph of the stages, whose parameters are checked."""
-        return Graph.of([self._checked_stages()])
-
-    def _checked_stages(self) -> Sequence[Any]:
         validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
         if len(self.stages) == 0:
             raise ValueError("Stream: stages is empty. Give one stage at least.")
-        for node in Graph.of([self.stages]).nodes:
+        graph = Graph.of([self.stages])
+        for node in graph.nodes:
             # Before any image is read: else each image would be refused for it.
             if isinstance(node.stage, ImageStage):
                 node.stage._check_parameters()
-        return self.stages
-
-    def _checked_batch(self, X: Batch) -> Batch:
-        """Refuse what the first stage refuses, and give what can be indexed by positions."""
-        for node in self.graph().nodes:
-            if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
-                X = node.stage._check_batch(X)
-        return X
+        return graph
 
     def _collect(self, graph: "Graph", X: Batch, refused: str = "raise") -> list[Any]:
         # Closed at once if an image is refused: left to the collector of garbage, the workers might
@@ -370,6 +363,13 @@ class Graph:
                     values.pop(done, None)
         chunk.outputs = [values[node] for node in self.outputs]
         return chunk
+
+    def checked(self, items: Batch) -> Batch:
+        """Refuse what the first stages refuse, and give what can be indexed by positions."""
+        for node in self.nodes:
+            if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
+                items = node.stage._check_batch(items)
+        return items
 
     def values(self, items: Batch) -> dict[Node, Any]:
         """Give what every node gives for these images."""
@@ -611,7 +611,8 @@ def gives(stage: Any) -> Kind:
         return gives(stage.steps[-1][1])
     if isinstance(stage, FeatureUnion):
         return gives(stage.transformer_list[0][1])
-    return stage.gives if isinstance(stage, ImageStage) else "vectors"
+    kind: Kind = getattr(stage, "gives", "vectors")
+    return kind
 
 
 def learns(stage: Any) -> bool:

@@ -195,6 +195,8 @@ class _Work:
         except self._pool.deaths:
             refused = RefusedImage(file, "crashed", "the process that worked on it died.")
         self._pool.stop_alone()
+        # So that the next run knows it again, and does not try.
+        file.look()
         return Chunk([file], [], {0: refused})
 
 
@@ -204,6 +206,8 @@ def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
         raise WorkerError(f"A worker has featx {featx.__version__}, but {version} is wanted.")
     chunk = _graph(pickled).run_chunk(files)
     chunk.seconds.clear()
+    for file in files:
+        file.content = None
     return chunk
 
 

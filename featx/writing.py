@@ -15,12 +15,19 @@ class OutputError(ValueError):
 
 def as_text(path: Any) -> str:
     r"""Give a path as valid Unicode; bytes that are none are shown as ``\xff``."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fspath(path)
+    if isinstance(text, str) and text.isascii():
+        return text
+    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def as_cell(text: str | None) -> str | None:
     """Give text as a cell of a CSV table that no spreadsheet takes for a formula."""
-    return f"'{text}" if text and text[0] in "=+-@\t\r" else text
+    return f"'{text}" if text and text[0] in _FORMULAS else text
+
+
+#: What a formula may begin with, also in the wide letters of East Asia.
+_FORMULAS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 
 @contextmanager

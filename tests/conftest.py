@@ -4,8 +4,19 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# Tests run side by side, and networks would have each of them use all processors.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 settings.register_profile("featx", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("featx")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("torch finds no GPU here; a twin of this test runs on the processor")
 
 
 @pytest.fixture(scope="session")

@@ -27,8 +27,8 @@ from featx.datasets import (
 CARDS = bundled.names("datasets")
 SEVEN = ["coast", "forest", "insidecity", "mountain", "opencountry", "street", "tallbuilding"]
 WANTED = (
-    "Wanted: a folder of images, whose sub-folders are the classes; a glob; or a CSV or Parquet "
-    "manifest with the columns path and label."
+    "Wanted: a folder of images, whose sub-folders are the classes; a glob; a CSV or Parquet "
+    "manifest with the columns path and label; an archive; a URL; or - for a list."
 )
 
 
@@ -155,12 +155,16 @@ def test_a_folder_that_may_not_be_read():
         user = os.geteuid()
         os.seteuid(65534 if user == 0 else user)
         try:
-            listing, warned = with_warnings(list_images, folder)
+            listing = list_images(folder)
         finally:
             os.seteuid(user)
             (folder / "b").chmod(0o755)
-    assert listed(listing, folder) == [("a/x.jpg", "a")]
-    assert warned == [f"{folder}/b: cannot be listed, and is left out: Permission denied."]
+    # What cannot be listed is an input, too, so that it is reported.
+    assert listed(listing, folder) == [("a/x.jpg", "a"), ("b", "b")]
+    assert listing.paths[1].refusal == (
+        "unreadable",
+        "this folder cannot be listed: Permission denied.",
+    )
 
 
 @pytest.mark.parametrize(

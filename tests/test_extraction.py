@@ -485,6 +485,18 @@ def test_the_ledger(tmp_path, images):
     assert not (tmp_path / "good.refused.csv").exists()
 
 
+def test_no_cell_of_the_ledger_is_a_formula(tmp_path, images, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1"]
+    for name in names:
+        Path(name).write_bytes(b"")
+    written = write(tmp_path / "out", [images[0][0], *names], "abcdefgh", pyramid())
+    with open(written.ledger, newline="") as file:
+        _, *rows = csv.reader(file)
+    assert [row[0] for row in rows] == [f"'{name}" for name in names]
+    assert [one.path for one in read_refused(tmp_path / "out")] == names
+
+
 def test_descriptor_sets(tmp_path, images):
     paths, labels = images
     stream = Stream([gray((32, 32)), DenseSIFT(step=8)])

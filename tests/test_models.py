@@ -1,3 +1,4 @@
+import csv as csv_module
 import os
 import zipfile
 from importlib import import_module
@@ -483,6 +484,27 @@ def read(file):
     return csv.read_csv(file, convert_options=convert)
 
 
+def test_no_cell_of_predictions_is_a_formula(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "good"]
+    images, labels = draw(len(names), 2)
+    for name, image in zip(names, images, strict=True):
+        Image.fromarray(image[..., 0]).save(name, "PNG")
+    labels = np.where(labels == "a", "=cmd|' /C calc'!A0", "-2")
+    model, _ = train(make_pipeline(pyramid(), GaussianNB()), names, labels)
+    predictions, _ = write_predictions(model, names, "p.csv")
+    with open("p.csv", newline="") as file:
+        header, *rows = csv_module.reader(file)
+    assert [row[0] for row in rows] == [*(f"'{name}" for name in names[:-1]), "good"]
+    assert [row[1] for row in rows] == [f"'{name}" for name in predictions.tolist()]
+    assert not [cell for cell in header if cell[0] in "=+-@"]
+    # Programs read the names as they are.
+    write_predictions(model, names, "p.parquet")
+    table = parquet.read_table("p.parquet")
+    assert table["path"].to_pylist() == names
+    assert table["prediction"].to_pylist() == predictions.tolist()
+
+
 @pytest.mark.parametrize("name", ["p.csv", "p.parquet", "P.CSV"])
 @pytest.mark.parametrize(
     ("classifier", "kind"), [(GaussianNB(), "probability"), (LinearSVC(), "score")]
@@ -559,7 +581,7 @@ def test_predictions_that_cannot_be_written(tmp_path, folder):
     before = sorted(tmp_path.rglob("*"))
     for name in ("p.txt", "p", "p.csv.gz"):
         file = tmp_path / name
-        assert message(write_predictions, model, kept, file) == (
+        assert message(write_predictions, model, kept, file, kind=OutputError) == (
             f"{file}: the name must end in .csv or .parquet."
         )
     assert message(write_predictions, model, [paths[0]], tmp_path / "new" / "p.csv") == (

@@ -20,11 +20,13 @@ from featx.cli import (
     evaluate,
     explain,
     extract,
+    find,
     interruption,
     predict,
     recipes,
     train,
 )
+from featx.cli.options import printable
 
 app = typer.Typer(
     name="featx",
@@ -37,6 +39,7 @@ for command in (extract.extract, train.train, predict.predict, evaluate.evaluate
     app.command()(command)
 app.command()(compare.compare)
 app.command()(explain.explain)
+app.command()(find.find)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(datasets.app, name="datasets")
 app.command()(demo.demo)
@@ -56,8 +59,9 @@ def featx(
 ) -> None:
     """Folders of images to features, and features to classifiers, compared and explained.
 
-    IMAGES is a folder, whose sub-folders are the classes; a glob; or a CSV or Parquet manifest
-    with the columns path and label.
+    IMAGES is a folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest with
+    the columns path and label; a zip or tar archive; a URL; or - for a list on standard input.
+    Where features are wanted, a folder that featx extract wrote stands for its images.
     """
     if version:
         from featx import __version__
@@ -94,14 +98,20 @@ def main() -> None:
 def _status(error: Exception) -> int:
     """Tell wrong usage (2) from a run that failed (1)."""
     # By the module's name: to import the modules only to ask would take seconds.
-    return 2 if type(error).__module__ in ("featx.datasets", "featx.recipes") else 1
+    return 2 if type(error).__module__ in ("featx.listing", "featx.recipes") else 1
 
 
 def _one_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {_in_one_line(error) or 'none is left'}."
     expected = isinstance(error, ValueError | OSError | ImportError)
-    text = " ".join(str(error).split())
+    text = _in_one_line(error)
     return text if expected else f"{type(error).__name__}: {text} (run with --debug to see where)"
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"warning: {_in_one_line(message)}", file=sys.stderr)
+
+
+def _in_one_line(message: Any) -> str:
+    return printable(" ".join(str(message).split()))

@@ -1,7 +1,11 @@
 """``featx extract``."""
 
+import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from itertools import chain
+from threading import Timer
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,8 +24,12 @@ from featx.cli.options import (
 )
 from featx.cli.progress import Progress
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 # More refused images than these are told apart in the ledger only.
 _MOST_LINES = 20
+_SOON = 5.0  # seconds
 
 
 def extract(
@@ -44,7 +52,7 @@ def extract(
 
     Run again, it goes on: files that are done are not read again, unless they changed.
     """
-    found = listing(images, labels)
+    inputs = _inputs(images, labels)
 
     from featx.extraction import write_features
     from featx.models import split
@@ -54,11 +62,17 @@ def extract(
     known = read_recipe(recipe)
     stream, _ = split(known.pipeline)
     stream.n_jobs = jobs
-    inputs = zip(found.paths, found.labels, strict=True)
-    with Interruption() as interruption, Progress(len(found.paths), quiet) as progress:
+    with Interruption() as interruption, Progress(None, quiet) as progress:
+        if os.path.isdir(images):
+            # A short run, such as one with nothing to do, needs no forecast.
+            counting = Timer(_SOON, _count, (images, progress))
+            counting.daemon = True
+            counting.start()
         written = write_features(
             out, inputs, stream, known.name, seconds, scheduler, progress, interruption
         )
+        if written.complete:
+            progress.expect(written.images)
     refused = written.refused.total()
     result = {
         "out": out,
@@ -87,3 +101,21 @@ def extract(
         raise typer.Exit(interruption.status)
     if refused and strict:
         raise typer.Exit(1)
+
+
+def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]":
+    """Give the images as they are found; which classes there are, only a list of all tells."""
+    if labels:
+        return zip(*listing(images, labels), strict=True)
+    from featx.listing import iterate_images
+
+    inputs = iterate_images(images)
+    return chain([next(inputs)], inputs)  # the first at once: what is wrong is said at once
+
+
+def _count(folder: str, progress: Progress) -> None:
+    """Find how many images there are, while work on them goes on."""
+    from featx.listing import DatasetError, iterate_images
+
+    with suppress(DatasetError):
+        progress.expect(sum(1 for _ in iterate_images(folder)))

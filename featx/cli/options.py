@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from featx.files import RefusedImage
 
 Images = Annotated[
-    str, typer.Argument(metavar="IMAGES", help="A folder, a glob, or a CSV or Parquet manifest.")
+    str,
+    typer.Argument(
+        metavar="IMAGES",
+        help="A folder, a glob, a CSV or Parquet manifest, an archive, a URL, or - for a list.",
+    ),
 ]
 Recipe = Annotated[str, typer.Option(help="The name of a recipe, or a YAML file.")]
 Model = Annotated[str, typer.Option(help="A file that featx train wrote.")]
@@ -39,7 +43,8 @@ def listing(images: str, labels: list[str]) -> "Listing":
 
 def show(result: dict[str, Any], line: str, as_json: bool) -> None:
     """Print a result for programs or for people."""
-    print(json.dumps(result, indent=2) if as_json else line)
+    lines = [json.dumps(result, indent=2)] if as_json else map(printable, line.split("\n"))
+    print(*lines, sep="\n")
 
 
 def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:

@@ -13,15 +13,15 @@ class Progress:
 
     Parameters
     ----------
-    total : int
-        How many images there are.
+    total : int or None
+        How many images there are; None if that is to be said later.
     plain : bool
         Print a line now and then, and no bar.
     """
 
     _every = 10.0  # seconds from one plain line to the next
 
-    def __init__(self, total: int, plain: bool) -> None:
+    def __init__(self, total: int | None, plain: bool) -> None:
         self._total, self._done, self._refused = total, 0, 0
         self._began = self._spoke = time.monotonic()
         self._bar: Any = None
@@ -54,8 +54,14 @@ class Progress:
             note = f"{self._refused} refused" if self._refused else ""
             self._bar.update(self._task, completed=self._done, note=note)
         # The last line is said at the end.
-        elif self._done < self._total and time.monotonic() - self._spoke > self._every:
+        elif self._done != self._total and time.monotonic() - self._spoke > self._every:
             self._say()
+
+    def expect(self, total: int) -> None:
+        """Say how many images there are."""
+        self._total = total
+        if self._bar is not None:
+            self._bar.update(self._task, total=total)
 
     def step(self, name: str, images: int) -> None:
         """Say what is done now, for work of several steps."""
@@ -69,10 +75,11 @@ class Progress:
     def _say(self) -> None:
         self._spoke = time.monotonic()
         rate = self._done / max(self._spoke - self._began, 1e-9)
-        left = (self._total - self._done) / max(rate, 1e-9)
-        end = f", {left:.0f} s left" if self._done < self._total else ""
+        left = ((self._total or 0) - self._done) / max(rate, 1e-9)
+        end = f", {left:.0f} s left" if left > 0 else ""
         refused = f", {self._refused} refused" if self._refused else ""
-        line = f"{self._done} of {self._total} images{refused}, {rate:.0f} a second{end}"
+        of_all = "" if self._total is None else f" of {self._total}"
+        line = f"{self._done}{of_all} images{refused}, {rate:.0f} a second{end}"
         print(line, file=sys.stderr)
 
 

@@ -39,9 +39,12 @@ def train(
     from featx.writing import new_file
 
     paths, classes = labelled(found, images)
+    pipeline = load_recipe(recipe)
+    if "convnet" in pipeline.named_steps:
+        pipeline.set_params(convnet__verbose=not quiet)
     with new_file(out) as file:
         with Progress(len(paths), quiet) as progress:
-            model, refused = models.train(load_recipe(recipe), paths, classes, jobs, progress)
+            model, refused = models.train(pipeline, paths, classes, jobs, progress)
         models.save_model(model, file)
     result = {
         "out": out,

@@ -1,5 +1,6 @@
 """Histograms of colours."""
 
+import math
 from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ _RANGES = MappingProxyType(
     }
 )
 # Fraction of a bin by which rounding may put a value below a border.
+_LONGEST = 2**24  # numbers of a vector
 _ROUNDING = 1e-3
 
 
@@ -109,6 +111,14 @@ class ColorHistogram(ImageStage):
         self.joint = joint
         self.grid = grid
         self.norm = norm
+
+    def _check_together(self) -> None:
+        bins, cells = self._counts(), math.prod(self.grid)
+        if cells * (math.prod(bins) if self.joint else sum(bins)) > _LONGEST:
+            raise ValueError(
+                f"ColorHistogram: bins={self.bins} and grid={list(self.grid)} make vectors of more "
+                f"than {_LONGEST} numbers. Use fewer bins, or joint=False."
+            )
 
     def _least_shape(self) -> tuple[int, ...]:
         rows, columns = self.grid

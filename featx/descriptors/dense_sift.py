@@ -120,7 +120,7 @@ class DenseSIFT(ImageStage):
         "step": [natural],
         "bin_sizes": [Each(natural)],
         "image_scales": [Each(positive)],
-        "magnification": [positive, None],
+        "magnification": [Interval(Real, 0.01, None, closed="left"), None],
         "window": [StrOptions({"flat", "gaussian"})],
         "contrast_threshold": [Interval(Real, 0, None, closed="left")],
         "root": ["boolean"],

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from featx.constraints import Array, Each, StrOptions, natural
 from featx.stage import Image, ImageStage, Kind
@@ -175,21 +175,21 @@ def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
 
 
 def correlate_separable(
-    image: Image,
-    column: NDArray[np.float32],
-    row: NDArray[np.float32],
+    image: NDArray[Any],
+    column: NDArray[Any],
+    row: NDArray[Any],
     padding: str,
-    out: Image | None = None,
-) -> Image:
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
     """Correlate each channel with the kernel that is the product of a column and a row."""
     size = (len(column), len(row))
     anchor = ((len(row) - 1) // 2, (len(column) - 1) // 2)
 
-    def separable(maps: Image, out: Image | None) -> Any:
+    def separable(maps: NDArray[Any], out: NDArray[Any] | None) -> Any:
         border = BORDERS[padding]
         return cv2.sepFilter2D(maps, -1, row, column, dst=out, anchor=anchor, borderType=border)
 
-    result: Image = filter_channels(separable, image, size, padding, out)
+    result: NDArray[Any] = filter_channels(separable, image, size, padding, out)
     return result
 
 
@@ -208,11 +208,11 @@ def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) ->
 
 
 def filter_channels(
-    operation: Callable[[Image, Any], Any],
+    operation: Callable[[Any, Any], Any],
     image: NDArray[Any],
     size: tuple[int, ...],
     padding: str,
-    out: Image | None = None,
+    out: NDArray[Any] | None = None,
 ) -> Any:
     """Apply an OpenCV filter that keeps the size, and cut to what is valid where that is asked.
 
@@ -280,8 +280,8 @@ def interleave(responses: list[Any]) -> Image:
     return np.stack(responses, axis=-1, dtype=np.float32).reshape(height, width, -1)
 
 
-def read_only(weights: ArrayLike) -> NDArray[np.float32]:
+def read_only(weights: ArrayLike, dtype: DTypeLike = np.float32) -> NDArray[Any]:
     """Make weights that are kept for later calls safe from being written to."""
-    array = np.array(weights, dtype=np.float32)
+    array = np.array(weights, dtype)
     array.setflags(write=False)
     return array

@@ -275,15 +275,25 @@ class OrientedEdges(ImageStage):
         return (side, side) if self.padding == "valid" else (1, 1)
 
     def _transform_one(self, image: Image) -> Image:
-        basis = interleave(
-            [
-                correlate_separable(image, column, row, self.padding)
-                for column, row in edge_basis(self.sigma, self.order, self.truncate)
-            ]
-        )
+        rows, columns, channels = image.shape
+        if self.padding == "valid":
+            beyond = 2 * edge_radius(self.sigma, self.truncate)
+            rows, columns = rows - beyond, columns - beyond
+        responses = np.empty((rows, columns, channels * len(self._angles())), np.float32)
+        self._transform_into(image, responses)
+        return responses
+
+    def _transform_into(self, image: Image, out: Image) -> None:
+        # It loads numba, for which the other filters should not wait.
+        from featx.filters.steering import steer
+
+        # In double precision, so that the sums are rounded once only.
+        exact, kernels = image.astype(np.float64), edge_basis(self.sigma, self.order, self.truncate)
+        basis = np.empty((len(kernels), *out.shape[:2], image.shape[2]))
+        for (column, row), place in zip(kernels, basis, strict=True):
+            correlate_separable(exact, column, row, self.padding, place)
         steering = steering_matrix(self._angles(), self.order)
-        height, width, _ = basis.shape
-        return (basis.reshape(-1, len(steering)) @ steering).reshape(height, width, -1)
+        steer(basis.reshape(len(kernels), -1), steering, out.reshape(-1, steering.shape[1]))
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         kind = "edges" if self.order == 1 else "lines"
@@ -336,7 +346,7 @@ def edge_radius(sigma: float, truncate: float) -> int:
 @lru_cache
 def edge_basis(
     sigma: float, order: int, truncate: float
-) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
+) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
     """Give the separable kernels, each a column and a row, from which all others are steered.
 
     For order 1 they are those for the orientations 90 and 0; for order 2 there is a mixed one
@@ -349,24 +359,27 @@ def edge_basis(
     if order == 1:
         first = -x * gaussian
         first /= first[first > 0].sum()
-        smooth, derivative = read_only(gaussian), read_only(first)
+        smooth, derivative = read_only(gaussian, np.float64), read_only(first, np.float64)
         return (smooth, derivative), (derivative, smooth)
     variance = (x**2 * gaussian).sum()
     second = (1 - x**2 / variance) * gaussian
     scale = second[second > 0].sum()
-    smooth, derivative = read_only(gaussian), read_only(second / scale)
-    column, row = read_only(x * gaussian), read_only(x * gaussian / (variance * scale))
+    smooth, derivative = read_only(gaussian, np.float64), read_only(second / scale, np.float64)
+    column, row = (
+        read_only(x * gaussian, np.float64),
+        read_only(x * gaussian / (variance * scale), np.float64),
+    )
     return (smooth, derivative), (derivative, smooth), (column, row)
 
 
 @lru_cache
-def steering_matrix(angles: tuple[float, ...], order: int) -> NDArray[np.float32]:
+def steering_matrix(angles: tuple[float, ...], order: int) -> NDArray[np.float64]:
     """Give the weights (basis, angles) that turn the basis to each angle, given in degrees."""
     theta = np.deg2rad(angles)
     sine, cosine = np.sin(theta), np.cos(theta)
     # 1 - u²/σ² is sin² (1 - x²/σ²) + cos² (1 - y²/σ²) - 2 sin cos xy/σ², since sin² + cos² = 1.
     weights = [sine, cosine] if order == 1 else [sine**2, cosine**2, -2 * sine * cosine]
-    return read_only(weights)
+    return read_only(weights, np.float64)
 
 
 def angle_name(angle: float) -> str:

@@ -17,6 +17,7 @@ from featx.stage import Image, ImageStage
 
 # Kernels of fewer entries cost less as they are than through the Fourier transform.
 _SMALL_KERNEL = 121
+_LARGEST_KERNEL = 4096  # pixels a side
 # The kernels that each response takes, 0 the even and 1 the odd one.
 _PARTS = MappingProxyType(
     {"even": (0,), "odd": (1,), "both": (0, 1), "energy": (0, 1), "magnitude": (0, 1)}
@@ -139,6 +140,15 @@ class GaborBank(ImageStage):
         self.zero_mean = zero_mean
         self.truncate = truncate
         self.padding = padding
+
+    def _check_together(self) -> None:
+        height, width = _largest(self._bank())
+        if max(height, width) > _LARGEST_KERNEL:
+            raise ValueError(
+                f"GaborBank: with these parameters a kernel has {height:.0f} x {width:.0f} pixels, "
+                f"and may have {_LARGEST_KERNEL} x {_LARGEST_KERNEL}. Use higher frequencies, or a "
+                "larger bandwidth or aspect_ratio."
+            )
 
     def _least_shape(self) -> tuple[int, ...]:
         return _largest(self._bank()) if self.padding == "valid" else (1, 1)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import combinations
 from math import isnan
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.files import RefusedImage
 from featx.one_thread import one_thread_inside
 from featx.report import evidence
 from featx.report.pictures import (
@@ -260,7 +262,8 @@ def _single_number(comparison: Comparison, result: Result) -> dict[str, Any] | N
         if len(own) and len(strips) < 3:
             # The image in the middle of its class is a fair example.
             middle = own[np.argsort(numbers[own], kind="stable")[len(own) // 2]]
-            strips.append(_strip(comparison, result, int(middle)))
+            with suppress(RefusedImage):  # a store's images may be gone
+                strips.append(_strip(comparison, result, int(middle)))
     draw = partial(Plots(comparison).feature, result.name)
     limit = threshold(result)
     rises = limit is not None and float(result.weights[:, 0, 0].mean()) > 0

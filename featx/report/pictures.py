@@ -12,6 +12,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from featx.files import RefusedImage
 from featx.reading import ReadImages, fit_to
 
 Pixels = NDArray[np.uint8]
@@ -30,7 +31,11 @@ _AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
 
 def pixels_of(image: Any, size: tuple[int, int], fit: str = "pad") -> Pixels:
     """Read an image, or take its pixels, and bring it to a size, in RGB."""
-    (pixels,) = ReadImages(size=size, fit=fit, reduced_decoding=True).transform([image])
+    try:
+        (pixels,) = ReadImages(size=size, fit=fit, reduced_decoding=True).transform([image])
+    except RefusedImage:
+        # A store's features may be there where its images are not.
+        pixels = np.full((*size, 1), 128, np.uint8)
     if pixels.shape[:2] != size:  # arrays of other kinds pass through reading as they are
         pixels = fit_to(pixels, size, fit, (255,) * pixels.shape[2])
     if pixels.dtype != np.uint8:

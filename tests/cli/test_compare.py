@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from featx import compare, load_dataset
@@ -185,3 +186,32 @@ def test_repeats_learning_curves_and_the_cache(featx, photos, recipe, tmp_path):
     for name, result in other["recipes"].items():
         assert result["measures"] == found["recipes"][name]["measures"]
     assert sorted(os.listdir(".")) == ["a", "b", "c", "mine"]
+
+
+def test_stores(featx, photos, recipe, tmp_path):
+    def extract(name):
+        assert featx("extract", photos, "--recipe", recipe, "--out", tmp_path / name).code == 0
+
+    extract("store")
+    options = ["--recipe", recipe, "--folds", 3, "--json"]
+    run = featx("compare", tmp_path / "store", "--out", "a", *options)
+    assert run.code == 0
+    expected = json.loads(featx("compare", photos, "--out", "b", *options).out)["recipes"]
+    for name, result in json.loads(run.out)["recipes"].items():
+        assert result["measures"] == expected[name]["measures"]
+    for path in photos.rglob("*.png"):
+        Image.open(path).transpose(Image.Transpose.ROTATE_180).save(path)
+    extract("other")
+    shutil.rmtree(photos)
+    run = featx(
+        "compare",
+        tmp_path / "store",
+        "--test",
+        tmp_path / "other",
+        "--recipe",
+        recipe,
+        "--out",
+        "c",
+    )
+    assert run.code == 0
+    assert os.path.isfile("c/report.html")

@@ -200,8 +200,8 @@ class TestErrors:
             (
                 "nothing/*.png",
                 "nothing/*.png: there are no files in it. Wanted: a folder of images, whose "
-                "sub-folders are the classes; a glob; or a CSV or Parquet manifest with the "
-                "columns path and label.",
+                "sub-folders are the classes; a glob; a CSV or Parquet manifest with the "
+                "columns path and label; an archive; a URL; or - for a list.",
             ),
         ],
     )

@@ -9,7 +9,7 @@ import pytest
 
 import featx as package
 
-COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "demo"]
+COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "find", "demo"]
 COMMANDS += ["recipes", "datasets"]
 # featx as it is started from a shell.
 FEATX = [sys.executable, "-m", "featx"]
@@ -100,7 +100,8 @@ def test_an_error_is_one_line():
     [
         (ZeroDivisionError("by\nzero"), 1, "ZeroDivisionError: by zero (run with --debug to see"),
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device\n"),
-        (MemoryError(), 1, "MemoryError:  (run with --debug to see where)\n"),
+        (MemoryError(), 1, "there is not enough memory: none is left.\n"),
+        (ValueError("no \x1b[2J class"), 1, "no \\x1b[2J class\n"),
         (KeyboardInterrupt(), 130, "interrupted.\n"),
     ],
 )
@@ -109,7 +110,7 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
         raise error
 
     monkeypatch.setattr("featx.reading.read_file", fail)
-    monkeypatch.setattr("featx.datasets.list_images", fail)
+    monkeypatch.setattr("featx.listing.iterate_images", fail)
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert (run.code, run.out) == (code, "")
     assert run.err.startswith(f"featx: {line}")

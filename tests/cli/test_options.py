@@ -54,6 +54,11 @@ def test_results_for_people_and_for_programs(capsys):
     assert err == ""
 
 
+def test_names_of_classes_cannot_move_the_cursor(capsys):
+    show({}, "a \x1b[2J 1\nb \r 2", as_json=False)
+    assert capsys.readouterr() == ("a \\x1b[2J 1\nb \\r 2\n", "")
+
+
 def test_refused_images_have_a_line_each(capsys):
     show_refused(iter(REFUSED), strict=False)
     assert capsys.readouterr() == (

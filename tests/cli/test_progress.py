@@ -100,3 +100,21 @@ def test_a_terminal_gets_a_bar(photos, damaged, recipe, tmp_path):
     assert code == 0
     assert "━" not in shown
     assert re.match(r"15 of 15 images, 3 refused, \d+ a second\r\n", shown)
+
+
+def test_a_total_that_is_known_late(capsys, clock):
+    with Progress(None, plain=True) as bar:
+        for _ in range(3):
+            bar(10)
+        bar.expect(30)
+    assert capsys.readouterr().err.splitlines() == [
+        "30 images, 2 a second",
+        "30 of 30 images, 2 a second",
+    ]
+
+
+def test_what_was_said_is_not_said_again(capsys, clock):
+    with Progress(30, plain=True) as bar:
+        for _ in range(3):
+            bar(10)
+    assert capsys.readouterr().err.splitlines() == ["30 of 30 images, 2 a second"]

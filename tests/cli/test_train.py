@@ -146,3 +146,26 @@ def test_a_failure_leaves_the_model_that_is_there(featx, photos, recipe):
     shutil.rmtree(photos / "field")
     assert featx("train", photos, "--recipe", recipe, "--out", "m.skops").code == 1
     assert Path("m.skops").read_text() == "old"
+
+
+def test_on_a_store(featx, photos, recipe, tmp_path):
+    store = tmp_path / "store"
+    assert featx("extract", photos, "--recipe", recipe, "--out", store).code == 0
+    run = featx(
+        "train",
+        store,
+        "--recipe",
+        recipe,
+        "--out",
+        "m.skops",
+        "--labels",
+        "x=city",
+        "--labels",
+        "y=field",
+    )
+    assert (run.code, run.out) == (0, "m.skops: fitted on 12 images (x 6, y 6)\n")
+    assert featx("predict", photos, "--model", "m.skops", "--out", "p.csv").code == 0
+    run = featx("train", store, "--recipe", "hog-svm", "--out", "other.skops")
+    assert run.code == 1
+    assert run.err.startswith(f"featx: {store}: holds features of another recipe, ")
+    assert not Path("other.skops").exists()

@@ -1,0 +1,180 @@
+"""How well networks tell digits and small pictures apart, and how fast they are.
+
+    python benchmarks/networks.py [usps] [mnist] [cifar] [speed] [--data FOLDER]
+
+The data are two files of arrays, usps_train.npz and mnist_10k.npz, and a folder of CIFAR-10's
+classes. A fifth of each, of each class, is held out. Prints rows of Markdown as they are ready;
+docs/networks.md has them.
+"""
+
+import argparse
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer
+
+from featx import HOG, ColorHistogram, ConvNet, PretrainedNet, ReadImages, Stream, load_dataset
+from featx.learned.pretrained_net import load_backbone
+from featx.learned.training import Batches
+from featx.recipes import load_recipe
+
+
+def usps(data: Path) -> None:
+    """Read zip codes with the network of 1989, as then and as today."""
+    compare(*arrays(data / "usps_train.npz"), recipes("lenet-1989", "lenet-1989-today"))
+
+
+def mnist(data: Path) -> None:
+    """Read digits with one hidden layer, and with convolutions."""
+    compare(*arrays(data / "mnist_10k.npz"), recipes("two-layer", "lenet-5"))
+
+
+def cifar(data: Path) -> None:
+    """Tell small pictures apart by pixels, hand-made features and learned ones."""
+    paths, labels = load_dataset(data / "cifar10" / "train")
+    images = ReadImages(size=(32, 32)).transform(paths)
+    two_layers = ConvNet(
+        "two-layer",
+        {"hidden": 500, "dropout": 0.5},
+        epochs=20,
+        weight_decay=1e-3,
+        optimizer="adamw",
+    )
+    hand_made = make_union(
+        Stream([HOG(pixels_per_cell=(4, 4))]), Stream([ColorHistogram(4, grid=(4, 4))])
+    )
+    # A vector is a picture of one pixel, each of whose channels is standardized.
+    as_pixel = FunctionTransformer(lambda vectors: vectors[:, np.newaxis, np.newaxis])
+    transfer = load_recipe("transfer-logistic")
+    transfer.set_params(stream__readimages__size=(128, 128))
+    compare(
+        images,
+        labels,
+        {
+            "raw pixels, two layers": two_layers,
+            "HOG and colours, two layers": make_pipeline(hand_made, as_pixel, two_layers),
+            **recipes("patch-dictionary"),
+            "transfer-logistic, at 128 pixels": transfer,
+            **{f"small ResNet, {name}": small_resnet(**params) for name, params in TRICKS.items()},
+        },
+    )
+
+
+TRICKS: dict[str, dict[str, Any]] = {
+    "all tricks": {},
+    "no batch norm": {"batch_norm": False},
+    "no dropout": {"dropout": 0.0},
+    "no residuals": {"residual": False},
+    "none of the three": {"batch_norm": False, "dropout": 0.0, "residual": False},
+}
+
+
+def small_resnet(**tricks: Any) -> ConvNet:
+    """Make a ResNet of 20 layers with half as many maps as in the paper."""
+    return ConvNet(
+        "resnet-20",
+        {"maps": 8, "dropout": 0.05, **tricks},
+        optimizer="nesterov",
+        # Without batch norm, larger steps end in NaN.
+        learning_rate=0.1 if tricks.get("batch_norm", True) else 0.02,
+        weight_decay=5e-4,
+        schedule="triangle",
+        epochs=15,
+        augmentation={"shift": 4, "flip": True},
+    )
+
+
+def speed(data: Path) -> None:
+    """Measure training and transfer beside plain torch, in turns: ratios of least times."""
+    rng = np.random.default_rng(0)
+    images = rng.random((64, 224, 224, 3), dtype=np.float32)
+    backbone = load_backbone("efficientnet-lite0")
+    network, stage = backbone.network.eval(), PretrainedNet()
+
+    def bare(size: int) -> None:
+        with torch.inference_mode():
+            for start in range(0, len(images), size):
+                batch = (images[start : start + size] - backbone.mean) / backbone.deviation
+                network.extract_features(torch.from_numpy(batch).permute(0, 3, 1, 2)).mean((2, 3))
+
+    least = least_times(
+        {
+            "PretrainedNet": lambda: stage.transform(images),
+            "bare, batches": lambda: bare(32),
+            "bare, one by one": lambda: bare(1),
+        }
+    )
+    print(
+        f"| PretrainedNet | {least['PretrainedNet'] / least['bare, batches']:.2f} of bare batches, "
+        f"{least['bare, one by one'] / least['PretrainedNet']:.2f} times one by one |"
+    )
+    digits, labels = rng.random((4096, 28, 28, 1), dtype=np.float32), np.arange(4096) % 10
+    parameters = {"architecture_params": {"maps": (16, 32)}, "epochs": 2}
+    net = ConvNet("lenet-5", **parameters).fit(digits, labels)
+
+    def loop() -> None:
+        module = net._module().to(memory_format=torch.channels_last)
+        pixels = torch.from_numpy((digits - net.mean_) / net.deviation_)
+        optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
+        examples = torch.utils.data.TensorDataset(pixels, torch.from_numpy(labels))
+        for _ in range(2):
+            for x, y in Batches(examples, 128, shuffle=True):
+                optimizer.zero_grad()
+                torch.nn.functional.cross_entropy(module(x), y).backward()
+                optimizer.step()
+
+    least = least_times({"ConvNet": lambda: net.fit(digits, labels), "bare": loop})
+    print(f"| ConvNet.fit | {least['ConvNet'] / least['bare']:.2f} of a bare loop |")
+
+
+def least_times(candidates: Mapping[str, Any], rounds: int = 5) -> dict[str, float]:
+    """Run candidates in turns, and give the least time of each."""
+    least = dict.fromkeys(candidates, np.inf)
+    for _ in range(rounds):
+        for name, candidate in candidates.items():
+            started = time.perf_counter()
+            candidate()
+            least[name] = min(least[name], time.perf_counter() - started)
+    return least
+
+
+def arrays(file: Path) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(file) as content:
+        return content["images"][..., np.newaxis], content["labels"]
+
+
+def recipes(*names: str) -> dict[str, Any]:
+    return {name: load_recipe(name) for name in names}
+
+
+def compare(images: Any, labels: Any, candidates: Mapping[str, Any]) -> None:
+    """Fit each on four fifths, and print how much of the last fifth is right."""
+    split = train_test_split(np.arange(len(images)), test_size=0.2, stratify=labels, random_state=0)
+    train, test = split
+    for name, candidate in candidates.items():
+        started = time.perf_counter()
+        candidate.fit(images[train], labels[train])
+        seconds = time.perf_counter() - started
+        accuracy = candidate.score(images[test], labels[test])
+        print(f"| {name} | {accuracy:.2%} | {seconds:.0f} s |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tasks = {"usps": usps, "mnist": mnist, "cifar": cifar, "speed": speed}
+    parser.add_argument("tasks", nargs="*", choices=[*tasks], metavar="TASK")
+    parser.add_argument("--data", default=os.environ.get("FEATX_DATA", ""), type=Path)
+    given = parser.parse_args()
+    for task in given.tasks or tasks:
+        tasks[task](given.data)
+
+
+if __name__ == "__main__":
+    main()

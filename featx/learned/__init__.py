@@ -1,0 +1,1 @@
+"""Networks: how they learn, are trained, transferred and looked into."""

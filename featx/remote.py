@@ -1,0 +1,95 @@
+"""Files at URLs, through fsspec: http, s3 and whatever else is installed for it."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from glob import has_magic
+from typing import Any
+
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
+
+
+class RemoteError(ValueError):
+    """A URL that cannot be used: says why, and what would be right."""
+
+
+def is_url(path: str) -> bool:
+    """Tell a URL from a path."""
+    return "://" in path and _URL.match(path) is not None
+
+
+def in_this_process(path: str) -> bool:
+    """Tell whether a URL leads to what no other process can read."""
+    return path.startswith("memory://")
+
+
+def find(url: str) -> Iterator[tuple[str, str, int | None, int | None]]:
+    """List the files below a URL, or that match it.
+
+    Gives of each the URL, its path below the folder, if it is in one, size and time of change.
+    """
+    files, path = _file_system(url)
+    # A web server's folders end in a slash; it does not tell them from files otherwise.
+    folder = url.endswith("/") if url.startswith("http") else not has_magic(path)
+    found_in_folder = False
+    try:
+        if has_magic(path):
+            found = files.glob(path, detail=True)
+        elif found_in_folder := folder and files.isdir(path):
+            found = files.find(path, detail=True)
+        else:
+            found = {path: files.info(path)}
+    # Every file system has errors of its own.
+    except Exception as error:
+        raise RemoteError(f"{url}: {_problem(error)}.") from None
+    for name, info in sorted(found.items()):
+        if info.get("type", "file") == "file":
+            below = name.removeprefix(path.rstrip("/")).lstrip("/") if found_in_folder else ""
+            yield files.unstrip_protocol(name), below, *_size_and_time(info)
+
+
+def look(url: str) -> tuple[int | None, int | None]:
+    """Give size and time of change; None where the other side does not tell."""
+    files, path = _file_system(url)
+    return _size_and_time(files.info(path))
+
+
+def read(url: str, most: int) -> bytes:
+    """Read a file; of one that is longer, whatever the other side says, one byte more than most."""
+    files, path = _file_system(url)
+    # What a web server sends is read as it comes: it may know no parts, nor the size.
+    options = {"block_size": 0} if url.startswith("http") else {}
+    content = bytearray()
+    with files.open(path, "rb", **options) as file:
+        while len(content) <= most and (more := file.read(most + 1 - len(content))):
+            content += more
+    return bytes(content)
+
+
+def _file_system(url: str) -> tuple[Any, str]:
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError:
+        raise RemoteError("URLs need fsspec. Install: pip install 'featx[remote]'") from None
+    try:
+        files, path = url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise RemoteError(f"{url}: {_problem(error)}.") from None
+    return files, path
+
+
+def _size_and_time(info: dict[str, Any]) -> tuple[int | None, int | None]:
+    for name in ("mtime", "LastModified", "last_modified", "Last-Modified", "created"):
+        value = info.get(name)
+        if isinstance(value, str):
+            value = parsedate_to_datetime(value)
+        if isinstance(value, datetime):
+            value = value.timestamp()
+        if value is not None:
+            return info.get("size"), int(value * 10**9)
+    return info.get("size"), None
+
+
+def _problem(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
