@@ -24,8 +24,8 @@ from featx.report.pictures import (
     overlaid,
     png,
 )
-from featx.report.plots import Plots, number_name, svg, threshold
-from featx.report.text import shown
+from featx.report.plots import Plots, svg, threshold
+from featx.report.text import number_name, shown
 from featx.results import BASELINE, Comparison, Result
 
 _GALLERY = 12  # pictures in a gallery
@@ -269,8 +269,8 @@ def _single_number(comparison: Comparison, result: Result) -> dict[str, Any] | N
     rises = limit is not None and float(result.weights[:, 0, 0].mean()) > 0
     below, above = (comparison.classes if rises else comparison.classes[::-1])[:2]
     return {
-        "name": number_name(result),
-        "histogram": svg(draw, f"{number_name(result)} by class", 6.4, 3.4),
+        "name": number_name(result.feature_names[0]),
+        "histogram": svg(draw, f"{number_name(result.feature_names[0])} by class", 6.4, 3.4),
         "threshold": limit,
         "above": above,
         "below": below,

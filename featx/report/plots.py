@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.report.text import short
+from featx.report.text import number_name, short
 from featx.results import Comparison, Result
 
 if TYPE_CHECKING:
@@ -26,14 +26,6 @@ _COLORS = {
     "#010106": "var(--red)",
     "#010107": "var(--teal)",
     "#010108": "var(--rose)",
-}
-#: Statistics of the last map, V, as they are written.
-_WRITTEN = {
-    "mean_square": "mean(V²)",
-    "mean_absolute": "mean |V|",
-    "log_energy": "ln mean(V²)",
-    "energy_ratio": "mean(V²) over the energy of the first map",
-    "mean": "mean(V)",
 }
 
 
@@ -130,7 +122,7 @@ class Plots:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter("{x:g}")
             ax.xaxis.set_minor_formatter("")
-        ax.set(xlabel=number_name(result), ylabel="images")
+        ax.set(xlabel=number_name(result.feature_names[0]), ylabel="images")
         ax.legend(fontsize="small")
         return ax
 
@@ -150,15 +142,6 @@ def single_number(result: Result) -> NDArray[Any]:
         raise ValueError(f"{result.name}: its features are not of one number.")
     numbers: NDArray[Any] = result.features[:, 0]
     return numbers
-
-
-def number_name(result: Result) -> str:
-    """Name the single number as a student writes it: of the last map V, such as mean(V²)."""
-    (name,) = result.feature_names
-    for statistic, written in _WRITTEN.items():
-        if name.endswith(f"_{statistic}"):
-            return written
-    return short(name.replace("_", " "))
 
 
 def threshold(result: Result) -> float | None:

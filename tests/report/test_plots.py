@@ -9,7 +9,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from featx import HOG, Sobel, Stream, Summarize, compare
-from featx.report.plots import front, number_name, svg, threshold
+from featx.report.plots import front, svg, threshold
+from featx.report.text import number_name
 
 HOSTILE = "<b>$x^2$ & \u202e"
 
@@ -88,7 +89,7 @@ def test_feature(comparison, axes):
         assert own == pytest.approx(limit, rel=0.5)
     upright = (result.features[:, 0] > limit) == (result.weights[0, 0, 0] > 0)
     assert np.mean(upright == (result.predictions == "upright")) > 0.9
-    assert number_name(result) == "mean(V²)"
+    assert number_name(result.feature_names[0]) == "mean(V²)"
     with pytest.raises(ValueError) as error:
         comparison.plot.feature("raw-pixels", axes)
     assert str(error.value) == "raw-pixels: its features are not of one number."
