@@ -86,7 +86,7 @@ def small_resnet(**tricks: Any) -> ConvNet:
         learning_rate=0.1 if tricks.get("batch_norm", True) else 0.02,
         weight_decay=5e-4,
         schedule="triangle",
-        epochs=15,
+        epochs=8,
         augmentation={"shift": 4, "flip": True},
     )
 

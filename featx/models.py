@@ -269,7 +269,7 @@ def evaluate(
             f"The model knows no class {strange[0]!r}; it knows {', '.join(known)}. Merge or "
             "select classes with labels."
         )
-    computed = run_together([model[0]], paths, n_jobs, progress)
+    computed = run_together([begin_with_store(model[0], paths)], paths, n_jobs, progress)
     if not computed.kept:
         raise ModelError(f"All {len(paths)} images are refused. The first: {computed.refused[0]}")
     truth = np.asarray(labels)[computed.kept]
@@ -313,7 +313,8 @@ def write_predictions(
     predictions = []
     with new_file(file) as unfinished:
         tables = []
-        for chunk in Stream(model[0].stages, model[0].chunk_size, n_jobs).iterate(paths):
+        stream = begin_with_store(model[0], paths)
+        for chunk in Stream(stream.stages, stream.chunk_size, n_jobs).iterate(paths):
             table = _prediction_rows(model, chunk)
             refused += chunk.refused.values()
             tables.append(table)

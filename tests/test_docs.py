@@ -85,3 +85,15 @@ def test_changelog_names_the_version_and_every_public_name():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## {featx.__version__}" in text
     assert [name for name in featx.__all__ if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/scale.md"])
+def test_tests_that_documents_name_are_there(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]*(?:\.py)?)(?:::(\w+))?`", text)
+    assert len(named) > 5
+    for file, test in named:
+        assert (ROOT / file).exists(), file
+        if test:
+            source = (ROOT / file).read_text(encoding="utf-8")
+            assert re.search(rf"^ *def {test}\(", source, flags=re.MULTILINE), test

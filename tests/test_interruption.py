@@ -1,4 +1,7 @@
-"""Runs that are killed, or find no room, and go on."""
+"""Runs that are killed, or find no room, and go on.
+
+FEATX_IMAGES=3000 FEATX_KILLS=50 makes of the first what is promised; by default it is short.
+"""
 
 import os
 import shutil
@@ -13,6 +16,8 @@ import pytest
 from PIL import Image
 from pyarrow import dataset
 
+COUNT = int(os.environ.get("FEATX_IMAGES", "300"))
+KILLS = int(os.environ.get("FEATX_KILLS", "4"))
 PROGRAM = """
 import resource, signal, sys
 from pathlib import Path
@@ -36,11 +41,11 @@ except ValueError as error:
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Make 300 files, of which every seventh is refused."""
+    """Make files, of which every seventh is refused."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
-    for index in range(300):
-        path = folder / f"{index:03}.png"
+    for index in range(COUNT):
+        path = folder / f"{index:05}.png"
         Image.fromarray(rng.integers(0, 256, (20, 24, 3), np.uint8)).save(path)
         if index % 7 == 0:
             path.write_bytes(path.read_bytes()[:-30])
@@ -53,7 +58,7 @@ def whole(images, tmp_path_factory):
     out = tmp_path_factory.mktemp("whole") / "out"
     assert run(images, out) == ""
     rows = table(out)
-    assert len(rows) == 300
+    assert len(rows) == COUNT
     return rows
 
 
@@ -64,7 +69,7 @@ def begin(images, out, most="none"):
 
 def run(images, out, most="none"):
     process = begin(images, out, most)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == (1 if errors else 0)
     return errors
 
@@ -76,7 +81,7 @@ def table(out):
 def test_killed_at_any_moment(images, whole, tmp_path):
     out = tmp_path / "out"
     rng = np.random.default_rng(int(os.environ.get("FEATX_SEED", "0")))
-    for _ in range(int(os.environ.get("FEATX_KILLS", "4"))):
+    for _ in range(KILLS):
         process = begin(images, out)
         process.stdout.readline()  # from here on it works
         time.sleep(rng.uniform(0, 1.5))
@@ -129,7 +134,7 @@ def test_a_worker_is_killed(images, whole, tmp_path):
             os.kill(workers[0], signal.SIGKILL)
             killed += 1
             time.sleep(0.3)
-    assert process.communicate(timeout=120)[1] == ""
+    assert process.communicate(timeout=600)[1] == ""
     rows = table(out)
     # A file that a worker was alone with is blamed for what it did not do.
     crashed = [row["path"] for row in rows if row["reason"] == "crashed"]
@@ -162,7 +167,7 @@ def test_a_full_disk(images, whole, tmp_path):
             problem = run(images, out)
             assert "cannot be written: No space left on device. What was written" in problem
             rows = table(out)
-            assert 0 < len(rows) < 300
+            assert 0 < len(rows) < COUNT
             assert rows == whole[: len(rows)]
             if out != disk:
                 shutil.rmtree(out)
@@ -180,7 +185,7 @@ def test_the_folder_is_removed(images, whole, tmp_path):
     while not (out.exists() and any(out.iterdir())):
         time.sleep(0.01)
     shutil.rmtree(out)
-    problem = process.communicate(timeout=120)[1]
+    problem = process.communicate(timeout=600)[1]
     assert "cannot be written: No such file or directory. What was written before" in problem
     assert not list(tmp_path.iterdir())
     assert run(images, out) == ""

@@ -116,15 +116,20 @@ def test_a_store_moved_away_from_its_images(made, photos, tmp_path):
     assert model.predict(readable(photos)[0]).shape == (COUNT - 1,)
 
 
-def test_evaluation_and_predictions_on_a_store(made, photos, tmp_path):
-    store, pipeline = made
+def test_evaluation_and_predictions_on_a_store(made, photos, tmp_path, monkeypatch):
+    folder = tmp_path / "photos"
+    shutil.copytree(photos, folder)
+    store = extract(folder, tmp_path / "of-copies", made[1](), monkeypatch)
     images, labels = load_dataset(store)
-    model, _ = train(pipeline(), images, labels)
-    paths, _ = readable(photos)
-    on_store, on_images = evaluate(model, images, labels), evaluate(model, paths, labels)
-    assert on_store.confusion.tolist() == on_images.confusion.tolist()
-    for name, given in (("store", images), ("images", paths)):
-        write_predictions(model, given, tmp_path / f"{name}.csv")
+    model, _ = train(made[1](), images, labels)
+    paths, _ = readable(folder)
+    expected = evaluate(model, paths, labels).confusion.tolist()
+    write_predictions(model, paths, tmp_path / "images.csv")
+    shutil.rmtree(folder)
+    save_model(model, tmp_path / "m.skops")
+    loaded = load_model(tmp_path / "m.skops")
+    assert evaluate(loaded, images, labels).confusion.tolist() == expected
+    write_predictions(loaded, images, tmp_path / "store.csv")
     assert (tmp_path / "store.csv").read_text() == (tmp_path / "images.csv").read_text()
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from featx.bundled import nearest
+from featx.learned.pretrained_net import load_backbone
 
 
 def build(
@@ -354,6 +355,61 @@ def airbench(
     return Airbench(channels, n_classes, maps)
 
 
+class FineTuned(nn.Module):
+    """A pretrained network with a new last layer, the first parts of which are not trained."""
+
+    def __init__(self, network: Any, fixed: list[Any]) -> None:
+        super().__init__()
+        self.network = network
+        self._fixed = fixed
+        for part in fixed:
+            part.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Any:
+        """Let all but the fixed parts be trained; their batch norms keep their means, too."""
+        super().train(mode)
+        for part in self._fixed:
+            part.eval()
+        return self
+
+    def forward(self, x: Any) -> Any:
+        """Compute the scores of the classes."""
+        return self.network(x)
+
+
+def efficientnet_lite0(
+    channels: int,
+    height: int,
+    width: int,
+    n_classes: int,
+    trainable: str | int = "all",
+) -> FineTuned:
+    """Make EfficientNet-Lite0 as it was trained on ImageNet, with a new last layer.
+
+    ``trainable`` is ``"all"``, ``"last"`` for the new layer alone, or the number of its 16 blocks,
+    from the last, that are trained beside the layers after them.
+    """
+    if channels != 3:
+        raise ValueError(
+            f"efficientnet-lite0 takes images of 3 channels, but they have {channels}."
+        )
+    whole = isinstance(trainable, int) and 0 <= trainable <= 16
+    if trainable not in ("all", "last") and not whole:
+        raise ValueError(
+            "efficientnet-lite0: trainable is 'all', 'last' or a number of blocks up to 16, not "
+            f"{trainable!r}."
+        )
+    network = load_backbone("efficientnet-lite0").network
+    network._fc = nn.Linear(1280, n_classes)
+    fixed: list[nn.Module] = []
+    if trainable != "all":
+        count = 0 if trainable == "last" else int(trainable)
+        fixed = [network._conv_stem, network._bn0, *network._blocks[: 16 - count]]
+    if trainable == "last":
+        fixed += [network._conv_head, network._bn1]
+    return FineTuned(network, fixed)
+
+
 def _last_convolution(layers: list[nn.Module]) -> Any:
     return [layer for layer in layers if isinstance(layer, nn.Conv2d)][-1]
 
@@ -377,6 +433,7 @@ def _activation(name: str) -> nn.Module:
 ARCHITECTURES: dict[str, Callable[..., nn.Module]] = {
     "airbench": airbench,
     "alexnet": alexnet,
+    "efficientnet-lite0": efficientnet_lite0,
     "lenet-1989": lenet_1989,
     "lenet-5": lenet_5,
     "resnet-20": resnet_20,

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from featx.constraints import HasMethods, Interval, StrOptions, natural, positive
 from featx.lazy_batch import LazyBatch
 from featx.learned.library import chosen_device, load_tensors, require
+from featx.learned.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
 from featx.stage import Batch, ImageStage
 from featx.writing import new_file
 
@@ -24,7 +25,7 @@ Float32 = NDArray[np.float32]
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="left")
 #: Networks in which no dense layer takes all places of a map.
-_OF_ANY_SIZE = ("airbench", "resnet-20")
+_OF_ANY_SIZE = ("airbench", "efficientnet-lite0", "resnet-20")
 #: The least height and width that networks can take.
 _LEAST = {"airbench": (9, 9), "alexnet": (15, 15), "lenet-5": (12, 12)}
 #: What may differ between a checkpoint and the training that goes on from it.
@@ -41,11 +42,12 @@ class ConvNet(ClassifierMixin, ImageStage):
     Parameters
     ----------
     architecture : str or torch.nn.Module, default="lenet-5"
-        ``two-layer``, ``lenet-1989``, ``lenet-5``, ``alexnet``, ``resnet-20``, ``airbench``; or a
-        module from (n, channels, height, width) to (n, classes), which is copied and drawn anew
-        only under ``initialization``.
+        ``two-layer``, ``lenet-1989``, ``lenet-5``, ``alexnet``, ``resnet-20``, ``airbench``;
+        ``efficientnet-lite0``, which goes on from the weights of `PretrainedNet`; or a module from
+        (n, channels, height, width) to (n, classes), which is copied.
     architecture_params : dict, optional
-        The named network's own parameters, such as ``{"batch_norm": False}`` of ``resnet-20``.
+        The named network's own parameters, such as ``{"batch_norm": False}`` of ``resnet-20``, or
+        ``{"trainable": "last"}`` or a number of blocks of ``efficientnet-lite0``.
     layer : str, optional
         The layer whose activations `transform` gives; by default what the last dense layer takes.
         `layer_names` lists them, once the network is fitted.
@@ -83,7 +85,8 @@ class ConvNet(ClassifierMixin, ImageStage):
         How training images are changed each time: ``{"shift": 2, "flip": True, "rotate": 10,
         "zoom": 0.1, "cutout": 8}``, in pixels, degrees and fractions; any of these.
     standardize : bool, default=True
-        Subtract the mean of each channel of the training images and divide by its deviation.
+        Subtract the mean of each channel of the training images and divide by its deviation;
+        for ``efficientnet-lite0``, those of its first training.
     checkpoint : str or Path, optional
         A file that is written after each epoch; if it is there, training goes on from it.
     device : {"auto", "cpu", "cuda"}, default="auto"
@@ -119,8 +122,8 @@ class ConvNet(ClassifierMixin, ImageStage):
     Notes
     -----
     Takes images of one size; gives vectors: of a layer of maps, the values of its channels, pixel
-    by pixel and row by row. ``resnet-20`` and ``airbench`` also take images of other sizes than
-    they were trained on.
+    by pixel and row by row. ``resnet-20``, ``airbench`` and ``efficientnet-lite0`` also take
+    images of other sizes than they were trained on.
 
     On one processor, and with so many threads, the same seed gives the same weights, bit for bit;
     so does training that was interrupted and goes on from its checkpoint. Activations depend on
@@ -145,7 +148,17 @@ class ConvNet(ClassifierMixin, ImageStage):
     learns = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [
-            StrOptions({"airbench", "alexnet", "lenet-1989", "lenet-5", "resnet-20", "two-layer"}),
+            StrOptions(
+                {
+                    "airbench",
+                    "alexnet",
+                    "efficientnet-lite0",
+                    "lenet-1989",
+                    "lenet-5",
+                    "resnet-20",
+                    "two-layer",
+                }
+            ),
             HasMethods(["forward", "state_dict"]),
         ],
         "architecture_params": [dict, None],
@@ -336,6 +349,8 @@ class ConvNet(ClassifierMixin, ImageStage):
         channels = pixels.shape[3]
         if not self.standardize:
             return np.zeros(channels, np.float32), np.ones(channels, np.float32)
+        if self.architecture == "efficientnet-lite0":
+            return LITE0_MEAN, LITE0_DEVIATION
         of_images = pixels[train].mean(axis=(1, 2), dtype=np.float64)
         mean = of_images.mean(axis=0)
         squares = np.mean([((pixels[i] - mean) ** 2).mean(axis=(0, 1)) for i in train], axis=0)

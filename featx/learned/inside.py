@@ -79,8 +79,17 @@ def _edges(height: int, width: int) -> Float64:
     return edges
 
 
-def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
+def activations(net: Net, image: NDArray[Any], only_filters: bool = False) -> dict[str, Float32]:
     """Compute what each layer makes of an image, in the order in which they are computed.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+    only_filters : bool, default=False
+        Whether to leave out all layers but convolutions.
 
     Returns
     -------
@@ -97,7 +106,8 @@ def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
         return hook
 
     for name, module in _leaves(opened.network):
-        module.register_forward_hook(keep(name))
+        if isinstance(module, nn.Conv2d) or not only_filters:
+            module.register_forward_hook(keep(name))
     with torch.inference_mode():
         opened.network(_as_input(net, opened, image))
     return found

@@ -58,7 +58,7 @@ class PretrainedNet(ImageStage):
 
     Weights are loaded as numbers: a file that would run anything is refused. Nothing is learned
     here, so that in a comparison features are computed once for all folds. To train the network's
-    own layers further, see `ConvNet`.
+    own layers further, the last or all: `ConvNet` of ``efficientnet-lite0``.
 
     References
     ----------
@@ -160,6 +160,9 @@ def load_backbone(
     return Backbone(network, mean, deviation)
 
 
+#: What the colours of efficientnet-lite0 are standardized by.
+LITE0_MEAN = np.full(3, 127 / 255, np.float32)
+LITE0_DEVIATION = np.full(3, 128 / 255, np.float32)
 #: Of efficientnet-lite0-57934424.pth, as it was published in 2020.
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
@@ -175,7 +178,7 @@ def _efficientnet_lite0(weights: str | Path | None, sha256: str | None) -> Backb
     # Without a size, borders are padded for that which each picture has.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     _load_weights(network, weights, sha256)
-    return Backbone(network, np.full(3, 127 / 255, np.float32), np.full(3, 128 / 255, np.float32))
+    return Backbone(network, LITE0_MEAN, LITE0_DEVIATION)
 
 
 def _load_weights(network: Any, file: str | Path, sha256: str | None) -> None:

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from featx.learned.conv_net import ConvNet
 from featx.models import class_scores, split
 from featx.report.drawings import drawing
 from featx.report.text import number_name, shown
@@ -80,7 +81,7 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         The image.
     pipeline : Pipeline
         A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
-        that learns.
+        that learns. Of a model that ends in a `ConvNet`, the layers' maps, and a Grad-CAM, too.
     """
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
@@ -106,7 +107,25 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         found = class_scores(classifier, last)[1][0]
         scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
         limit = _threshold(classifier)
+        if isinstance(steps[-1], ConvNet):
+            outputs += _layers(steps[-1], last[0])
+            names = [*scores]
     return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit)
+
+
+def _layers(net: ConvNet, image: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
+    """Give the maps of a network's filters, what speaks for its answer in the last, and scores."""
+    # torch is an extra, as the libraries that draw are.
+    from featx.learned.inside import activations, grad_cam
+
+    scores = net.decision_function([image])[0]
+    answer = int(scores.argmax())
+    found = activations(net, image, only_filters=True)
+    maps = [(f"layer {name}", value) for name, value in found.items()]
+    if maps:
+        heat = grad_cam(net, image, answer)[..., np.newaxis]
+        maps.append((f"Grad-CAM: what speaks for {net.classes_[answer]}", heat))
+    return [*maps, ("scores", scores)]
 
 
 def _threshold(classifier: Pipeline) -> float | None:

@@ -147,10 +147,38 @@ def test_airbench_whitens_patches():
     assert_allclose(np.cov(components.numpy()), np.eye(12), atol=0.02)
 
 
+@pytest.mark.parametrize(
+    ("trainable", "first", "head"), [("all", True, True), (2, False, True), ("last", False, False)]
+)
+def test_fixed_parts_of_a_pretrained_network_stay_as_they_are(trainable, first, head):
+    network = build("efficientnet-lite0", (32, 32, 3), 4, {"trainable": trainable}).train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    network(torch.randn(4, 3, 32, 32)).square().sum().backward()
+    optimizer.step()
+    after = network.state_dict()
+
+    def changed(name):
+        return not torch.equal(before[f"network.{name}"], after[f"network.{name}"])
+
+    assert changed("_fc.weight")
+    for name in ("_conv_stem.weight", "_bn0.running_mean", "_blocks.13._bn1.running_var"):
+        assert changed(name) == first
+    for name in ("_conv_head.weight", "_bn1.running_mean"):
+        assert changed(name) == head
+    assert changed("_blocks.15._project_conv.weight") == (trainable != "last")
+
+
 def test_wrong_sizes_and_parameters_are_refused():
     assert refusal(build, "lenet-1989", (28, 28, 1), 10) == (
         "lenet-1989 takes images of 16 x 16 pixels and 1 channel, but they are of 28 x 28 pixels "
         "and 1. Use ReadImages(size=(16, 16), mode='gray')."
+    )
+    assert refusal(build, "efficientnet-lite0", (32, 32, 1), 10) == (
+        "efficientnet-lite0 takes images of 3 channels, but they have 1."
+    )
+    assert refusal(build, "efficientnet-lite0", (32, 32, 3), 10, {"trainable": 17}) == (
+        "efficientnet-lite0: trainable is 'all', 'last' or a number of blocks up to 16, not 17."
     )
     assert refusal(build, "resnet-20", (32, 32, 3), 10, {"droput": 0.5}) == (
         "resnet-20 has no parameter 'droput'. Did you mean dropout?"

@@ -9,7 +9,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from numpy.testing import assert_allclose
 from torch import nn
 
-from featx import PretrainedNet, load_recipe, make_scenes
+from featx import ConvNet, PretrainedNet, load_recipe, make_scenes
 from featx.learned.pretrained_net import _LITE0_SHA256
 from featx.models import load_model, save_model, train
 
@@ -128,6 +128,16 @@ def test_transfer_tells_scenes_apart_and_is_kept_in_a_file(tmp_path, recipe):
     loaded = load_model(tmp_path / "model.skops")
     assert list(loaded.predict(images)) == list(fitted.predict(images))
     assert fitted.score(images, labels) > 0.9
+
+
+def test_fine_tuning_goes_on_from_the_pretrained_weights():
+    images, labels = make_scenes(n=24, size=(64, 64), seed=0)
+    net = ConvNet(
+        "efficientnet-lite0", {"trainable": "last"}, epochs=5, batch_size=8, learning_rate=0.01
+    )
+    net.fit(images, labels)
+    assert net.score(images, labels) > 0.9
+    assert_allclose(net.transform(images), PretrainedNet().transform(images), atol=1e-4)
 
 
 @pytest.mark.cuda

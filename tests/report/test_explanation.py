@@ -14,6 +14,7 @@ from sklearn.svm import LinearSVC
 
 from featx import (
     HOG,
+    ConvNet,
     DenseSIFT,
     FisherVector,
     GramSVC,
@@ -29,6 +30,7 @@ from featx import (
     load_recipe,
 )
 from featx.files import RefusedImage
+from featx.learned.inside import activations
 from featx.models import ModelError, split, train
 from featx.recipes import read_recipe
 from featx.report import explain, write_explanation
@@ -109,6 +111,27 @@ def test_a_fitted_encoder(tmp_path):
     np.testing.assert_array_equal(vector, stages[2].transform([expected])[0])
     assert len(explanation.names) == len(vector) == 2 * 4 * 128
     assert explanation.prediction == model.predict(images[:1])[0]
+    check_written(explanation, tmp_path)
+
+
+def test_a_network(tmp_path):
+    images, labels = draw(shape=(20, 24, 3))
+    net = ConvNet("lenet-5", epochs=1)
+    model, _ = train(make_pipeline(Stream([ReadImages(size=(16, 18))]), net), images, labels)
+    explanation = explain(images[0], model)
+    answer = model.predict(images[:1])[0]
+    assert [stage for stage, _ in explanation.outputs][1:] == [
+        "layer 0",
+        "layer 3",
+        f"Grad-CAM: what speaks for {answer}",
+        "scores",
+    ]
+    maps = activations(model[-1], explanation.outputs[0][1])
+    for layer, place in (("0", 1), ("3", 2)):
+        np.testing.assert_array_equal(explanation.outputs[place][1], maps[layer])
+    assert explanation.outputs[3][1].shape == (16, 18, 1)
+    assert explanation.prediction == answer
+    assert list(explanation.as_data()["features"]) == list(model.classes_)
     check_written(explanation, tmp_path)
 
 
