@@ -1,94 +1,38 @@
 """Recipes side by side: the same images, the same folds, one table."""
 
-import hashlib
-import time
-from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import confusion_matrix
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import Pipeline, clone, make_pipeline
+from sklearn.pipeline import Pipeline, clone
 
-from featx.files import RefusedImage, read_file
-from featx.models import balanced_accuracy, check_classes, in_threads, split
+from featx.cache import Cache, kept, key
+from featx.duplicates import are_pictures, find_copies, grouped
+from featx.folds import Division, cross_validation, different, remarks
+from featx.gathering import Features, gather, is_vectors, parts
+from featx.measures import measured
+from featx.models import check_classes, in_threads, split
 from featx.recipes import read_recipe
-from featx.stored import StoredImage, begin_with_store
-from featx.stream import Stream, gives, run_together
+from featx.results import BASELINE, PIXELS, Comparison, Cost, Result
+from featx.statistics import verdicts
+from featx.stored import StoredImage
+from featx.stream import run_together
+from featx.trials import LearningCurve, Trial, learning_curve, run_folds
 from featx.writing import as_text
 
-BASELINE = "larger-class"
+__all__ = ["BASELINE", "PIXELS", "Comparison", "ComparisonError", "Result", "compare"]
+
 Labels = Sequence[str] | NDArray[Any]
+Progress = Callable[[str, int], object]
 
 
 class ComparisonError(ValueError):
     """Recipes that cannot be compared on these images: says why, and what would be right."""
-
-
-@dataclass
-class Result:
-    """How one recipe did."""
-
-    name: str
-    title: str
-    #: The predicted class of every image of the comparison.
-    predictions: NDArray[Any]
-    accuracy: float
-    #: The 95 % interval of the accuracy, by Wilson's score method.
-    accuracy_low: float
-    accuracy_high: float
-    balanced_accuracy: float
-    #: The accuracy in each fold; none where there was a test set.
-    folds: list[float]
-    #: Processor time to read and to classify an image.
-    milliseconds_per_image: float
-    #: The length of the vector that the classifier takes.
-    dimensions: int
-    #: Rows are the true classes, columns the predictions.
-    confusion: NDArray[np.int64]
-
-
-@dataclass
-class Comparison:
-    """Recipes compared on the same images; prints as a table."""
-
-    #: How the images were divided, in words.
-    protocol: str
-    classes: list[str]
-    #: The images that were classified, their true classes and the folds that they were in.
-    images: list[Any]
-    labels: NDArray[Any]
-    folds: NDArray[np.int64]
-    #: The baseline, which always says the larger class, and then one a recipe, in their order.
-    results: list[Result]
-    refused: list[RefusedImage]
-    #: Images of the same content, group by group; those of a group were never divided by folds.
-    duplicates: list[list[Any]]
-
-    def __str__(self) -> str:
-        width = max(len(result.name) for result in self.results)
-        rows = [f"{'recipe':{width}}  accuracy  95 % interval  ms/image  dimensions"]
-        rows += [
-            f"{result.name:{width}}  {result.accuracy:7.1%}   "
-            f"{result.accuracy_low:6.1%}-{result.accuracy_high:6.1%}  "
-            f"{result.milliseconds_per_image:8.2f}  {result.dimensions:10d}"
-            for result in self.results
-        ]
-        return "\n".join(rows)
-
-
-class _Division(NamedTuple):
-    """The positions of the images on which to fit, and on which to test."""
-
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
 
 
 def compare(
@@ -99,12 +43,17 @@ def compare(
     folds: int = 5,
     seed: int = 0,
     n_jobs: int | None = 1,
-    progress: Callable[[str, int], object] = lambda step, images: None,
+    progress: Progress = lambda step, images: None,
+    repeats: int = 1,
+    learning_curves: bool = False,
+    cache: str | Path | Cache | None = None,
 ) -> Comparison:
     """Compare recipes on the same images, by cross-validation or on a test set.
 
     What does not learn is computed once, for all recipes and folds; what learns is fitted inside
-    each fold. Folds are stratified, and images of the same content are kept in one fold.
+    each fold. Folds are stratified. Copies of a picture, be they the same file or re-encoded,
+    resized or mirrored, are kept in one fold, or left out of the test set. Two baselines are
+    always among the recipes: the larger class, and the raw pixels where the images are pictures.
 
     Parameters
     ----------
@@ -126,17 +75,25 @@ def compare(
         How many threads compute features; -1 for one a processor.
     progress : callable, optional
         Is told what is done now, and how many more images have gone through it.
+    repeats : int, default=1
+        How often the images are divided into folds anew; accuracies are means over all.
+    learning_curves : bool, default=False
+        Also fit on a tenth, two, four and seven tenths of the training images; this takes about
+        as long again.
+    cache : str, Path or Cache, optional
+        A folder in which features and answers are kept, so that they need not be computed again.
 
     Returns
     -------
     Comparison
-        One result a recipe, after that of always saying the larger class.
+        The baselines' results, and one a recipe. A recipe that fails on a fold is measured on
+        the others, and it is said so.
 
     Raises
     ------
     ComparisonError
-        If no recipe is given, one has no classifier, a class is smaller than ``folds``, or there
-        are no images to fit on of a class to test on.
+        If no recipe is given, one has no classifier, all classes are smaller than ``folds``,
+        there are no images to fit on of a class to test on, or none to test on but copies of those.
 
     Examples
     --------
@@ -144,14 +101,12 @@ def compare(
     >>> scenes, labels = make_scenes(n=20, seed=0)
     >>> comparison = compare(["edges-alone", "vertical-lines"], scenes, labels, folds=2)
     >>> [result.name for result in comparison.results]
-    ['larger-class', 'edges-alone', 'vertical-lines']
+    ['larger-class', 'raw-pixels', 'edges-alone', 'vertical-lines']
     """
     titles, pipelines = _titles_and_pipelines(recipes)
-    given = [*X, *([] if test is None else test[0])]
-    pipelines = {name: _begun(pipeline, given) for name, pipeline in pipelines.items()}
-    parts = {name: _parts(pipeline, n_jobs) for name, pipeline in pipelines.items()}
-    for name, (_, steps) in parts.items():
-        if not steps or not hasattr(steps[-1], "predict"):
+    for name, pipeline in pipelines.items():
+        split(pipeline)
+        if len(pipeline) == 1 or not hasattr(pipeline[-1], "predict"):
             raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
     check_classes(y)
     _check_lengths(X, y)
@@ -160,88 +115,91 @@ def compare(
         _check_lengths(*test)
         images, labels = [*X, *test[0]], [*y, *test[1]]
         _check_known(y, test[1])
-    computed = run_together(
-        [fixed for fixed, _ in parts.values()],
-        images,
-        n_jobs,
-        lambda count: progress("features", count),
-        tried=[pipeline[0].stages for pipeline in pipelines.values()],
-    )
-    if not computed.kept:
+    pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
+    stored = any(isinstance(image, StoredImage) for image in images)
+    if pictures and not stored and PIXELS not in pipelines:
+        titles, pipelines = _with_raw_pixels(titles, pipelines)
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    look = pictures and not stored
+    found = gather(pipelines, images, look, n_jobs, partial(progress, "features"), store)
+    if not found.kept:
         raise ComparisonError(
-            f"All {len(images)} images are refused. The first: {computed.refused[0]}"
+            f"All {len(images)} images are refused. The first: {found.refused[0]}"
         )
-    images = [images[index] for index in computed.kept]
-    truth = np.asarray(labels, str)[computed.kept]
-    groups = content_groups(images)
+    images = [images[index] for index in found.kept]
+    names = [_name(image, index) for image, index in zip(images, found.kept, strict=True)]
+    truth = np.asarray(labels, str)[found.kept]
+    copies = find_copies(images, found.hashes, found.small)
+    groups = grouped(found.hashes, copies)
+    left_out: list[int] = []
     if test is None:
-        divisions = _fold_divisions(truth, groups, folds, seed)
+        divisions = _divide(truth, groups, folds, repeats, seed)
         protocol = f"{folds} stratified folds, seed {seed}"
+        if repeats > 1:
+            protocol = f"{folds} stratified folds, {repeats} times, seed {seed}"
     else:
-        count = int(np.searchsorted(computed.kept, len(X)))
+        count = int(np.searchsorted(found.kept, len(X)))
         check_classes(truth[:count])
-        _warn_of_copies(images, groups, count)
-        divisions = [_Division(np.arange(count), np.arange(count, len(images)))]
-        protocol = f"fitted on {count} images, tested on {len(images) - count} others"
-    tested = np.sort(np.concatenate([division.test for division in divisions]))
+        known = np.isin(groups[count:], groups[:count])
+        left_out = (count + np.flatnonzero(known)).tolist()
+        divisions = [Division(0, np.arange(count), count + np.flatnonzero(~known))]
+        protocol = f"fitted on {count} images, tested on {len(divisions[0].test)} others"
+    tested = np.sort(np.concatenate([one.test for one in divisions if one.repetition == 0]))
     if len(tested) == 0:
-        refusal = f" The first refused: {computed.refused[0]}" if computed.refused else ""
-        raise ComparisonError(f"No image is left to test on.{refusal}")
-    no_features = np.zeros((len(images), 0), np.float32)
-    runs = [(BASELINE, [DummyClassifier(strategy="prior")], no_features, 0.0)]
-    for (name, (_, steps)), features, seconds in zip(
-        parts.items(), computed.outputs, computed.seconds, strict=True
-    ):
-        runs.append((name, steps, features, seconds))
-    results = []
-    for name, steps, features, seconds in runs:
+        why = f" The first refused: {found.refused[0]}" if found.refused else ""
+        if left_out:
+            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
+        raise ComparisonError(f"No image is left to test on.{why}")
+
+    task = _Task(
+        images,
+        found.hashes,
+        truth,
+        sorted(set(truth.tolist())),
+        divisions,
+        tested,
+        seed,
+        n_jobs,
+        store,
+        learning_curves,
+    )
+    progress(BASELINE, 0)
+    nothing = Features(np.zeros((len(images), 0), np.float32))
+    results = [task.result(BASELINE, titles[BASELINE], None, nothing)]
+    for name, pipeline in pipelines.items():
         progress(name, 0)
-        results.append(_result(name, titles[name], steps, features, truth, divisions, seconds))
+        results.append(task.result(name, titles[name], pipeline, found.features[name]))
+    whole = [result for result in results if not result.failures]
+    said = remarks(truth[tested], groups[tested], folds if test is None else None)
+    said += [
+        f"{result.name} failed: {failure}" for result in results for failure in result.failures
+    ]
     fold_of = np.zeros(len(images), np.int64)
-    for fold, division in enumerate(divisions):
+    for fold, division in enumerate(one for one in divisions if one.repetition == 0):
         fold_of[division.test] = fold
     return Comparison(
         protocol=protocol,
-        classes=sorted(set(truth.tolist())),
+        classes=task.classes,
         images=[images[index] for index in tested],
+        names=[names[index] for index in tested],
         labels=truth[tested],
         folds=fold_of[tested],
         results=results,
-        refused=computed.refused,
-        duplicates=_duplicates(images, groups),
+        verdicts=verdicts(
+            [result.name for result in whole],
+            [result.predictions == truth[tested] for result in whole],
+            [result.folds for result in whole],
+            float(np.mean([len(division.test) for division in divisions])),
+            float(np.mean([len(division.train) for division in divisions])),
+        ),
+        remarks=said,
+        refused=found.refused,
+        sources=images,
+        source_names=names,
+        copies=copies,
+        left_out=left_out,
+        pictures=pictures,
     )
-
-
-def _parts(pipeline: Pipeline, n_jobs: int | None) -> tuple[Stream, list[Any]]:
-    """Part a pipeline into what is computed once, and is kept, and what each fold does."""
-    fixed, steps = split(pipeline)
-    stages = list(pipeline[0].stages)
-    count = len(fixed.stages)
-    if count == len(stages) or (count and gives(stages[count - 1]) == "vectors"):
-        return fixed, in_threads(steps, n_jobs)
-    # Pixels are kept in place of maps and descriptor sets, which need many times their memory.
-    count = 1 if getattr(stages[0], "takes", None) == "paths" else 0
-    fold = Stream(stages[count:], fixed.chunk_size)
-    steps = [fold, *(step for _, step in pipeline.steps[1:])]
-    return Stream(stages[:count]), in_threads(steps, n_jobs)
-
-
-def _begun(pipeline: Pipeline, images: list[Any]) -> Pipeline:
-    """Let a pipeline begin with a store, if the images are of one."""
-    stream, *steps = (step for _, step in pipeline.steps)
-    return make_pipeline(begin_with_store(stream, images), *steps)
-
-
-def content_groups(images: Sequence[Any]) -> NDArray[np.int64]:
-    """Give each image a number, the same for all images of the same bytes."""
-    return np.unique([_content_hash(image) for image in images], return_inverse=True)[1]
-
-
-def _content_hash(image: Any) -> str:
-    if isinstance(image, StoredImage):
-        return image.sha256
-    content = image.tobytes() if hasattr(image, "tobytes") else read_file(image)
-    return hashlib.sha256(content).hexdigest()
 
 
 def _titles_and_pipelines(
@@ -259,6 +217,13 @@ def _titles_and_pipelines(
     return titles, pipelines
 
 
+def _with_raw_pixels(
+    titles: dict[str, str], pipelines: dict[str, Pipeline]
+) -> tuple[dict[str, str], dict[str, Pipeline]]:
+    recipe = read_recipe(PIXELS)
+    return titles | {PIXELS: recipe.title}, {PIXELS: recipe.pipeline} | pipelines
+
+
 def _check_lengths(images: Sequence[Any], classes: Labels) -> None:
     if len(images) != len(classes):
         raise ComparisonError(f"There are {len(images)} images, but {len(classes)} classes.")
@@ -273,82 +238,114 @@ def _check_known(trained: Labels, tested: Labels) -> None:
         )
 
 
-def _warn_of_copies(images: list[Any], groups: NDArray[np.int64], count: int) -> None:
-    copies = np.flatnonzero(np.isin(groups[count:], groups[:count]))
-    if len(copies):
-        first = images[count + copies[0]]
-        example = "" if isinstance(first, np.ndarray) else f", for example {as_text(first)}"
-        warn(
-            f"{len(copies)} of the {len(images) - count} images to test on are also among those "
-            f"to fit on{example}: the accuracies are too high.",
-            stacklevel=3,
-        )
+def _name(image: Any, index: int) -> str:
+    return f"image {index}" if isinstance(image, np.ndarray) else as_text(image)
 
 
-def _fold_divisions(
-    labels: NDArray[Any], groups: NDArray[np.int64], folds: int, seed: int
-) -> list[_Division]:
+def _divide(
+    labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, seed: int
+) -> list[Division]:
     check_classes(labels)
-    # Copies go into one fold, so that they count as one.
-    different = Counter(
-        label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True))
-    )
-    smallest, count = min(different.items(), key=lambda item: (item[1], item[0]))
+    name, count = max(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
     if count < folds:
         raise ComparisonError(
-            f"Class {smallest!r} has {count} different images, fewer than the {folds} folds. Use "
-            "fewer folds, or more images."
+            f"Class {name!r} has {count} different images, fewer than the {folds} folds, and the "
+            "other classes have no more. Use fewer folds, or more images."
         )
-    divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return [_Division(*parts) for parts in divider.split(labels, labels, groups)]
+    return cross_validation(labels, groups, folds, repeats, seed)
 
 
-def _result(
-    name: str,
-    title: str,
-    steps: list[Any],
-    features: Any,
-    labels: NDArray[Any],
-    divisions: list[_Division],
-    seconds: float,
-) -> Result:
-    """Fit and test the steps that learn, on features that are there already."""
-    predictions = np.full(len(labels), "", dtype=object)
-    accuracies, classifying, dimensions = [], 0.0, 0
-    for train, test in divisions:
-        classifier = make_pipeline(*(clone(step) for step in steps))
-        classifier.fit(_take(features, train), labels[train])
-        started = time.process_time()
-        predictions[test] = classifier.predict(_take(features, test))
-        classifying += time.process_time() - started
-        accuracies.append(float(np.mean(predictions[test] == labels[test])))
-        dimensions = int(classifier[-1].n_features_in_) if name != BASELINE else 0
-    tested = np.sort(np.concatenate([division.test for division in divisions]))
-    truth, predicted = labels[tested], predictions[tested].astype(str)
-    right = int(np.sum(truth == predicted))
-    confusion = confusion_matrix(truth, predicted, labels=sorted(set(labels.tolist())))
-    interval = binomtest(right, len(tested)).proportion_ci(0.95, method="wilson")
-    return Result(
-        name=name,
-        title=title,
-        predictions=predicted,
-        accuracy=right / len(tested),
-        accuracy_low=float(interval.low),
-        accuracy_high=float(interval.high),
-        balanced_accuracy=balanced_accuracy(confusion),
-        folds=accuracies if len(divisions) > 1 else [],
-        milliseconds_per_image=1000 * (seconds + classifying / len(tested)),
-        dimensions=dimensions,
-        confusion=confusion,
-    )
+class _Task(NamedTuple):
+    """The images, their classes and their division, which are the same for all recipes."""
+
+    images: list[Any]
+    hashes: list[str]
+    truth: NDArray[Any]
+    classes: list[str]
+    divisions: list[Division]
+    #: The positions of the images that are tested on.
+    tested: NDArray[np.int64]
+    seed: int
+    n_jobs: int | None
+    cache: Cache | None
+    learning_curves: bool
+
+    def result(
+        self, name: str, title: str, pipeline: Pipeline | None, features: Features
+    ) -> Result:
+        """Give what a recipe does in the folds; without a pipeline, the larger class."""
+        where = key(pipeline and clone(pipeline), self.hashes, self.truth, self.divisions)
+
+        def steps_and_vectors() -> tuple[list[Any], Any]:
+            if pipeline is None:
+                return [DummyClassifier(strategy="prior")], features.values
+            fixed, steps = parts(pipeline, self.images)
+            if features.values is None:
+                features.values = run_together([fixed], self.images, self.n_jobs).outputs[0]
+            return in_threads(steps, self.n_jobs), features.values
+
+        def run() -> Trial:
+            return run_folds(*steps_and_vectors(), self.truth, self.classes, self.divisions)
+
+        def learn() -> LearningCurve:
+            first = [one for one in self.divisions if one.repetition == 0]
+            return learning_curve(*steps_and_vectors(), self.truth, first, self.seed)
+
+        trial = kept(self.cache, f"trial-{where}", Trial, run)
+        curve = None
+        if self.learning_curves:
+            where = key(where, self.seed)
+            curve = kept(self.cache, f"curve-{where}", LearningCurve, learn)
+        answered = self.tested[(trial.answers[:, self.tested] >= 0).all(axis=0)]
+        truth = np.searchsorted(self.classes, self.truth)
+        scores = trial.scores[:, answered]
+        confusion = (
+            confusion_matrix(
+                truth[answered], trial.answers[0, answered], labels=np.arange(len(self.classes))
+            )
+            if len(answered)
+            else np.zeros((len(self.classes),) * 2, np.int64)
+        )
+        measures = (
+            measured(
+                truth[answered],
+                trial.answers[:, answered],
+                None if np.isnan(scores).any() else scores,
+                trial.kind,
+                self.seed,
+            )
+            if len(answered)
+            else {}
+        )
+        vectors = features.values if pipeline is not None and is_vectors(features.values) else None
+        return Result(
+            name=name,
+            title=title,
+            predictions=np.array([*self.classes, ""])[trial.answers[0, self.tested]],
+            scores=trial.scores[0, self.tested],
+            kind=trial.kind,
+            measures=measures,
+            folds=trial.accuracies if len(self.divisions) > 1 else [],
+            failures=trial.failures,
+            cost=Cost(
+                reading_milliseconds=1000 * features.reading,
+                features_milliseconds=1000 * (features.computing + trial.features),
+                classifier_milliseconds=1000 * trial.classifying,
+                training_seconds=trial.fitting,
+                model_bytes=trial.model_bytes or None,
+                peak_bytes=trial.peak_bytes or None,
+            ),
+            dimensions=trial.dimensions,
+            confusion=confusion,
+            features=None if vectors is None else vectors[self.tested],
+            feature_names=[] if vectors is None else _feature_names(pipeline, self.images),
+            weights=trial.weights,
+            offsets=trial.offsets,
+            learning_curve=curve,
+            pipeline=pipeline,
+        )
 
 
-def _take(batch: Any, index: NDArray[np.int64]) -> Any:
-    return batch[index] if isinstance(batch, np.ndarray) else [batch[i] for i in index]
-
-
-def _duplicates(images: list[Any], groups: NDArray[np.int64]) -> list[list[Any]]:
-    members: defaultdict[int, list[Any]] = defaultdict(list)
-    for image, group in zip(images, groups, strict=True):
-        members[int(group)].append(image)
-    return [same for same in members.values() if len(same) > 1]
+def _feature_names(pipeline: Pipeline, images: list[Any]) -> list[str]:
+    fixed, _ = parts(clone(pipeline), images)
+    return [str(name) for name in fixed.fit(images[:1]).get_feature_names_out()]

@@ -149,7 +149,7 @@ class ReadImages(ImageStage):
             least = (self.size[0], self.size[1]) if self.size and self.reduced_decoding else None
             limits = self.max_pixels, self.max_bytes
             pixels = read_image(image, self.mode, tuple(self.background), *limits, least)
-        if self.size is None or pixels.dtype not in _PIXELS:
+        if self.size is None or pixels.dtype not in PIXELS:
             return pixels
         pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
         background = tuple(self.background)
@@ -163,7 +163,7 @@ class ReadImages(ImageStage):
 
 def _as_read(image: Pixels, mode: str) -> Pixels:
     """Give an array as a file of its pixels would have been read."""
-    if mode != "gray" or image.shape[2:] != (3,) or image.dtype not in _PIXELS:
+    if mode != "gray" or image.shape[2:] != (3,) or image.dtype not in PIXELS:
         return image
     if image.dtype.kind == "f":
         return np.asarray(image @ np.array([[0.299], [0.587], [0.114]], image.dtype))
@@ -237,7 +237,7 @@ def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[in
 
 
 # What can be resized; the next stage says what is wrong with anything else.
-_PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
+PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:

@@ -416,6 +416,8 @@ class Computed:
     refused: list[RefusedImage]
     #: For each stream, the processor seconds that an image takes, as if it ran alone.
     seconds: list[float]
+    #: The part of them that goes into reading files.
+    reading: list[float]
 
 
 def run_together(
@@ -444,13 +446,20 @@ def run_together(
             joined.add(output)
         count += len(chunk.items)
         progress(len(chunk.items))
-    alone = [sum(seconds[node] for node in graph.above(output)) for output in graph.outputs]
+    above = [graph.above(output) for output in graph.outputs]
+    alone = [sum(seconds[node] for node in nodes) for nodes in above]
+    reading = [sum(seconds[node] for node in nodes if _reads(node)) for nodes in above]
     return Computed(
         [joined.result() for joined in outputs],
         kept,
         refused,
         [total / max(count, 1) for total in alone],
+        [total / max(count, 1) for total in reading],
     )
+
+
+def _reads(node: Node) -> bool:
+    return getattr(node.stage, "takes", None) == "paths"
 
 
 def named_stages(stages: Sequence[Any]) -> dict[str, Any]:

@@ -1,4 +1,3 @@
-from dataclasses import fields
 from hashlib import sha256
 from math import sqrt
 from pathlib import Path
@@ -10,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
@@ -25,12 +25,15 @@ from featx import (
     Stream,
     Summarize,
     compare,
+    gathering,
     load_dataset,
     load_recipe,
 )
-from featx.comparison import BASELINE, ComparisonError, Result, content_groups
+from featx.comparison import BASELINE, PIXELS, ComparisonError
+from featx.duplicates import content_hashes
 from featx.models import ModelError
 from featx.recipes import RecipeError
+from featx.report import as_data
 
 
 def message(*arguments, kind=ComparisonError, **named):
@@ -136,10 +139,10 @@ def test_equals_a_loop_of_scikit_learn(folder, folds, seed):
         fold_of[test] = fold
     assert comparison.folds.tolist() == fold_of.tolist()
     names = ["hog", "learned", "encoded", "edges"]
-    assert [result.name for result in comparison.results] == [BASELINE, *names]
-    assert [result.title for result in comparison.results[1:]] == names
-    assert [result.dimensions for result in comparison.results] == [0, 36, 16, 64, 2]
-    for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
+    assert [result.name for result in comparison.results] == [BASELINE, PIXELS, *names]
+    assert [result.title for result in comparison.results[2:]] == names
+    assert [result.dimensions for result in comparison.results] == [0, 3072, 36, 16, 64, 2]
+    for result, pipeline in zip(comparison.results[2:], pipelines().values(), strict=True):
         predicted = cross_val_predict(pipeline, np.array(paths), labels, cv=divisions)
         check_result(result, labels, predicted, comparison.classes)
         assert result.folds == [np.mean(predicted[test] == labels[test]) for _, test in divisions]
@@ -147,7 +150,7 @@ def test_equals_a_loop_of_scikit_learn(folder, folds, seed):
 
 
 def test_the_baseline(folder):
-    baseline, _ = compare(["edges-alone"], *folder, folds=3).results
+    baseline = compare(["edges-alone"], *folder, folds=3).results[0]
     _, labels = kept(folder)
     assert baseline.name == "larger-class"
     assert baseline.title == "Always the larger class"
@@ -166,40 +169,31 @@ def test_recipes_by_name_and_by_file(folder, tmp_path):
     )
     comparison = compare(["edges-alone", file], *folder)
     by_pipeline = compare({"mine": load_recipe(file)}, *folder)
-    assert [(result.name, result.title) for result in comparison.results[1:]] == [
+    assert [(result.name, result.title) for result in comparison.results[2:]] == [
         ("edges-alone", "Vertical edges, then one number"),
         ("mine", "Mine"),
     ]
-    mine = by_pipeline.results[1]
-    assert comparison.results[2].predictions.tolist() == mine.predictions.tolist()
+    mine = by_pipeline.results[2]
+    assert comparison.results[3].predictions.tolist() == mine.predictions.tolist()
     # A recipe does as well with others as alone.
-    alone = compare(["edges-alone"], *folder).results[1]
-    assert comparison.results[1].predictions.tolist() == alone.predictions.tolist()
+    alone = compare(["edges-alone"], *folder).results[2]
+    assert comparison.results[2].predictions.tolist() == alone.predictions.tolist()
 
 
-def without_time(comparison):
-    """Give all figures but the measured ones, in a form that can be compared."""
-    hidden = "milliseconds_per_image"
-    return [
-        comparison.protocol,
-        comparison.classes,
-        [str(image) for image in comparison.images],
-        comparison.labels.tolist(),
-        comparison.folds.tolist(),
-        [str(refused) for refused in comparison.refused],
-        [[str(image) for image in same] for same in comparison.duplicates],
-        [
-            [np.asarray(getattr(one, field.name)).tolist() for field in fields(Result)]
-            for one in comparison.results
-            if setattr(one, hidden, 0) is None
-        ],
-    ]
+def without_costs(comparison):
+    """Give all figures but the measured costs, in a form that can be compared."""
+    data = as_data(comparison)
+    for result in data["recipes"].values():
+        del result["cost"], result["milliseconds_per_image"]
+    scores = [result.scores.tolist() for result in comparison.results]
+    answers = [result.predictions.tolist() for result in comparison.results]
+    return data, comparison.names, comparison.folds.tolist(), answers, repr(scores)
 
 
 def test_deterministic_whatever_the_workers(folder):
     first = compare(pipelines(), *folder)
-    assert without_time(compare(pipelines(), *folder)) == without_time(first)
-    assert without_time(compare(pipelines(), *folder, n_jobs=2)) == without_time(first)
+    assert without_costs(compare(pipelines(), *folder)) == without_costs(first)
+    assert without_costs(compare(pipelines(), *folder, n_jobs=2)) == without_costs(first)
 
 
 def test_the_given_pipelines_are_not_fitted(folder):
@@ -237,7 +231,7 @@ def test_images_that_do_not_suit_a_stage_that_stands_before_one_that_learns(fold
     comparison = compare(given, [small, *paths], ["city", *labels])
     assert comparison.refused[0].path == small
     assert comparison.refused[0].reason == "unsuitable"
-    assert without_time(comparison)[7] == without_time(compare(given, paths, labels))[7]
+    assert without_costs(comparison)[3:] == without_costs(compare(given, paths, labels))[3:]
 
 
 def test_duplicates_are_kept_in_one_fold(folder):
@@ -250,17 +244,24 @@ def test_duplicates_are_kept_in_one_fold(folder):
             assert len({fold_of[path] for path in same}) == 1
 
 
-def test_content_groups(folder):
-    paths, _ = kept(folder)
-    groups = content_groups(paths)
-    for i, first in enumerate(paths):
-        for j, second in enumerate(paths):
-            same = Path(first).read_bytes() == Path(second).read_bytes()
-            assert (groups[i] == groups[j]) == same
-    images = np.arange(4 * 4, dtype=np.uint8).reshape(4, 2, 2, 1)
-    groups = content_groups([*images, images[1].copy(), images[:, ::2][0]])
-    assert len({*groups[:4].tolist()}) == 4
-    assert groups[4] == groups[1]
+def copied(comparison):
+    names = comparison.source_names
+    return [(names[one], names[other], kind) for one, other, kind in comparison.copies]
+
+
+def test_near_copies_are_kept_in_one_fold(folder, tmp_path):
+    paths, labels = kept(folder)
+    for index in range(8):
+        image = Image.open(paths[index]).resize((80, 64))
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / f"near{index}.jpg")
+        paths.append(str(tmp_path / f"near{index}.jpg"))
+    labels = [*labels, *labels[:8]]
+    comparison = compare(["edges-alone"], paths, labels, folds=3)
+    near = [(one, other) for one, other, kind in copied(comparison) if kind == "mirrored picture"]
+    assert set(zip(paths[:8], paths[-8:], strict=True)) <= set(near)
+    fold_of = dict(zip(comparison.images, comparison.folds.tolist(), strict=True))
+    for one, other in near:
+        assert fold_of[one] == fold_of[other]
 
 
 def test_images_as_arrays():
@@ -271,7 +272,7 @@ def test_images_as_arrays():
         assert one.predictions.tolist() == other.predictions.tolist()
     assert batch.duplicates == []
     np.testing.assert_array_equal(np.stack(batch.images), images)
-    stripes = compare(["vertical-lines"], images, labels).results[1]
+    stripes = compare(["vertical-lines"], images, labels).results[2]
     assert stripes.accuracy > 0.7
 
 
@@ -288,8 +289,8 @@ def test_three_classes():
     labels = np.array(["a", "b", "c"])[np.arange(45) % 3]
     comparison = compare(pipelines(), images, labels, folds=3)
     divider = StratifiedGroupKFold(3, shuffle=True, random_state=0)
-    divisions = [*divider.split(images, labels, content_groups(images))]
-    for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
+    divisions = [*divider.split(images, labels, content_hashes(images))]
+    for result, pipeline in zip(comparison.results[2:], pipelines().values(), strict=True):
         predicted = cross_val_predict(pipeline, images, labels, cv=divisions)
         check_result(result, labels, predicted, ["a", "b", "c"])
 
@@ -313,7 +314,7 @@ def test_a_test_set_equals_fitting_by_hand(folder, tmp_path):
     assert comparison.labels.tolist() == test_labels.tolist()
     assert comparison.folds.tolist() == [0] * len(test_paths)
     assert len(comparison.refused) == 3
-    for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
+    for result, pipeline in zip(comparison.results[2:], pipelines().values(), strict=True):
         predicted = pipeline.fit(train_paths, train_labels).predict(test_paths)
         check_result(result, test_labels, predicted, ["city", "landscape"])
         assert result.folds == []
@@ -326,32 +327,30 @@ def test_a_test_set_of_one_class():
     only = np.flatnonzero(labels[20:] == "city") + 20
     comparison = compare(pipelines(), images[:20], labels[:20], (images[only], labels[only]))
     assert comparison.classes == ["city", "landscape"]
-    for result, pipeline in zip(comparison.results[1:], pipelines().values(), strict=True):
+    for result, pipeline in zip(comparison.results[2:], pipelines().values(), strict=True):
         predicted = pipeline.fit(images[:20], labels[:20]).predict(images[only])
         assert result.predictions.tolist() == predicted.tolist()
         assert result.balanced_accuracy == result.accuracy == np.mean(predicted == "city")
         assert result.confusion.sum(axis=1).tolist() == [len(only), 0]
 
 
-def test_a_test_set_with_images_of_the_training(folder):
+def test_copies_of_images_to_fit_on_are_left_out_of_the_test(folder, tmp_path):
     paths, labels = kept(folder)
-    warning = (
-        f"2 of the 3 images to test on are also among those to fit on, for example {paths[4]}: "
-        "the accuracies are too high."
-    )
+    near = str(tmp_path / "near.jpg")
+    Image.open(paths[7]).resize((90, 90)).save(near)
+    test = [paths[-1], paths[4], paths[5], near], labels[[-1, 4, 5, 7]]
     new = np.random.default_rng(9).integers(0, 256, (32, 32), np.uint8)
     Image.fromarray(new).save(paths[-1])
-    chosen = [-1, 4, 5]
-    test = [paths[i] for i in chosen], labels[chosen]
-    with pytest.warns(UserWarning, match="images to test on") as warned:
-        compare(["edges-alone"], paths[:-1], labels[:-1], test)
-    assert [str(one.message) for one in warned] == [warning]
+    comparison = compare(["edges-alone"], paths[:-1], labels[:-1], test)
+    assert [comparison.source_names[i] for i in comparison.left_out] == [paths[4], paths[5], near]
+    assert comparison.images == [paths[-1]]
+    assert comparison.protocol == f"fitted on {len(paths) - 1} images, tested on 1 others"
+    named = [(paths[7], near, "same picture")]
+    assert [copy for copy in copied(comparison) if near in copy] == named
     images, names = draw(20)
-    with pytest.warns(UserWarning, match="images to test on") as warned:
-        compare(["edges-alone"], images, names, (images[:2], names[:2]))
-    assert [str(one.message) for one in warned] == [
-        "2 of the 2 images to test on are also among those to fit on: the accuracies are too high."
-    ]
+    assert message(["edges-alone"], images, names, (images[:2], names[:2])) == (
+        "No image is left to test on. 2 are left out, since they are copies of images to fit on."
+    )
 
 
 def test_progress(folder):
@@ -359,7 +358,7 @@ def test_progress(folder):
     compare(["edges-alone", "hog-svm"], *folder, progress=lambda *said: told.append(said))
     assert sum(count for step, count in told if step == "features") == len(folder[0])
     steps = [step for step, _ in told]
-    assert steps[-3:] == ["larger-class", "edges-alone", "hog-svm"]
+    assert steps[-4:] == ["larger-class", "raw-pixels", "edges-alone", "hog-svm"]
     assert {count for step, count in told if step != "features"} == {0}
 
 
@@ -431,19 +430,19 @@ class TestErrors:
             )
 
     def test_small_classes(self):
-        images, _ = draw(10)
-        labels = ["a"] * 3 + ["b"] * 7
+        images, _ = draw(7)
+        labels = ["a"] * 3 + ["b"] * 4
         assert message(["hog-svm"], images, labels) == (
-            "Class 'a' has 3 different images, fewer than the 5 folds. Use fewer folds, or more "
-            "images."
+            "Class 'b' has 4 different images, fewer than the 5 folds, and the other classes have "
+            "no more. Use fewer folds, or more images."
         )
 
     def test_copies_count_once(self):
         images, labels = draw(20)
-        images[labels == "city"] = images[labels == "city"][0]
+        images[:] = images[:2][(labels == "city").astype(int)]
         assert message(["hog-svm"], images, labels, folds=2) == (
-            "Class 'city' has 1 different images, fewer than the 2 folds. Use fewer folds, or more "
-            "images."
+            "Class 'landscape' has 1 different images, fewer than the 2 folds, and the other "
+            "classes have no more. Use fewer folds, or more images."
         )
 
     def test_lengths(self):
@@ -491,8 +490,172 @@ def test_city_or_landscape(real_data):
     }
     comparison = compare(["edges-alone", *recipes], paths, labels, folds=5, seed=0, n_jobs=-1)
     assert comparison.refused == []
-    baseline, edges, *others = comparison.results
+    baseline, _, edges, *others = comparison.results
     assert baseline.accuracy == pytest.approx(0.603, abs=5e-4)
     assert edges.accuracy < 0.65
     assert all(result.accuracy >= recipes[result.name] for result in others)
     assert [result.dimensions for result in others[:2]] == [1, 1]
+
+
+class TestProtocol:
+    def test_repeated_folds(self, folder):
+        once = [compare(pipelines(), *folder, folds=3, seed=seed) for seed in (4, 5)]
+        both = compare(pipelines(), *folder, folds=3, seed=4, repeats=2)
+        assert both.protocol == "3 stratified folds, 2 times, seed 4"
+        assert both.folds.tolist() == once[0].folds.tolist()
+        for result in both.results:
+            one, other = (comparison[result.name] for comparison in once)
+            assert result.folds == one.folds + other.folds
+            assert result.predictions.tolist() == one.predictions.tolist()
+            assert result.accuracy == pytest.approx((one.accuracy + other.accuracy) / 2)
+
+    def test_raw_pixels_are_there_once(self, folder):
+        names = [result.name for result in compare(["edges-alone", PIXELS], *folder).results]
+        assert names == [BASELINE, "edges-alone", PIXELS]
+
+    def test_no_raw_pixels_where_there_are_no_pictures(self):
+        maps = np.random.default_rng(0).random((20, 8, 8, 2), dtype=np.float32)
+        given = {"mean": make_pipeline(Stream([Summarize(["mean"])]), GaussianNB())}
+        comparison = compare(given, maps, ["a", "b"] * 10)
+        assert [result.name for result in comparison.results] == [BASELINE, "mean"]
+        assert not comparison.pictures
+
+    def test_verdicts(self, folder):
+        comparison = compare(pipelines(), *folder, folds=3)
+        names = [result.name for result in comparison.results]
+        assert len(comparison.verdicts) == len(names) * (len(names) - 1) / 2
+        opposite = {"better": "worse", "worse": "better"}
+        for (name, other), (said, p_values) in comparison.verdicts.items():
+            assert comparison.verdict(name, other) == said
+            assert comparison.verdict(other, name) == opposite.get(said, said)
+            assert list(p_values)[::2] == ["mcnemar", "corrected_t"]
+        assert comparison.verdict("hog", "none") == ""
+        assert comparison["hog"].name == "hog"
+        with pytest.raises(KeyError):
+            comparison["none"]
+
+    def test_a_recipe_that_fails_on_a_fold(self, folder):
+        paths, labels = kept(folder)
+        largest = np.bincount(compare(["edges-alone"], paths, labels).folds).max()
+        neighbours = KNeighborsClassifier(len(paths) - largest + 1)
+        given = pipelines() | {
+            "failing": make_pipeline(pipelines()["edges"][0], neighbours),
+            "broken": make_pipeline(pipelines()["edges"][0], KNeighborsClassifier(1000)),
+        }
+        comparison = compare(given, paths, labels)
+        failing, broken = comparison["failing"], comparison["broken"]
+        assert 0 < len(failing.failures) < 5
+        assert all("n_neighbors" in failure for failure in failing.failures)
+        assert comparison.remarks[-len(failing.failures) - 5] == (
+            f"failing failed: {failing.failures[0]}"
+        )
+        assert np.isnan(failing.folds).sum() == len(failing.failures)
+        answered = failing.predictions != ""
+        assert failing.accuracy == np.mean((failing.predictions == labels)[answered])
+        assert len(broken.failures) == 5
+        assert np.isnan(broken.accuracy)
+        assert broken.measures == {}
+        assert str(comparison).splitlines()[-1] == "broken        failed"
+        assert not any({"failing", "broken"} & {*pair} for pair in comparison.verdicts)
+        others = compare(pipelines(), paths, labels)
+        for result in others.results:
+            assert comparison[result.name].predictions.tolist() == result.predictions.tolist()
+
+    def test_a_class_of_one_image(self, folder):
+        paths, labels = kept(folder)
+        labels = labels.astype(object)
+        labels[2] = "only"
+        comparison = compare(pipelines(), paths, labels)
+        assert comparison.remarks[0].startswith("Class 'only' has 1 image: it is never fitted on")
+        assert all(result.failures == [] for result in comparison.results)
+        place = comparison.classes.index("only")
+        assert comparison["hog"].confusion[place].sum() == 1
+
+    def test_two_hundred_classes(self):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (800, 8, 8, 1), np.uint8)
+        labels = [f"class {i % 200}" for i in range(800)]
+        given = {"mean": make_pipeline(Stream([SpatialPyramid([2])]), GaussianNB())}
+        comparison = compare(given, images, labels, folds=2)
+        assert len(comparison.classes) == 200
+        assert comparison["mean"].confusion.shape == (200, 200)
+        assert comparison.remarks[-1] == "195 more classes have fewer than 30 different images."
+
+    def test_learning_curves(self, folder):
+        comparison = compare(["edges-alone"], *folder, learning_curves=True)
+        for result in comparison.results:
+            assert len(result.learning_curve.images) == 5
+            assert result.learning_curve.accuracy[-1] == pytest.approx(np.mean(result.folds))
+
+    def test_tables(self, folder):
+        comparison = compare(pipelines(), *folder, folds=3)
+        hog = comparison["hog"]
+        assert comparison.table.loc["hog", "accuracy"] == hog.accuracy
+        assert comparison.table.loc["hog", "accuracy_low"] == hog.accuracy_low
+        assert comparison.costs.loc["hog", "dimensions"] == 36
+        assert len(comparison.pairs) == len(comparison.verdicts)
+        assert comparison.answers["hog"].tolist() == hog.predictions.tolist()
+        assert comparison.answers["image"].tolist() == comparison.names
+
+    def test_costs(self, folder):
+        comparison = compare(pipelines(), *folder, folds=3)
+        for result in comparison.results[1:]:
+            cost = result.cost
+            assert cost.reading_milliseconds > 0
+            assert cost.features_milliseconds > 0
+            assert cost.classifier_milliseconds > 0
+            assert cost.training_seconds > 0
+            assert cost.model_bytes > 100
+
+
+class TestCache:
+    def test_the_same_with_it_and_without(self, folder, tmp_path):
+        expected = without_costs(compare(pipelines(), *folder))
+        first = compare(pipelines(), *folder, cache=tmp_path / "cache")
+        again = compare(pipelines(), *folder, cache=tmp_path / "cache")
+        assert without_costs(first) == expected
+        assert without_costs(again) == expected
+        # The costs are those that were measured.
+        for result in first.results:
+            assert again[result.name].cost == result.cost
+
+    def test_only_what_is_new_is_computed(self, folder, tmp_path, monkeypatch):
+        ran = []
+        real = gathering.run_together
+
+        def seen(streams, *arguments, **named):
+            ran.append(len(streams))
+            return real(streams, *arguments, **named)
+
+        monkeypatch.setattr(gathering, "run_together", seen)
+        some = {name: pipelines()[name] for name in ("hog", "learned")}
+        compare(some, *folder, cache=tmp_path)
+        compare(pipelines(), *folder, cache=tmp_path)
+        compare(pipelines(), *folder, cache=tmp_path)
+        assert ran == [4, 2]  # with thumbnails and raw pixels; then the two others
+
+    def test_other_folds_need_the_pixels_again(self, folder, tmp_path):
+        compare(pipelines(), *folder, cache=tmp_path)
+        expected = without_costs(compare(pipelines(), *folder, folds=3))
+        assert without_costs(compare(pipelines(), *folder, folds=3, cache=tmp_path)) == expected
+
+    def test_a_changed_file_is_computed_again(self, folder, tmp_path):
+        compare(["edges-alone"], *folder, cache=tmp_path)
+        paths, _ = kept(folder)
+        Image.fromarray(np.random.default_rng(5).integers(0, 256, (32, 32), np.uint8)).save(
+            paths[3]
+        )
+        expected = without_costs(compare(["edges-alone"], *folder))
+        assert without_costs(compare(["edges-alone"], *folder, cache=tmp_path)) == expected
+
+    def test_images_that_only_one_recipe_refuses_are_not_kept_in_mind(self, folder, tmp_path):
+        paths, labels = folder
+        small = str(Path(paths[0]).with_name("small.png"))
+        Image.fromarray(np.zeros((12, 40), np.uint8)).save(small)
+        strict = make_pipeline(
+            Stream([ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(4)]), GramSVC()
+        )
+        given = [small, *paths], ["city", *labels]
+        compare({"strict": strict, "edges": pipelines()["edges"]}, *given, cache=tmp_path)
+        alone = compare({"edges": pipelines()["edges"]}, *given, cache=tmp_path)
+        assert small in alone.images

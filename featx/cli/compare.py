@@ -1,10 +1,22 @@
 """``featx compare``."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from featx.cli.options import Images, Jobs, Json, Labels, Quiet, Strict, listing, show, show_refused
+from featx.cli.options import (
+    Images,
+    Jobs,
+    Json,
+    Labels,
+    Quiet,
+    Strict,
+    listing,
+    printable,
+    show,
+    show_refused,
+)
 from featx.cli.progress import Progress
 
 
@@ -18,6 +30,17 @@ def compare(
     labels: Labels = [],  # noqa: B006 - typer copies it
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     seed: Annotated[int, typer.Option(min=0, help="What the folds are drawn from.")] = 0,
+    repeats: Annotated[int, typer.Option(min=1, help="Divide into folds so many times.")] = 1,
+    learning_curves: Annotated[
+        bool, typer.Option("--learning-curves", help="Fit on fewer images, too: twice the time.")
+    ] = False,
+    cache: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Where features and answers are kept for next time."),
+    ] = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Compute everything, and keep nothing.")
+    ] = False,
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
@@ -28,6 +51,7 @@ def compare(
     found_test = None if test is None else listing(test, labels)
 
     from featx import comparison, report
+    from featx.cache import default_folder
     from featx.datasets import labelled
     from featx.writing import new_folder
 
@@ -38,8 +62,20 @@ def compare(
     with new_folder(out) as folder:
         with Progress(total, quiet) as progress:
             compared = comparison.compare(
-                recipe, paths, classes, tested, folds, seed, jobs, progress.step
+                recipe,
+                paths,
+                classes,
+                tested,
+                folds,
+                seed,
+                jobs,
+                progress.step,
+                repeats=repeats,
+                learning_curves=learning_curves,
+                cache=None if no_cache else cache or default_folder(),
             )
         report.write_comparison(compared, folder)
     show(report.as_data(compared), f"{compared}\n{out}/report.html", json)
+    for remark in compared.remarks:
+        print(printable(remark), file=sys.stderr)
     show_refused(compared.refused, strict)

@@ -7,12 +7,15 @@ from importlib.util import find_spec
 
 from featx.report.comparison import as_data, write_comparison
 from featx.report.explanation import Explanation, explain, write_explanation
+from featx.report.page import page, summary
 
 __all__ = [
     "Explanation",
     "as_data",
     "explain",
+    "page",
     "require",
+    "summary",
     "write_comparison",
     "write_explanation",
 ]

@@ -2,7 +2,8 @@
 
 import base64
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from textwrap import wrap
@@ -10,13 +11,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featx.learned.conv_net import ConvNet
 from featx.models import class_scores, split
+from featx.report.drawings import drawing
+from featx.report.text import number_name, shown
 from featx.stream import Graph, learns
+from featx.trials import linear_weights
 from featx.writing import OutputError, as_text, new_file
 
 _CHANNELS = 8  # maps drawn of a stage, at most
@@ -36,6 +41,10 @@ class Explanation:
     #: The predicted class and a probability or score for each class, of a fitted model.
     prediction: str | None
     scores: dict[str, float]
+    #: Better pictures of some outputs than their numbers: what is seen, and the picture.
+    drawings: dict[int, tuple[str, NDArray[np.uint8]]] = field(default_factory=dict)
+    #: Of a linear model on one number, where its answer changes.
+    threshold: float | None = None
 
     def __str__(self) -> str:
         vector = self.outputs[-1][1]
@@ -81,23 +90,27 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         stream.fit([image])
     graph = Graph.of([stream.stages])
     values = graph.values([image])
-    outputs = [
-        (_written(node.stage), np.asarray(value[0]))
-        for node, value in values.items()
-        if node.inputs
-    ]
+    given = [(node.stage, value[0]) for node, value in values.items() if node.inputs]
+    outputs = [(_written(stage), np.asarray(value)) for stage, value in given]
     names = [str(name) for name in stream.get_feature_names_out()]
-    prediction, scores = None, dict[str, float]()
+    pixels = next((value for _, value in outputs if value.ndim == 3 and _is_picture(value)), None)
+    drawings = {
+        place: drawn
+        for place, (stage, value) in enumerate(given)
+        if (drawn := drawing(stage, value, names if place == len(given) - 1 else [], pixels))
+    }
+    prediction, scores, limit = None, dict[str, float](), None
     if steps and _is_fitted(steps[-1]):
         last = values[graph.outputs[0]]
         classifier = pipeline[1:]
         prediction = str(classifier.predict(last)[0])
         found = class_scores(classifier, last)[1][0]
         scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
+        limit = _threshold(classifier)
         if isinstance(steps[-1], ConvNet):
             outputs += _layers(steps[-1], last[0])
             names = [*scores]
-    return Explanation(_name(image), outputs, names, prediction, scores)
+    return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit)
 
 
 def _layers(net: ConvNet, image: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
@@ -115,38 +128,85 @@ def _layers(net: ConvNet, image: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]
     return [*maps, ("scores", scores)]
 
 
-def write_explanation(explanation: Explanation, file: str | Path) -> None:
-    """Draw an explanation to a PNG picture, or to a page with the picture and all numbers."""
+def _threshold(classifier: Pipeline) -> float | None:
+    """Give the number at which a linear model of one number changes its answer."""
+    found = linear_weights(classifier, len(classifier.classes_))
+    if found is None or found[0].shape != (1, 1) or found[0][0, 0] == 0:
+        return None
+    return float(-found[1][0] / found[0][0, 0])
+
+
+def write_explanation(explanation: Explanation | Sequence[Explanation], file: str | Path) -> None:
+    """Draw an explanation to a PNG picture, or to a page with the picture and all numbers.
+
+    Several explanations, of images by the same recipe, are drawn below each other, and what a
+    stage gives for all of them has the same scale.
+    """
+    explanations = [explanation] if isinstance(explanation, Explanation) else [*explanation]
     if Path(file).suffix.lower() not in (".png", ".html"):
         raise OutputError(f"{file}: the name must end in .png or .html.")
     with new_file(file) as unfinished:
-        picture = _picture(explanation)
+        scales = _scales(explanations)
+        pictures = [picture_of(one, scales=scales) for one in explanations]
         if unfinished.suffix.lower() == ".png":
-            unfinished.write_bytes(picture)
+            unfinished.write_bytes(_below_each_other(pictures))
         else:
-            unfinished.write_text(_page(explanation, picture), encoding="utf-8")
+            unfinished.write_text(_page(explanations, pictures), encoding="utf-8")
 
 
-def _page(explanation: Explanation, picture: bytes) -> str:
+def _scales(explanations: Sequence[Explanation]) -> list[float]:
+    """Give the largest absolute value of what each stage gives for any of the images."""
+    outputs = [[value for _, value in one.outputs] for one in explanations]
+    return [
+        max((float(np.abs(value).max()) for value in values if value.size), default=0.0)
+        for values in zip(*outputs, strict=True)
+    ]
+
+
+def _below_each_other(pictures: list[bytes]) -> bytes:
+    if len(pictures) == 1:
+        return pictures[0]
+    strips = [Image.open(BytesIO(picture)).convert("RGB") for picture in pictures]
+    size = max(strip.width for strip in strips), sum(strip.height for strip in strips)
+    whole, top = Image.new("RGB", size, "white"), 0
+    for strip in strips:
+        whole.paste(strip, (0, top))
+        top += strip.height
+    file = BytesIO()
+    whole.save(file, "png")
+    return file.getvalue()
+
+
+def _page(explanations: Sequence[Explanation], pictures: Sequence[bytes]) -> str:
     # Jinja2 is an extra, as matplotlib is.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("featx.report", "."), autoescape=True, undefined=StrictUndefined
     )
-    uri = "data:image/png;base64," + base64.b64encode(picture).decode()
-    data = explanation.as_data()
-    template = environment.get_template("explanation.html.j2")
-    return template.render(explanation=explanation, picture=uri, features=data["features"] or {})
+    environment.filters |= {"shown": shown, "number_name": number_name}
+    return environment.get_template("explanation.html.j2").render(
+        explanations=[
+            (one, "data:image/png;base64," + base64.b64encode(picture).decode(), one.as_data())
+            for one, picture in zip(explanations, pictures, strict=True)
+        ]
+    )
 
 
-def _picture(explanation: Explanation) -> bytes:
-    """Draw a film strip of the stages; stages of several maps get a row each."""
+def picture_of(
+    explanation: Explanation, resolution: int = 100, scales: Sequence[float] | None = None
+) -> bytes:
+    """Draw a film strip of the stages as PNG; stages of several maps get a row each."""
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
-    outputs = explanation.outputs
-    most = max(_panels(value) for _, value in outputs)
+    outputs, drawings = explanation.outputs, explanation.drawings
+    scales = _scales([explanation]) if scales is None else scales
+    counts = [
+        _panels(value) + (place in drawings and value.ndim == 3)
+        for place, (_, value) in enumerate(outputs)
+    ]
+    most = max(counts)
     rows, columns = (1, len(outputs)) if most == 1 else (len(outputs), 1)
     wide = 3.0 * len(outputs) if most == 1 else max(1.9 * most, 6.0)
     high = 3.9 if most == 1 else 2.6 * len(outputs)
@@ -154,16 +214,19 @@ def _picture(explanation: Explanation) -> bytes:
     title = f"{Path(explanation.image).name}: {explanation}"
     figure.suptitle("\n".join(wrap(title, int(11 * wide))), fontsize=11, parse_math=False)
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
-    for part, (stage, value) in zip(parts, outputs, strict=True):
-        name = "\n".join(wrap(stage, int(9.5 * wide / columns)))
+    one_number = outputs[-1][1].shape == (1,)
+    for place, (part, (stage, value)) in enumerate(zip(parts, outputs, strict=True)):
+        last_map = one_number and place == len(outputs) - 2 and value.ndim == 3
+        name = "\n".join(wrap(f"V = {stage}" if last_map else stage, int(9.5 * wide / columns)))
         part.suptitle(name, fontsize=9, family="monospace", parse_math=False)
         if value.ndim == 3:
-            _draw_maps(part, value)
+            _draw_maps(part, value, scales[place], drawings.get(place))
+        elif place in drawings:
+            _draw_picture(part.subplots(), *drawings[place])
         elif value.ndim == 2:
             _draw_descriptors(part.subplots(), value)
         elif len(value) <= _WRITTEN:
-            pairs = zip(explanation.names, value, strict=True)
-            text = "\n\n".join(f"{number:.4g}\n{name.replace('_', ' ')}" for name, number in pairs)
+            text = _in_words(explanation, value)
             lines = [line for given in text.splitlines() for line in wrap(given, 24) or [""]]
             part.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=11)
         else:
@@ -172,8 +235,21 @@ def _picture(explanation: Explanation) -> bytes:
     with warnings.catch_warnings():
         # Letters of a file's name that the font lacks are drawn as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(file, format="png", dpi=100)
+        figure.savefig(file, format="png", dpi=resolution)
     return file.getvalue()
+
+
+def _in_words(explanation: Explanation, numbers: NDArray[Any]) -> str:
+    """Write few numbers out, and one so that it can be followed to the answer."""
+    if len(numbers) > 1:
+        pairs = zip(explanation.names, numbers, strict=True)
+        return "\n\n".join(f"{value:.4g}\n{name.replace('_', ' ')}" for name, value in pairs)
+    (value,) = numbers
+    text = f"{number_name(explanation.names[0])}\n= {value:.4g}"
+    if explanation.threshold is not None:
+        side = "above" if value > explanation.threshold else "below"
+        text += f"\n\n{side} the threshold {explanation.threshold:.4g}"
+    return text if explanation.prediction is None else f"{text}\nso {explanation.prediction}"
 
 
 def _panels(value: NDArray[Any]) -> int:
@@ -183,11 +259,16 @@ def _panels(value: NDArray[Any]) -> int:
     return min(_CHANNELS, int(value.shape[2]))
 
 
-def _draw_maps(figure: Any, maps: NDArray[Any]) -> None:
+def _draw_maps(
+    figure: Any, maps: NDArray[Any], scale: float, drawn: tuple[str, NDArray[Any]] | None
+) -> None:
     """Draw pixels as they are, and responses with zero in the middle of the colours."""
     count = _panels(maps)
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    largest = float(np.abs(maps).max()) or 1.0
+    axes = figure.subplots(1, count + (drawn is not None), squeeze=False)[0]
+    if drawn is not None:
+        _draw_picture(axes[0], *drawn)
+        axes = axes[1:]
+    largest = scale or 1.0
     for axis, channel in zip(axes, np.moveaxis(maps, 2, 0), strict=False):
         axis.set_axis_off()
         if _is_picture(maps):
@@ -201,6 +282,12 @@ def _draw_maps(figure: Any, maps: NDArray[Any]) -> None:
         bar.ax.tick_params(labelsize=8)
     if maps.shape[2] > count > 1:
         axes[-1].set_title(f"and {maps.shape[2] - count} more", fontsize=8)
+
+
+def _draw_picture(axis: Any, seen: str, picture: NDArray[Any]) -> None:
+    axis.imshow(picture)
+    axis.set_axis_off()
+    axis.set_title(seen, fontsize=8)
 
 
 def _draw_descriptors(axis: Any, values: NDArray[Any]) -> None:

@@ -24,11 +24,12 @@ class Run:
 
 
 @pytest.fixture
-def featx(capsys, monkeypatch, tmp_path):
+def featx(capsys, monkeypatch, tmp_path, tmp_path_factory):
     """Give a function that runs the command line in this process, in an empty folder."""
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
     before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments):

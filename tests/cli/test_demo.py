@@ -13,7 +13,7 @@ def test_demo(featx):
     assert run.code == 0
     assert run.err == "20 of 20 images\n20 of 20 images\n"
     results = json.loads(run.out)
-    assert list(results["recipes"]) == ["larger-class", *RECIPES]
+    assert list(results["recipes"]) == ["larger-class", "raw-pixels", *RECIPES]
     assert results["refused"] == results["duplicates"] == []
     names = ["city.png", "landscape.png", "predictions.parquet", "report.html", "results.json"]
     assert sorted(os.listdir("new/demo")) == [*names, "scenes"]

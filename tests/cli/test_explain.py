@@ -37,6 +37,16 @@ def test_a_model(featx, photo, model):
     assert "<h2>The answer</h2>" in Path("out.html").read_text(encoding="utf-8")
 
 
+def test_several_images(featx, photo):
+    photos = [photo, photo.with_name("02.png")]
+    run = featx("explain", *photos, "--recipe", "edges-alone", "--out", "out.html", "--json")
+    assert (run.code, run.err) == (0, "")
+    expected = [explain(str(one), load_recipe("edges-alone")).as_data() for one in photos]
+    assert json.loads(run.out) == {"images": expected}
+    run = featx("explain", *photos, "--recipe", "edges-alone", "--out", "out.png")
+    assert len(run.out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("options", [[], ["--recipe", "hog-svm", "--model", "m.skops"]])
 def test_either_a_recipe_or_a_model(featx, photo, options, nothing_new):
     nothing_new()

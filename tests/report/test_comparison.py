@@ -63,6 +63,9 @@ def as_text(path):
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+FURTHER = ("measures", "cost", "failures", "learning_curve")
+
+
 class Page(HTMLParser):
     """Gather what a browser would show: tags, texts, and attributes."""
 
@@ -90,14 +93,17 @@ def test_results(written, compared):
     text = (written / "results.json").read_text(encoding="utf-8")
     results = json.loads(text)
     assert results == as_data(compared)
-    assert list(results) == ["protocol", "images", "classes", "recipes", "refused", "duplicates"]
+    assert list(results) == [
+        *("protocol", "images", "classes", "recipes", "pairs", "remarks", "refused"),
+        *("duplicates", "copies", "left_out"),
+    ]
     assert results["protocol"] == "3 stratified folds, seed 0"
     assert results["images"] == 24
     assert results["classes"] == ["<i>", "a&b"]
-    assert list(results["recipes"]) == ["larger-class", "pyramid", "<u>"]
+    assert list(results["recipes"]) == ["larger-class", "raw-pixels", "pyramid", "<u>"]
     for result in compared.results:
         found = results["recipes"][result.name]
-        assert found == {
+        assert {key: found[key] for key in found if key not in FURTHER} == {
             "name": result.name,
             "title": result.title,
             "accuracy": result.accuracy,
@@ -113,20 +119,23 @@ def test_results(written, compared):
     assert results["refused"] == [
         {"path": refused.path, "reason": "not-an-image", "detail": refused.detail}
     ]
-    assert results["duplicates"] == [compared.duplicates[0]]
-    assert len(results["duplicates"][0]) == 2
+    ((first, second),) = compared.duplicates
+    assert results["duplicates"] == [[first, second]]
+    assert results["copies"] == [{"image": first, "other": second, "kind": "same bytes"}]
 
 
 def test_predictions(written, compared):
     table = parquet.read_table(written / "predictions.parquet")
-    assert table.column_names == ["recipe", "path", "label", "fold", "prediction"]
-    names = [as_text(path) for path in compared.images]
-    assert table["path"].to_pylist() == names * 3
-    assert table["recipe"].to_pylist() == [
-        name for name in ("larger-class", "pyramid", "<u>") for _ in names
+    assert table.column_names == [
+        *("recipe", "path", "label", "fold", "prediction", "kind", "score_<i>", "score_a&b")
     ]
-    assert table["label"].to_pylist() == compared.labels.tolist() * 3
-    assert table["fold"].to_pylist() == compared.folds.tolist() * 3
+    names = [as_text(path) for path in compared.images]
+    assert table["path"].to_pylist() == names * 4
+    assert table["recipe"].to_pylist() == [
+        name for name in ("larger-class", "raw-pixels", "pyramid", "<u>") for _ in names
+    ]
+    assert table["label"].to_pylist() == compared.labels.tolist() * 4
+    assert table["fold"].to_pylist() == compared.folds.tolist() * 4
     assert table["prediction"].to_pylist() == [
         name for result in compared.results for name in result.predictions.tolist()
     ]
@@ -137,49 +146,64 @@ def test_page(written, compared):
     page = Page(source)
     best = max(compared.results, key=lambda result: result.accuracy)
     assert f"{best.name} is right on {100 * best.accuracy:.1f} % of 24 images" in page.text
-    assert "<i>, a&b: 3 stratified folds, seed 0." in page.text
+    assert "Classes: <i> , a&b . 3 stratified folds, seed 0." in page.text
     for result in compared.results:
-        row = (
-            f"{result.name} {100 * result.accuracy:.1f} {100 * result.accuracy_low:.1f}\u2013"
-            f"{100 * result.accuracy_high:.1f} {100 * result.balanced_accuracy:.1f} "
-            f"{result.milliseconds_per_image:.2f} {result.dimensions}"
-        )
-        assert row in page.text
+        one = result.measures["accuracy"]
+        interval = f"{100 * one.low:.1f}\u2013{100 * one.high:.1f}"
+        assert f"{result.name} {result.title} {100 * one.value:.1f} {interval}" in page.text
+        cost = result.cost
+        assert (
+            f"{cost.reading_milliseconds:.2f} {cost.features_milliseconds:.2f} "
+            f"{cost.classifier_milliseconds:.3f} {cost.training_seconds:.2f} {result.dimensions}"
+        ) in page.text
     for result in compared.results[1:]:
         (first, second), (third, fourth) = result.confusion.tolist()
         matrix = f"true \\ predicted <i> a&b <i> {first} {second} a&b {third} {fourth}"
+        assert matrix in page.text
         folds = ", ".join(f"{100 * fold:.1f}" for fold in result.folds)
-        assert f"{result.name} {result.name}. Folds: {folds} %. {matrix}" in page.text
+        assert f"Folds: {folds} %." in page.text
     (refused,) = compared.refused
-    assert f"1 images refused {refused.path}: not-an-image: {refused.detail}" in page.text
-    assert "1 images more than once Files of the same content were kept in one fold." in page.text
-    assert " = ".join(compared.duplicates[0]) in page.text
+    assert f"1 image refused {refused.path} : not-an-image: {refused.detail}" in page.text
+    assert "1 picture more than once Copies were kept in one fold" in page.text
+    first, second = compared.duplicates[0]
+    assert f"{first} , {second} : same bytes" in page.text
+    for remark in compared.remarks:
+        assert remark in page.text
 
 
-def test_page_is_one_file_that_runs_nothing(written):
+def test_verdicts_on_the_page(written, compared):
+    page = Page((written / "report.html").read_text(encoding="utf-8"))
+    for result in compared.results:
+        said = " ".join(
+            compared.verdict(result.name, other.name) or "\u00b7" for other in compared.results
+        )
+        assert f"{result.name} {said}" in page.text
+
+
+def test_page_is_one_file_of_text_from_outside_that_is_escaped(written):
     source = (written / "report.html").read_text(encoding="utf-8")
     page = Page(source)
-    assert page.tags.isdisjoint({"script", "link", "iframe", "b", "u", "i", "broken"})
-    assert "<script" not in source
+    assert page.tags.isdisjoint({"link", "iframe", "u", "i", "broken"})
+    assert source.count("<script") == 1
     assert not re.search(r"""(src|href)=(?!["']?(data:|#))""", source)
+    assert "url(" not in source.replace("url(#", "")
 
 
 def test_pictures(written, compared):
     page = Page((written / "report.html").read_text(encoding="utf-8"))
-    shown = [image["title"] for image in page.images]
-    expected = []
-    for result in compared.results[1:]:
-        right = result.predictions == compared.labels
-        for index in (np.flatnonzero(right), np.flatnonzero(~right)):
-            chosen = np.linspace(0, len(index) - 1, min(6, len(index))).astype(int)
-            expected += [as_text(compared.images[i]) for i in index[chosen]]
-    assert shown == expected
-    assert any("wrong answers" in text.lower() for text in page.texts)
-    for image in page.images:
+    thumbnails = [image for image in page.images if image.get("width") == "96"]
+    result = compared["pyramid"]
+    sure = result.scores.max(axis=1)
+    wrong = np.flatnonzero(result.predictions != compared.labels)
+    assert 0 < len(wrong) <= 12
+    named = [as_text(compared.images[i]) for i in wrong[np.argsort(-sure[wrong], kind="stable")]]
+    shown = [image["alt"] for image in thumbnails]
+    places = [i for i in range(len(shown)) if shown[i : i + len(named)] == named]
+    assert places
+    for image in thumbnails:
         kind, content = image["src"].split(",")
         assert kind == "data:image/jpeg;base64"
         assert simplejpeg.decode_jpeg(base64.b64decode(content)).shape == (96, 96, 3)
-        assert image["alt"] == image["title"]
 
 
 @pytest.mark.parametrize(
@@ -194,47 +218,64 @@ def test_pictures(written, compared):
 )
 def test_arrays(tmp_path, shape, dtype):
     images, labels = draw(24, shape, dtype)
-    if shape[2] == 3:
-        stages = [SpatialPyramid(levels=[2])]
-        recipes = {"pyramid": make_pipeline(Stream(stages), GaussianNB())}
-    else:
-        recipes = {"pyramid": pipeline()}
-    write_comparison(compare(recipes, images, labels, folds=3), tmp_path)
-    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    table = parquet.read_table(tmp_path / "predictions.parquet")
-    assert table["path"].to_pylist() == [f"image {i}" for i in range(24)] * 2
-    for image in page.images:
-        position = int(image["title"].removeprefix("image "))
-        content = base64.b64decode(image["src"].split(",")[1])
-        pixels = simplejpeg.decode_jpeg(content)
-        assert pixels.shape == (96, 96, 3)
-        scale = np.iinfo(dtype).max / 255
-        expected = images[position].mean() / scale
-        if shape[0] == shape[1]:  # without padding the mean stays
-            assert pixels.mean() == pytest.approx(expected, abs=2)
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    check_thumbnails(compare(recipes, images, labels, folds=3), tmp_path, np.iinfo(dtype).max)
 
 
 def test_arrays_of_floating_point(tmp_path):
     images, labels = draw(24, (96, 96, 1))
     images = (images / 255).astype(np.float32)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
-    write_comparison(compare(recipes, images, labels, folds=3), tmp_path)
+    check_thumbnails(compare(recipes, images, labels, folds=3), tmp_path, 1)
+
+
+def check_thumbnails(comparison, folder, white):
+    write_comparison(comparison, folder)
+    page = Page((folder / "report.html").read_text(encoding="utf-8"))
+    table = parquet.read_table(folder / "predictions.parquet")
+    assert table["path"].to_pylist() == [f"image {i}" for i in range(24)] * 3
+    thumbnails = [image for image in page.images if image.get("width") == "96"]
+    assert thumbnails
+    for image in thumbnails:
+        whole = comparison.images[int(image["alt"].removeprefix("image "))]
+        pixels = simplejpeg.decode_jpeg(base64.b64decode(image["src"].split(",")[1]))
+        assert pixels.shape == (96, 96, 3)
+        if whole.shape[0] == whole.shape[1]:  # without padding the mean stays
+            assert pixels.mean() == pytest.approx(whole.mean() * 255 / white, abs=2)
+
+
+def test_maps_that_are_no_pictures(tmp_path):
+    maps = np.random.default_rng(0).random((20, 8, 8, 2), dtype=np.float32)
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    write_comparison(compare(recipes, maps, ["a", "b"] * 10), tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    for image in page.images:
-        content = base64.b64decode(image["src"].split(",")[1])
-        expected = 255 * images[int(image["title"].removeprefix("image "))].mean()
-        assert simplejpeg.decode_jpeg(content).mean() == pytest.approx(expected, abs=2)
+    assert page.images == []
+
+
+def test_many_classes(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (200, 8, 8, 1), np.uint8)
+    labels = [f"class {i % 50}" for i in range(200)]
+    recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
+    comparison = compare(recipes, images, labels, folds=2)
+    write_comparison(comparison, tmp_path)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = Page(source)
+    assert "and 20 more" in page.text
+    assert "Most often:" in page.text
+    assert sum("The confusion matrix of 50 classes" in one["alt"] for one in page.images) == 2
+    assert len(source) < 3_000_000
 
 
 def test_a_test_set_with_copies(tmp_path):
     images, labels = draw(24)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
-    with pytest.warns(UserWarning, match="also among those to fit on"):
-        compared = compare(recipes, images, labels, (images[:3], labels[:3]))
+    compared = compare(recipes, images[:20], labels[:20], (images[18:], labels[18:]))
     write_comparison(compared, tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "fitted on 24 images, tested on 3 others" in page.text
-    assert "those that were both fitted and tested on make the accuracies too high." in page.text
+    assert "Fitted on 20 images, tested on 4 others" in page.text
+    assert "Copies of images to fit on are not tested on: 2 left out of the test." in page.text
+    assert "image 18 , image 20 : same bytes" in page.text
     assert "Folds:" not in page.text
 
 

@@ -230,6 +230,53 @@ def test_a_union(photo, tmp_path):
     check_written(explanation, tmp_path)
 
 
+def test_one_number_from_pixels_to_the_answer(tmp_path):
+    images, labels = draw()
+    stages = [ReadImages(mode="gray"), Sobel(), Summarize(statistics=["mean_square"])]
+    pipeline = make_pipeline(Stream(stages), StandardScaler(), LogisticRegression())
+    model, _ = train(pipeline, images, labels)
+    explanation = explain(images[0], model)
+    scaler, classifier = model[1], model[2]
+    where = (0 - classifier.intercept_[0]) / classifier.coef_[0, 0]
+    assert explanation.threshold == pytest.approx(scaler.mean_[0] + scaler.scale_[0] * where)
+    number = explanation.outputs[-1][1][0]
+    rises = classifier.coef_[0, 0] > 0
+    above = "landscape" if rises else "city"
+    assert (explanation.prediction == above) == (number > explanation.threshold)
+    page = check_written(explanation, tmp_path)
+    assert "V is the last map, and mean(V²) one number of it." in page
+    assert f"Where it is {explanation.threshold:.4g}, the answer changes." in page
+
+
+def test_several_images(tmp_path):
+    images, _ = draw(3)
+    explained = [explain(image, load_recipe("vertical-lines")) for image in images]
+    page = check_written(explained, tmp_path)
+    assert page.count("<section>") == page.count("data:image/png;base64,") == 3
+    for one in explained:
+        assert f"<h1>{one}</h1>" in page
+    with Image.open(tmp_path / "out.PNG") as picture:
+        together = picture.size
+    write_explanation(explained[0], tmp_path / "one.png")
+    with Image.open(tmp_path / "one.png") as picture:
+        assert together == (picture.width, 3 * picture.height)
+
+
+@pytest.mark.parametrize(
+    ("stages", "place", "seen"),
+    [
+        ([OrientedEdges(8)], 1, "colour: orientation"),
+        ([DenseSIFT(step=8)], 1, "descriptors"),
+        ([HOG(pixels_per_cell=(8, 8))], 1, "strokes along the edges of each cell"),
+    ],
+)
+def test_drawings(photo, tmp_path, stages, place, seen):
+    explanation = explain(photo, make_pipeline(Stream([ReadImages(mode="gray"), *stages])))
+    assert list(explanation.drawings) == [place]
+    assert seen in explanation.drawings[place][0]
+    check_written(explanation, tmp_path)
+
+
 @pytest.mark.parametrize("shape", [(40, 48, 1), (40, 48, 3), (3, 300, 1)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_arrays(tmp_path, shape, dtype):

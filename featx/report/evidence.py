@@ -1,0 +1,74 @@
+"""What in an image spoke for a linear model's answer, and what against it."""
+
+import re
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.results import Comparison, Result
+
+_BLOCK = re.compile(r"hog_block(\d+)_(\d+)_cell(\d+)_(\d+)_bin\d+$")
+_CELL = re.compile(r"hog_cell(\d+)_(\d+)_")
+_PYRAMID = re.compile(r".*_(\d+)x(\d+)_(\d+)_(\d+)$")
+
+
+class Cell(NamedTuple):
+    """A part of the image, in shares of its height and width."""
+
+    top: float
+    left: float
+    bottom: float
+    right: float
+
+
+def cells(names: Sequence[str]) -> list[Cell] | None:
+    """Tell from the names of features which part of the image each is of; None if not of parts."""
+    for pattern in (_BLOCK, _CELL):
+        found = [pattern.match(name) for name in names]
+        if names and all(found):
+            numbers = np.array([[int(part) for part in one.groups()] for one in found if one])
+            # A block's cells are counted from its first.
+            places = numbers.reshape(len(names), -1, 2).sum(axis=1)
+            return [_cell(*place, *(places.max(axis=0) + 1)) for place in places]
+    found = [_PYRAMID.match(name) for name in names]
+    if not names or not all(found):
+        return None
+    parts = [[int(part) for part in one.groups()] for one in found if one]
+    if all(rows == columns == 1 for rows, columns, *_ in parts):
+        return None
+    return [_cell(row, column, rows, columns) for rows, columns, row, column in parts]
+
+
+def _cell(row: int, column: int, rows: int, columns: int) -> Cell:
+    return Cell(row / rows, column / columns, (row + 1) / rows, (column + 1) / columns)
+
+
+def contributions(comparison: Comparison, result: Result, place: int) -> NDArray[Any]:
+    r"""Give what each feature of a tested image added to the score of the answer.
+
+    With the weights of the fold in which the image was tested, :math:`(w_j - \bar w_j) (x_j -
+    \bar x_j)`: :math:`\bar w` is the mean of the classes' weights, :math:`\bar x` that of the
+    images' features. For two classes, the weights of the first are the negative of the second's.
+    """
+    fold = int(comparison.folds[place]) if len(result.weights) > 1 else 0
+    weights = result.weights[fold].astype(np.float64)
+    if len(weights) == 1:
+        weights = np.concatenate([-weights, weights])
+    answer = comparison.classes.index(str(result.predictions[place]))
+    vectors = np.asarray(result.features)
+    difference = vectors[place] - vectors.mean(axis=0, dtype=np.float64)
+    spoke: NDArray[Any] = (weights[answer] - weights.mean(axis=0)) * difference
+    return spoke
+
+
+def heat(spoke: NDArray[Any], parts: Sequence[Cell], side: int = 32) -> NDArray[Any]:
+    """Spread contributions over the parts of the image that they are of."""
+    drawn = np.zeros((side, side))
+    for value, (top, left, bottom, right) in zip(spoke, parts, strict=True):
+        rows = slice(round(top * side), max(round(bottom * side), round(top * side) + 1))
+        columns = slice(round(left * side), max(round(right * side), round(left * side) + 1))
+        there = drawn[rows, columns]
+        there += value / max(there.size, 1)
+    return drawn

@@ -1,0 +1,369 @@
+"""A comparison as one page that needs nothing else: what it shows, and how it is put together."""
+
+import base64
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import combinations
+from math import isnan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.files import RefusedImage
+from featx.one_thread import one_thread_inside
+from featx.report import evidence
+from featx.report.pictures import (
+    CLASS_COLORS,
+    LARGE,
+    Album,
+    confusion_picture,
+    jpeg,
+    mosaic,
+    overlaid,
+    png,
+)
+from featx.report.plots import Plots, svg, threshold
+from featx.report.text import number_name, shown
+from featx.results import BASELINE, Comparison, Result
+
+_GALLERY = 12  # pictures in a gallery
+_EXPLAINED = 6  # pictures of which it is drawn what spoke for and against
+_DISAGREEING = 6  # pictures a pair of recipes disagrees on, each way
+_COPIES = 24  # pairs of copies that are shown
+_TABLE = 20  # classes, up to which a confusion matrix is a table
+_MAPPED = 240  # pictures on a map
+_BARS = 40  # features, up to which what each added is drawn as a bar
+_TILE = (32, 32)
+LABELS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+    "area_under_curve": "Area under curve",
+}
+#: Measures in per cent; the others are plain numbers.
+_SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
+
+
+def page(comparison: Comparison) -> str:
+    """Give the whole report as HTML."""
+    album = Album(comparison.images)
+    best = best_of(comparison)
+    plots = Plots(comparison)
+    draw_curves = any(result.learning_curve for result in comparison.results)
+    measures = [name for name in LABELS if any(name in one.measures for one in comparison.results)]
+    text: str = _template("comparison.html.j2").render(
+        comparison=comparison,
+        best=best,
+        no_better=[
+            result.name
+            for result in comparison.results
+            if result is not best
+            and comparison.verdict(best.name, result.name) not in ("better", "")
+        ],
+        measures=[(name, LABELS[name], name in _SHARES) for name in measures],
+        cost_picture=svg(plots.cost, "Accuracy over milliseconds an image"),
+        curves=svg(plots.learning_curves, "Accuracy over training images") if draw_curves else "",
+        recipes=[
+            _recipe(comparison, result, album)
+            for result in comparison.results
+            if result.name != BASELINE
+        ],
+        disagreements=_disagreements(comparison, album),
+        copies=_copies(comparison),
+        album=album,
+        swatches=[f"rgb({r}, {g}, {b})" for r, g, b in CLASS_COLORS.tolist()],
+    )
+    return text
+
+
+def summary(comparison: Comparison) -> str:
+    """Give the table of the recipes as HTML, for a notebook."""
+    text: str = _template("summary.html.j2").render(comparison=comparison)
+    return text
+
+
+def best_of(comparison: Comparison) -> Result:
+    """Give the most accurate recipe, of those that answered."""
+    return max(comparison.results, key=lambda one: (bool(one.measures), one.accuracy))
+
+
+def _template(name: str) -> Any:
+    # Jinja2 is an extra: featx must be importable without it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("featx.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "percent": lambda share: "\N{EN DASH}" if isnan(share) else f"{100 * share:.1f}",
+        "number": lambda value: "\N{EN DASH}" if isnan(value) else f"{value:.3f}",
+        "bytes": _bytes,
+    }
+    return environment.get_template(name)
+
+
+def _bytes(count: int | None) -> str:
+    if count is None:
+        return "\N{EN DASH}"
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, Any]:
+    """Gather what is shown of one recipe."""
+    right = result.predictions == comparison.labels
+    answered = result.predictions != ""
+    sure, margin = confidence(result)
+    mistakes = np.flatnonzero(answered & ~right)
+    certain = mistakes[np.argsort(-sure[mistakes], kind="stable")][:_GALLERY].tolist()
+    known = np.flatnonzero(answered)
+    doubtful = known[np.argsort(margin[known], kind="stable")][:_GALLERY].tolist()
+    different = len(np.unique(result.scores[answered], axis=0))
+    shows = comparison.pictures
+    return {
+        "result": result,
+        "steps": _steps(result),
+        "mistakes": [_figure(comparison, result, i, sure) for i in certain] if shows else [],
+        # Where all answers are alike, none is less certain than the others.
+        "doubtful": [_figure(comparison, result, i, sure) for i in doubtful]
+        if shows and different > 1
+        else [],
+        "classes": _per_class(comparison, result),
+        "confusions": _confusions(comparison, result),
+        "confusion_picture": png(confusion_picture(result.confusion))
+        if len(comparison.classes) > _TABLE
+        else "",
+        "evidence": _evidence(comparison, result, album, certain) if shows else [],
+        "number": _single_number(comparison, result),
+        "map": _map(comparison, result, album) if shows else "",
+    }
+
+
+def confidence(result: Result) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give how sure each answer is, and how far it is before the next.
+
+    Of probabilities, that of the answer; of scores, the distance to the next.
+    """
+    scores = np.sort(np.nan_to_num(result.scores, nan=-np.inf), axis=1)
+    next_best = scores[:, -2] if scores.shape[1] > 1 else np.zeros(len(scores))
+    with np.errstate(invalid="ignore"):  # minus infinity from itself
+        margin = np.nan_to_num(scores[:, -1] - next_best, nan=0.0, posinf=0.0)
+    return (scores[:, -1] if result.kind == "probability" else margin), margin
+
+
+def _figure(
+    comparison: Comparison, result: Result, place: int, sure: NDArray[Any]
+) -> dict[str, Any]:
+    return {
+        "place": place,
+        "picture": "",
+        "bars": "",
+        "name": comparison.names[place],
+        "truth": str(comparison.labels[place]),
+        "answer": str(result.predictions[place]),
+        "sure": f"{sure[place]:.0%}" if result.kind == "probability" else f"by {sure[place]:.2g}",
+    }
+
+
+def _steps(result: Result) -> list[str]:
+    if result.pipeline is None:
+        return []
+    stream, *steps = (step for _, step in result.pipeline.steps)
+    return [" ".join(str(step).split()) for step in (*stream.stages, *steps)]
+
+
+def _per_class(comparison: Comparison, result: Result) -> list[dict[str, Any]]:
+    rows = []
+    for place, name in enumerate(comparison.classes):
+        images, answers = result.confusion[place].sum(), result.confusion[:, place].sum()
+        right = result.confusion[place, place]
+        rows.append(
+            {
+                "name": name,
+                "images": int(images),
+                "recall": right / images if images else float("nan"),
+                "precision": right / answers if answers else float("nan"),
+            }
+        )
+    return rows
+
+
+def _confusions(comparison: Comparison, result: Result) -> list[tuple[str, str, int]]:
+    """List the classes that are taken for each other most often."""
+    wrong = result.confusion.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_GALLERY]
+    places = [divmod(int(flat), len(wrong)) for flat in order]
+    classes = comparison.classes
+    return [(classes[i], classes[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
+
+
+def _evidence(
+    comparison: Comparison, result: Result, album: Album, mistakes: list[int]
+) -> list[dict[str, Any]]:
+    """Draw what spoke for and against the answers of a linear model."""
+    if result.features is None or not len(result.weights) or len(result.feature_names) < 2:
+        return []
+    if len(result.feature_names) != result.features.shape[1]:
+        return []
+    right = np.flatnonzero(result.predictions == comparison.labels)
+    half = _EXPLAINED // 2
+    chosen = [*mistakes[:half], *_evenly(right, _EXPLAINED - len(mistakes[:half]))]
+    spoke = {place: evidence.contributions(comparison, result, place) for place in chosen}
+    sure, _ = confidence(result)
+    parts = evidence.cells(result.feature_names)
+    figures = []
+    if parts is not None:
+        heats = {place: evidence.heat(spoke[place], parts) for place in chosen}
+        largest = max((float(np.abs(one).max()) for one in heats.values()), default=0.0) or 1.0
+        for place in chosen:
+            pixels = album.pixels(place, LARGE, "stretch")
+            picture = jpeg(overlaid(pixels, heats[place], largest))
+            figures.append(_figure(comparison, result, place, sure) | {"picture": picture})
+    elif len(result.feature_names) <= _BARS:
+        for place in chosen:
+            draw = partial(_bars, names=result.feature_names, values=spoke[place])
+            height = 0.9 + 0.2 * len(result.feature_names)
+            drawn = svg(draw, "What each feature added to the answer", 5.4, height)
+            figures.append(_figure(comparison, result, place, sure) | {"bars": drawn})
+            if len(figures) == half:
+                break
+    return figures
+
+
+def _bars(axes: Any, names: Sequence[str], values: NDArray[Any]) -> None:
+    axes.barh(
+        [name.replace("_", " ") for name in names],
+        values,
+        color=np.where(values > 0, "C4", "C0").tolist(),
+    )
+    axes.invert_yaxis()
+    axes.margins(y=0.01)
+    axes.tick_params(labelsize=8)
+    axes.set_xlabel("against the answer    0    for the answer", fontsize=9)
+
+
+def _single_number(comparison: Comparison, result: Result) -> dict[str, Any] | None:
+    """Gather what leads from pixels to the answer where the feature is one number."""
+    if result.features is None or result.features.shape[1] != 1:
+        return None
+    numbers = result.features[:, 0]
+    strips: list[dict[str, Any]] = []
+    for label in comparison.classes if comparison.pictures else []:
+        own = np.flatnonzero(comparison.labels == label)
+        if len(own) and len(strips) < 3:
+            # The image in the middle of its class is a fair example.
+            middle = own[np.argsort(numbers[own], kind="stable")[len(own) // 2]]
+            with suppress(RefusedImage):  # a store's images may be gone
+                strips.append(_strip(comparison, result, int(middle)))
+    draw = partial(Plots(comparison).feature, result.name)
+    limit = threshold(result)
+    rises = limit is not None and float(result.weights[:, 0, 0].mean()) > 0
+    below, above = (comparison.classes if rises else comparison.classes[::-1])[:2]
+    return {
+        "name": number_name(result.feature_names[0]),
+        "histogram": svg(draw, f"{number_name(result.feature_names[0])} by class", 6.4, 3.4),
+        "threshold": limit,
+        "above": above,
+        "below": below,
+        "strips": strips,
+    }
+
+
+def _strip(comparison: Comparison, result: Result, place: int) -> dict[str, Any]:
+    from featx.report.explanation import explain, picture_of
+
+    drawn = picture_of(explain(comparison.images[place], result.pipeline), 72)
+    return {
+        "picture": "data:image/png;base64," + base64.b64encode(drawn).decode(),
+        "truth": str(comparison.labels[place]),
+        "answer": str(result.predictions[place]),
+        "value": float(np.asarray(result.features)[place, 0]),
+    }
+
+
+def _map(comparison: Comparison, result: Result, album: Album) -> str:
+    """Draw pictures where their features are alike close to each other."""
+    vectors = result.features
+    if vectors is None or vectors.shape[1] < 2 or len(vectors) < 10:
+        return ""
+    chosen = np.array(_evenly(np.arange(len(vectors)), _MAPPED))
+    places = flattened(np.asarray(vectors[chosen], np.float64))
+    pictures = [album.pixels(int(place), _TILE, "crop") for place in chosen]
+    colors = np.searchsorted(comparison.classes, comparison.labels[chosen])
+    return jpeg(mosaic(pictures, places, colors))
+
+
+def flattened(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Bring vectors to the unit square with t-SNE, after principal components."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    deviation = vectors.std(axis=0)
+    vectors = (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    count = min(30, *vectors.shape)
+    perplexity = min(30.0, (len(vectors) - 1) / 3)
+    with one_thread_inside:  # for so few, threads cost more than they give
+        vectors = PCA(count, svd_solver="randomized", random_state=0).fit_transform(vectors)
+        flat = TSNE(perplexity=perplexity, init="random", random_state=0).fit_transform(vectors)
+    low, high = flat.min(axis=0), flat.max(axis=0)
+    places: NDArray[np.float64] = (flat - low) / np.where(high > low, high - low, 1)
+    return places
+
+
+def _evenly(positions: NDArray[np.int64], count: int) -> list[int]:
+    chosen = np.linspace(0, len(positions) - 1, min(count, len(positions)))
+    return [int(positions[int(index)]) for index in chosen]
+
+
+def _disagreements(comparison: Comparison, album: Album) -> list[dict[str, Any]]:
+    """For each pair of recipes, the images on which one is right and the other wrong."""
+    found = []
+    of_interest = [one for one in comparison.results if one.name != BASELINE and one.measures]
+    for one, other in combinations(of_interest, 2):
+        right, also = (each.predictions == comparison.labels for each in (one, other))
+        only, only_other = np.flatnonzero(right & ~also), np.flatnonzero(~right & also)
+        found.append(
+            {
+                "one": one.name,
+                "other": other.name,
+                "both": int(np.sum(right & also)),
+                "neither": int(np.sum(~right & ~also)),
+                "only_one": len(only),
+                "only_other": len(only_other),
+                "verdict": comparison.verdict(one.name, other.name),
+                "one_right": _some(comparison, other, only) if comparison.pictures else [],
+                "other_right": _some(comparison, one, only_other) if comparison.pictures else [],
+            }
+        )
+    return found
+
+
+def _some(
+    comparison: Comparison, result: Result, places: NDArray[np.int64]
+) -> list[dict[str, Any]]:
+    sure, _ = confidence(result)
+    return [_figure(comparison, result, i, sure) for i in _evenly(places, _DISAGREEING)]
+
+
+def _copies(comparison: Comparison) -> list[dict[str, Any]]:
+    album = Album(comparison.sources)
+    return [
+        {
+            "first": comparison.source_names[first],
+            "second": comparison.source_names[second],
+            "kind": kind,
+            "pictures": [album.thumbnail(first), album.thumbnail(second)]
+            if comparison.pictures and number < _COPIES
+            else [],
+        }
+        for number, (first, second, kind) in enumerate(comparison.copies)
+    ]

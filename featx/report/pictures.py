@@ -1,0 +1,113 @@
+"""Small pictures for the page, as data that is part of it."""
+
+import base64
+from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+from PIL import Image
+
+from featx.files import RefusedImage
+from featx.reading import ReadImages, fit_to
+
+Pixels = NDArray[np.uint8]
+THUMBNAIL, LARGE = (96, 96), (192, 192)
+_QUALITY = 72
+#: Colours of classes on maps; the first are told apart by colour-blind people, too.
+CLASS_COLORS = np.array(
+    [
+        *((59, 119, 183), (217, 130, 26), (46, 139, 87), (128, 90, 170), (200, 60, 60)),
+        *((0, 150, 160), (150, 120, 60), (210, 90, 160), (110, 110, 110), (160, 180, 40)),
+    ],
+    np.uint8,
+)
+_AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
+
+
+def pixels_of(image: Any, size: tuple[int, int], fit: str = "pad") -> Pixels:
+    """Read an image, or take its pixels, and bring it to a size, in RGB."""
+    try:
+        (pixels,) = ReadImages(size=size, fit=fit, reduced_decoding=True).transform([image])
+    except RefusedImage:
+        # A store's features may be there where its images are not.
+        pixels = np.full((*size, 1), 128, np.uint8)
+    if pixels.shape[:2] != size:  # arrays of other kinds pass through reading as they are
+        pixels = fit_to(pixels, size, fit, (255,) * pixels.shape[2])
+    if pixels.dtype != np.uint8:
+        whole = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+        pixels = np.clip(np.rint(pixels / whole * 255), 0, 255).astype(np.uint8)
+    colored: Pixels = np.ascontiguousarray(np.broadcast_to(pixels, (*size, 3)))
+    return colored
+
+
+def jpeg(pixels: Pixels) -> str:
+    """Give a picture as a data URI."""
+    content = simplejpeg.encode_jpeg(
+        np.ascontiguousarray(pixels), quality=_QUALITY, colorspace="RGB"
+    )
+    return "data:image/jpeg;base64," + base64.b64encode(content).decode()
+
+
+def png(pixels: Pixels) -> str:
+    """Give a drawing of few colours as a data URI."""
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "png", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def overlaid(pixels: Pixels, heat: NDArray[Any], largest: float) -> Pixels:
+    """Colour a picture where numbers are positive (red) or negative (blue), up to ``largest``."""
+    height, width = pixels.shape[:2]
+    heat = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
+    strength = np.clip(np.abs(heat) / largest, 0, 1)[..., np.newaxis] * 0.75
+    color = np.where(heat[..., np.newaxis] > 0, _FOR, _AGAINST)
+    gray = pixels.mean(axis=2, keepdims=True)
+    mixed: Pixels = np.rint(gray * (1 - strength) + color * strength).astype(np.uint8)
+    return mixed
+
+
+def confusion_picture(confusion: NDArray[np.int64], cell: int = 3) -> Pixels:
+    """Draw a large confusion matrix, each row up to its sum, darker for more."""
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    shade = 1 - np.sqrt(shares)[..., np.newaxis] * (1 - np.array([13, 44, 77]) / 255)
+    drawn = np.rint(255 * shade).astype(np.uint8)
+    return np.repeat(np.repeat(drawn, cell, axis=0), cell, axis=1)
+
+
+def mosaic(
+    images: Sequence[Pixels], places: NDArray[Any], colors: NDArray[np.int64], side: int = 760
+) -> Pixels:
+    """Put small pictures, framed in the colours of their classes, to places in the unit square."""
+    canvas = np.full((side, side, 3), 250, np.uint8)
+    size = images[0].shape[0] + 4
+    corners = np.rint(places * (side - size)).astype(int)
+    for picture, (x, y), color in zip(images, corners.tolist(), colors, strict=True):
+        canvas[y : y + size, x : x + size] = CLASS_COLORS[color % len(CLASS_COLORS)]
+        canvas[y + 2 : y + size - 2, x + 2 : x + size - 2] = picture
+    return canvas
+
+
+class Album:
+    """Gives the thumbnails of a comparison's images; each is read once.
+
+    Parameters
+    ----------
+    images : sequence
+        Paths or arrays.
+    """
+
+    def __init__(self, images: Sequence[Any]) -> None:
+        self._images = images
+        self.pixels = lru_cache(maxsize=4096)(self._pixels)
+        self.thumbnail = lru_cache(maxsize=4096)(self._thumbnail)
+
+    def _pixels(self, place: int, size: tuple[int, int], fit: str) -> Pixels:
+        return pixels_of(self._images[place], size, fit)
+
+    def _thumbnail(self, place: int) -> str:
+        return jpeg(self.pixels(place, THUMBNAIL, "pad"))

@@ -1,0 +1,27 @@
+import sys
+
+import numpy as np
+import pytest
+
+from featx.memory import peak_memory
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+def test_what_is_needed_in_the_block_counts():
+    with peak_memory() as before:
+        pass
+    if before.number is None:
+        pytest.skip("this kernel does not let the mark be reset")
+    with peak_memory() as much:
+        np.ones(40_000_000)
+    with peak_memory() as after:
+        pass
+    assert much.number > before.number + 200_000_000
+    assert after.number < much.number - 200_000_000
+
+
+def test_where_it_is_not_known(monkeypatch, tmp_path):
+    monkeypatch.setattr("featx.memory._RESET", tmp_path / "none" / "clear_refs")
+    with peak_memory() as peak:
+        pass
+    assert peak.number is None
