@@ -104,6 +104,13 @@ def test_a_billion_words(wrong, encoder):
     )
 
 
+def test_a_billion_patches(wrong):
+    assert wrong(GRAY, f"PatchDictionary: {{n_words: {BILLION}}}") == (
+        "5: PatchDictionary: n_words=1000000000 needs at least as many patches to learn from, but "
+        "n_samples=100000."
+    )
+
+
 def test_long_lists(wrong):
     sigmas = ", ".join(["1.5"] * 2000)
     assert wrong(GRAY, f"OrientedEdges: {{orientations: [{sigmas}]}}") == (

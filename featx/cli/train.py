@@ -24,6 +24,10 @@ def train(
     images: Images,
     recipe: Recipe,
     out: Annotated[str, typer.Option(help="The file to write: MODEL.skops.")],
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(help="A network's training is kept in this file, and goes on from it."),
+    ] = None,
     labels: Labels = [],  # noqa: B006 - typer copies it
     jobs: Jobs = -1,
     json: Json = False,
@@ -41,7 +45,9 @@ def train(
     paths, classes = labelled(found, images)
     pipeline = load_recipe(recipe)
     if "convnet" in pipeline.named_steps:
-        pipeline.set_params(convnet__verbose=not quiet)
+        pipeline.set_params(convnet__verbose=not quiet, convnet__checkpoint=checkpoint)
+    elif checkpoint is not None:
+        raise typer.BadParameter(f"--checkpoint is for networks, and {recipe} trains none.")
     with new_file(out) as file:
         with Progress(len(paths), quiet) as progress:
             model, refused = models.train(pipeline, paths, classes, jobs, progress)

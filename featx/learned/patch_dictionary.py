@@ -134,6 +134,13 @@ class PatchDictionary(ImageStage):
         self.n_samples = n_samples
         self.random_state = random_state
 
+    def _check_together(self) -> None:
+        if self.n_words > self.n_samples:
+            raise ValueError(
+                f"PatchDictionary: n_words={self.n_words} needs at least as many patches to learn "
+                f"from, but n_samples={self.n_samples}."
+            )
+
     def _least_shape(self) -> tuple[int, ...]:
         rows, columns = (self.patch_size + self.step * (cells - 1) for cells in self.grid)
         return rows, columns

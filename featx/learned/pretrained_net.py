@@ -105,6 +105,13 @@ class PretrainedNet(ImageStage):
         self.batch_size = batch_size
         self.device = device
 
+    def _check_together(self) -> None:
+        if {":", "/"} & set(self.backbone):
+            raise ValueError(
+                f"PretrainedNet: backbone={self.backbone!r} says where a network is. Only those "
+                "that timm has by their names are taken, such as resnet50.a1_in1k."
+            )
+
     def _transform_one(self, image: Any) -> Float32:
         return next(self._transform_batch([image]))
 

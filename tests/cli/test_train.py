@@ -169,3 +169,37 @@ def test_on_a_store(featx, photos, recipe, tmp_path):
     assert run.code == 1
     assert run.err.startswith(f"featx: {store}: holds features of another recipe, ")
     assert not Path("other.skops").exists()
+
+
+NETWORK = """
+title: A small network
+source: none
+steps:
+  - ReadImages: {size: [16, 16], mode: gray}
+  - ConvNet: {architecture: two-layer, epochs: 2}
+"""
+
+
+def test_a_network_says_how_it_is_doing_and_keeps_a_checkpoint(featx, photos, tmp_path):
+    recipe = tmp_path / "network.yaml"
+    recipe.write_text(NETWORK)
+    options = ["--recipe", recipe, "--out", "m.skops", "--checkpoint", "training.pt"]
+    run = featx("train", photos, *options)
+    assert run.code == 0
+    assert [line.split(";")[0] for line in run.err.splitlines()] == [
+        "epoch 1/2",
+        "epoch 2/2",
+        "12 of 12 images",
+    ]
+    # All is done already.
+    run = featx("train", photos, *options)
+    assert run.err == "12 of 12 images\n"
+    assert Path("training.pt").stat().st_size > 1000
+    run = featx("train", photos, *options[:4], "--quiet")
+    assert run.err == "12 of 12 images\n"
+
+
+def test_a_checkpoint_is_for_networks(featx, photos, recipe):
+    run = featx("train", photos, "--recipe", recipe, "--out", "m.skops", "--checkpoint", "c.pt")
+    assert run.code == 2
+    assert f"--checkpoint is for networks, and {recipe} trains none." in " ".join(run.err.split())

@@ -93,6 +93,14 @@ def test_files_that_hold_no_weights_are_refused(tmp_path):
         assert refusal(stage.transform, images) == f"{file}: the weights of another network."
 
 
+def test_networks_from_elsewhere_are_refused():
+    stage = PretrainedNet("hf-hub:someone/something")
+    assert refusal(stage.transform, pictures()) == (
+        "PretrainedNet: backbone='hf-hub:someone/something' says where a network is. Only those "
+        "that timm has by their names are taken, such as resnet50.a1_in1k."
+    )
+
+
 @pytest.mark.skipif(find_spec("timm") is not None, reason="timm is installed")
 def test_other_backbones_need_timm():
     stage = PretrainedNet("resnet18")
