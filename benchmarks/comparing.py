@@ -1,0 +1,95 @@
+"""What comparing costs: five recipes that begin alike, together, one by one, and a second time.
+
+    python benchmarks/comparing.py [IMAGES]
+
+Scenes are drawn into a folder first. Times are of the processor, in one thread: of `compare` with
+the five recipes, with each alone, with the same cache again, and with one recipe more; and the sum
+of the distinct stages, each timed by itself on all images, with what is fitted in the folds.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from featx import OrientedEdges, PatternMatch, ReadImages, Stream, Summarize, compare, load_dataset
+from featx.gathering import gather
+from featx.report import page
+from featx.scenes import write_scenes
+
+
+def recipes() -> dict[str, Pipeline]:
+    """Five recipes with the same picture, edges and lines, and other numbers of them."""
+
+    def recipe(statistic: str, classifier: object) -> Pipeline:
+        stages = [
+            ReadImages(size=(256, 256), mode="gray"),
+            OrientedEdges(orientations=8, sigma=1),
+            PatternMatch(pattern="line", length=[15, 31], orientation=[0, 45, 90, 135]),
+            Summarize(statistics=[statistic]),
+        ]
+        return make_pipeline(Stream(stages), StandardScaler(), classifier)
+
+    statistics = ("log_energy", "mean_square", "mean_absolute", "maximum", "standard_deviation")
+    return {name: recipe(name, LogisticRegression(max_iter=1000)) for name in statistics}
+
+
+def seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def distinct_stages(paths: list[str]) -> float:
+    """Time each distinct stage by itself, on chunks of images."""
+    total = 0.0
+    shared = next(iter(recipes().values()))[0].stages[:-1]
+    last = [recipe[0].stages[-1] for recipe in recipes().values()]
+    for start in range(0, len(paths), 32):
+        value = paths[start : start + 32]
+        for stage in shared:
+            begun = time.process_time()
+            value = stage.transform(value)
+            total += time.process_time() - begun
+        for stage in last:
+            total += seconds(lambda stage=stage, value=value: stage.transform(value))
+    return total
+
+
+def main(count: int) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        write_scenes(folder / "scenes", count, (256, 256), 0, lambda _: None)
+        paths, labels = load_dataset(folder / "scenes")
+        page(compare(recipes(), paths[::6], labels[::6], folds=2))  # compiles and loads
+        cache = folder / "cache"
+        together = seconds(lambda: compare(recipes(), paths, labels, cache=cache))
+        again = seconds(lambda: compare(recipes(), paths, labels, cache=cache))
+        features = seconds(lambda: gather(recipes(), [*paths], False, 1, lambda _: None, None))
+        distinct = distinct_stages([*paths])
+        alone = sum(
+            seconds(lambda name=name, one=one: compare({name: one}, paths, labels))
+            for name, one in recipes().items()
+        )
+        more = recipes() | {"bayes": make_pipeline(recipes()["maximum"][0], GaussianNB())}
+        one_more = seconds(lambda: compare(more, paths, labels, cache=cache))
+        comparison = compare(recipes(), paths, labels, cache=cache)
+        report = seconds(lambda: page(comparison))
+    print(f"{count} images, five recipes, processor seconds")
+    print(f"the distinct stages, one by one   {distinct:7.2f}")
+    print(f"the same, computed together       {features:7.2f}  ({features / distinct:.2f} times)")
+    print(f"compared together                 {together:7.2f}")
+    print(f"each compared alone, the sum      {alone:7.2f}  ({alone / together:.1f} times)")
+    print(f"compared again                    {again:7.2f}  ({again / together:.1%})")
+    print(f"with one recipe more              {one_more:7.2f}")
+    print(f"the page                          {report:7.2f}")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
