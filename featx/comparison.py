@@ -1,9 +1,10 @@
 """Recipes side by side: the same images, the same folds, one table."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ from sklearn.pipeline import Pipeline, clone
 
 from featx.cache import Cache, kept, key
 from featx.duplicates import are_pictures, find_copies, grouped
+from featx.files import RefusedImage
 from featx.folds import Division, cross_validation, different, remarks
 from featx.gathering import Features, gather, is_vectors, parts
-from featx.measures import measured
+from featx.measures import Measure, measured
 from featx.models import check_classes, in_threads, split
 from featx.recipes import read_recipe
 from featx.results import BASELINE, PIXELS, Comparison, Cost, Result
@@ -104,23 +106,13 @@ def compare(
     ['larger-class', 'raw-pixels', 'edges-alone', 'vertical-lines']
     """
     titles, pipelines = _titles_and_pipelines(recipes)
-    for name, pipeline in pipelines.items():
-        split(pipeline)
-        if len(pipeline) == 1 or not hasattr(pipeline[-1], "predict"):
-            raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
-    check_classes(y)
-    _check_lengths(X, y)
-    images, labels = [*X], [*y]
-    if test is not None:
-        _check_lengths(*test)
-        images, labels = [*X, *test[0]], [*y, *test[1]]
-        _check_known(y, test[1])
+    images, labels = _images_and_labels(X, y, test)
     pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
-    stored = any(isinstance(image, StoredImage) for image in images)
-    if pictures and not stored and PIXELS not in pipelines:
+    # What is in a store is not read again, not even to look for copies.
+    look = pictures and not any(isinstance(image, StoredImage) for image in images)
+    if look and PIXELS not in pipelines:
         titles, pipelines = _with_raw_pixels(titles, pipelines)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
-    look = pictures and not stored
     found = gather(pipelines, images, look, n_jobs, partial(progress, "features"), store)
     if not found.kept:
         raise ComparisonError(
@@ -134,64 +126,32 @@ def compare(
     left_out: list[int] = []
     if test is None:
         divisions = _divide(truth, groups, folds, repeats, seed)
-        protocol = f"{folds} stratified folds, seed {seed}"
-        if repeats > 1:
-            protocol = f"{folds} stratified folds, {repeats} times, seed {seed}"
+        times = f", {repeats} times" if repeats > 1 else ""
+        protocol = f"{folds} stratified folds{times}, seed {seed}"
     else:
         count = int(np.searchsorted(found.kept, len(X)))
-        check_classes(truth[:count])
-        known = np.isin(groups[count:], groups[:count])
-        left_out = (count + np.flatnonzero(known)).tolist()
-        divisions = [Division(0, np.arange(count), count + np.flatnonzero(~known))]
-        protocol = f"fitted on {count} images, tested on {len(divisions[0].test)} others"
-    tested = np.sort(np.concatenate([one.test for one in divisions if one.repetition == 0]))
-    if len(tested) == 0:
-        why = f" The first refused: {found.refused[0]}" if found.refused else ""
-        if left_out:
-            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
-        raise ComparisonError(f"No image is left to test on.{why}")
+        division, left_out = _hold_out(truth, groups, count, found.refused)
+        divisions = [division]
+        protocol = f"fitted on {count} images, tested on {len(division.test)} others"
 
-    task = _Task(
-        images,
-        found.hashes,
-        truth,
-        sorted(set(truth.tolist())),
-        divisions,
-        tested,
-        seed,
-        n_jobs,
-        store,
-        learning_curves,
-    )
-    progress(BASELINE, 0)
-    nothing = Features(np.zeros((len(images), 0), np.float32))
-    results = [task.result(BASELINE, titles[BASELINE], None, nothing)]
-    for name, pipeline in pipelines.items():
+    task = _Task(images, found.hashes, truth, divisions, seed, n_jobs, store, learning_curves)
+    results = []
+    for name in titles:
         progress(name, 0)
-        results.append(task.result(name, titles[name], pipeline, found.features[name]))
-    whole = [result for result in results if not result.failures]
+        features = found.features.get(name, Features(np.zeros((len(images), 0), np.float32)))
+        results.append(task.result(name, titles[name], pipelines.get(name), features))
+    tested = task.tested
     said = remarks(truth[tested], groups[tested], folds if test is None else None)
-    said += [
-        f"{result.name} failed: {failure}" for result in results for failure in result.failures
-    ]
-    fold_of = np.zeros(len(images), np.int64)
-    for fold, division in enumerate(one for one in divisions if one.repetition == 0):
-        fold_of[division.test] = fold
+    said += [f"{one.name} failed: {failure}" for one in results for failure in one.failures]
     return Comparison(
         protocol=protocol,
         classes=task.classes,
         images=[images[index] for index in tested],
         names=[names[index] for index in tested],
         labels=truth[tested],
-        folds=fold_of[tested],
+        folds=task.folds[tested],
         results=results,
-        verdicts=verdicts(
-            [result.name for result in whole],
-            [result.predictions == truth[tested] for result in whole],
-            [result.folds for result in whole],
-            float(np.mean([len(division.test) for division in divisions])),
-            float(np.mean([len(division.train) for division in divisions])),
-        ),
+        verdicts=_verdicts(results, truth[tested], divisions),
         remarks=said,
         refused=found.refused,
         sources=images,
@@ -209,19 +169,41 @@ def _titles_and_pipelines(
         raise ComparisonError("Give a list of one recipe or more.")
     titles, pipelines = {BASELINE: "Always the larger class"}, dict[str, Pipeline]()
     if isinstance(recipes, Mapping):
-        return titles | {name: name for name in recipes}, dict(recipes)
-    for recipe in map(read_recipe, recipes):
-        if recipe.name in titles:
-            raise ComparisonError(f"{recipe.name}: there are two recipes of this name. Rename one.")
-        titles[recipe.name], pipelines[recipe.name] = recipe.title, recipe.pipeline
+        titles, pipelines = titles | {name: name for name in recipes}, dict(recipes)
+    else:
+        for recipe in map(read_recipe, recipes):
+            if recipe.name in titles:
+                raise ComparisonError(
+                    f"{recipe.name}: there are two recipes of this name. Rename one."
+                )
+            titles[recipe.name], pipelines[recipe.name] = recipe.title, recipe.pipeline
+    for name, pipeline in pipelines.items():
+        split(pipeline)  # refuses what does not begin with a stream
+        if len(pipeline) == 1 or not hasattr(pipeline[-1], "predict"):
+            raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
     return titles, pipelines
 
 
 def _with_raw_pixels(
     titles: dict[str, str], pipelines: dict[str, Pipeline]
 ) -> tuple[dict[str, str], dict[str, Pipeline]]:
-    recipe = read_recipe(PIXELS)
-    return titles | {PIXELS: recipe.title}, {PIXELS: recipe.pipeline} | pipelines
+    recipe, (baseline, *others) = read_recipe(PIXELS), titles
+    in_order = [baseline, PIXELS, *others]
+    titles = titles | {PIXELS: recipe.title}
+    return {name: titles[name] for name in in_order}, pipelines | {PIXELS: recipe.pipeline}
+
+
+def _images_and_labels(
+    X: Sequence[Any], y: Labels, test: tuple[Sequence[Any], Labels] | None
+) -> tuple[list[Any], list[Any]]:
+    """Put the images to fit on before those to test on."""
+    check_classes(y)
+    _check_lengths(X, y)
+    if test is None:
+        return [*X], [*y]
+    _check_lengths(*test)
+    _check_known(y, test[1])
+    return [*X, *test[0]], [*y, *test[1]]
 
 
 def _check_lengths(images: Sequence[Any], classes: Labels) -> None:
@@ -255,26 +237,63 @@ def _divide(
     return cross_validation(labels, groups, folds, repeats, seed)
 
 
-class _Task(NamedTuple):
+def _hold_out(
+    labels: NDArray[Any], groups: NDArray[np.int64], count: int, refused: list[RefusedImage]
+) -> tuple[Division, list[int]]:
+    """Fit on so many images, and test on those after them that are no copies of theirs."""
+    check_classes(labels[:count])
+    known = np.isin(groups[count:], groups[:count])
+    test, left_out = count + np.flatnonzero(~known), (count + np.flatnonzero(known)).tolist()
+    if len(test) == 0:
+        why = f" The first refused: {refused[0]}" if refused else ""
+        if left_out:
+            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
+        raise ComparisonError(f"No image is left to test on.{why}")
+    return Division(0, np.arange(count), test), left_out
+
+
+def _verdicts(
+    results: list[Result], truth: NDArray[Any], divisions: list[Division]
+) -> dict[tuple[str, str], tuple[str, dict[str, float]]]:
+    """Compare the recipes that did not fail."""
+    whole = [result for result in results if not result.failures]
+    return verdicts(
+        [result.name for result in whole],
+        [result.predictions == truth for result in whole],
+        [result.folds for result in whole],
+        float(np.mean([len(division.test) for division in divisions])),
+        float(np.mean([len(division.train) for division in divisions])),
+    )
+
+
+@dataclass
+class _Task:
     """The images, their classes and their division, which are the same for all recipes."""
 
     images: list[Any]
     hashes: list[str]
     truth: NDArray[Any]
-    classes: list[str]
     divisions: list[Division]
-    #: The positions of the images that are tested on.
-    tested: NDArray[np.int64]
     seed: int
     n_jobs: int | None
     cache: Cache | None
     learning_curves: bool
 
+    def __post_init__(self) -> None:
+        self.classes = sorted(set(self.truth.tolist()))
+        self.first = [one for one in self.divisions if one.repetition == 0]
+        #: The positions of the images that are tested on, and each image's fold.
+        self.tested = np.sort(np.concatenate([division.test for division in self.first]))
+        self.folds = np.zeros(len(self.images), np.int64)
+        for fold, division in enumerate(self.first):
+            self.folds[division.test] = fold
+
     def result(
         self, name: str, title: str, pipeline: Pipeline | None, features: Features
     ) -> Result:
         """Give what a recipe does in the folds; without a pipeline, the larger class."""
-        where = key(pipeline and clone(pipeline), self.hashes, self.truth, self.divisions)
+        recipe = None if pipeline is None else clone(pipeline)
+        where = key(recipe, self.hashes, self.truth, self.divisions)
 
         def steps_and_vectors() -> tuple[list[Any], Any]:
             if pipeline is None:
@@ -288,35 +307,14 @@ class _Task(NamedTuple):
             return run_folds(*steps_and_vectors(), self.truth, self.classes, self.divisions)
 
         def learn() -> LearningCurve:
-            first = [one for one in self.divisions if one.repetition == 0]
-            return learning_curve(*steps_and_vectors(), self.truth, first, self.seed)
+            return learning_curve(*steps_and_vectors(), self.truth, self.first, self.seed)
 
         trial = kept(self.cache, f"trial-{where}", Trial, run)
         curve = None
         if self.learning_curves:
             where = key(where, self.seed)
             curve = kept(self.cache, f"curve-{where}", LearningCurve, learn)
-        answered = self.tested[(trial.answers[:, self.tested] >= 0).all(axis=0)]
-        truth = np.searchsorted(self.classes, self.truth)
-        scores = trial.scores[:, answered]
-        confusion = (
-            confusion_matrix(
-                truth[answered], trial.answers[0, answered], labels=np.arange(len(self.classes))
-            )
-            if len(answered)
-            else np.zeros((len(self.classes),) * 2, np.int64)
-        )
-        measures = (
-            measured(
-                truth[answered],
-                trial.answers[:, answered],
-                None if np.isnan(scores).any() else scores,
-                trial.kind,
-                self.seed,
-            )
-            if len(answered)
-            else {}
-        )
+        measures, confusion = self._measured(trial)
         vectors = features.values if pipeline is not None and is_vectors(features.values) else None
         return Result(
             name=name,
@@ -344,6 +342,18 @@ class _Task(NamedTuple):
             learning_curve=curve,
             pipeline=pipeline,
         )
+
+    def _measured(self, trial: Trial) -> tuple[dict[str, Measure], NDArray[np.int64]]:
+        """Measure the answers, and count the confusions, on the images of folds without failure."""
+        count = len(self.classes)
+        answered = self.tested[(trial.answers[:, self.tested] >= 0).all(axis=0)]
+        if len(answered) == 0:
+            return {}, np.zeros((count, count), np.int64)
+        truth = np.searchsorted(self.classes, self.truth[answered])
+        answers, scores = trial.answers[:, answered], trial.scores[:, answered]
+        known = None if np.isnan(scores).any() else scores
+        confusion = confusion_matrix(truth, answers[0], labels=np.arange(count))
+        return measured(truth, answers, known, trial.kind, self.seed), confusion
 
 
 def _feature_names(pipeline: Pipeline, images: list[Any]) -> list[str]:
