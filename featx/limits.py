@@ -10,6 +10,7 @@ from typing import Any
 
 #: The largest value of a parameter, by its name; in a list, of each number.
 LARGEST: dict[str, float] = {
+    "architecture_params": 10_000,
     "boundary_extension": 10_000,
     "Cs": 1000,
     "degree": 10,
@@ -60,8 +61,8 @@ def check_limits(owner: str, parameters: Mapping[str, Any]) -> None:
 
 
 def _numbers(value: Any) -> Iterator[Any]:
-    if isinstance(value, list | tuple):
-        for one in value:
+    if isinstance(value, list | tuple | dict):
+        for one in value.values() if isinstance(value, dict) else value:
             yield from _numbers(one)
     elif isinstance(value, Real):
         yield value

@@ -48,6 +48,8 @@ ESTIMATORS = {
     for name in listed.split()
 }
 _LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
+#: Parameters by which a stranger's recipe would write over any file.
+_WRITTEN = ("checkpoint",)
 _LONGEST_LINE = 1000  # characters of what is wrong; a parameter may have thousands of numbers
 _DEEPEST = 20  # lists in lists; a recipe has a handful
 
@@ -332,6 +334,9 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
         if key not in known:
             hint = bundled.nearest(key, known) if known else "It has none."
             raise _wrong(path, value, f"{name} has no parameter {key!r}. {hint}")
+        if key in _WRITTEN:
+            problem = f"{name}: {key!r} names a file to be written, which a recipe may not do."
+            raise _wrong(path, value, f"{problem} Set it in Python.")
     parameters = {key: _plain(path, value) for key, value in values.items()}
     try:
         estimator = made(**parameters)

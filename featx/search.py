@@ -100,7 +100,7 @@ class PatternSearch(ImageStage):
         "pattern": [StrOptions({"stop-sign"}), Array(2, 3)],
         "mask": [Array(2), None],
         "size": [natural],
-        "step": [Interval(Real, 1, None, closed="neither")],
+        "step": [Interval(Real, 1.01, None, closed="left")],
     }
 
     def __init__(

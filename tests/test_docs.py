@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def test_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
@@ -39,6 +39,38 @@ def test_first_command_of_the_readme_runs(tmp_path):
     arguments = [sys.executable, "-m", "featx", *command.split()]
     subprocess.run(arguments, cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "report" / "report.html").is_file()
+
+
+def test_python_of_the_tutorial_runs(capsys):
+    (code,) = blocks("python", (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8"))
+    exec(code.replace("n=100", "n=20"), {})
+    assert float(capsys.readouterr().out) > 0.6
+
+
+def test_python_of_the_how_to_page_runs(tmp_path, monkeypatch, capsys):
+    write_scenes(tmp_path / "photos", 4, (64, 64), 0)
+    monkeypatch.chdir(tmp_path)
+    command = ["extract", "photos", "--recipe", "vertical-lines", "--out", "features"]
+    subprocess.run([sys.executable, "-m", "featx", *command], check=True, capture_output=True)
+    store, stage = blocks("python", (ROOT / "docs" / "how-to.md").read_text(encoding="utf-8"))
+    namespace = {}
+    exec(store, namespace)
+    assert len(namespace["found"]) == 4
+    exec(stage, {})
+    assert capsys.readouterr().out == "[1. 1. 1. 1.]\n"
+
+
+@pytest.mark.parametrize("page", ["tutorial", "how-to"])
+def test_commands_of_the_pages_exist(page):
+    text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
+    assert set(re.findall(r"(?:^    |`)featx ([a-z]+)", text, flags=re.MULTILINE)) <= known
+
+
+def test_reference_lists_every_public_name():
+    text = (ROOT / "docs" / "reference.rst").read_text(encoding="utf-8")
+    assert set(featx.__all__) <= set(re.findall(r"^   ([\w.]+)$", text, flags=re.MULTILINE))
 
 
 def test_recipe_of_the_readme_is_the_one_that_comes_with_featx():

@@ -47,6 +47,7 @@ MOST = [
     (VECTORS, "HistGradientBoostingClassifier", "max_iter", BILLION, 1_000_000),
     (VECTORS, "MLPClassifier", "hidden_layer_sizes", [BILLION], 10_000),
     (VECTORS, "LogisticRegressionCV", "Cs", BILLION, 1000),
+    ([GRAY], "ConvNet", "architecture_params", {"channels": BILLION}, 10_000),
     (["ReadAudio: {rate: 8000}"], "ToneBank", "window_length", BILLION, 2**24),
 ]
 

@@ -506,3 +506,10 @@ def test_stages_as_steps():
     ]
     assert as_steps([ReadImages(size=(8, 9))])[0]["ReadImages"]["size"] == [8, 9]
     assert as_steps([Sobel()]) != as_steps([Sobel(axis="both")])
+
+
+def test_a_recipe_writes_no_file(wrong, tmp_path):
+    assert wrong(f"  - ReadImages\n  - ConvNet: {{checkpoint: {tmp_path}/x}}\n") == (
+        "5: ConvNet: 'checkpoint' names a file to be written, which a recipe may not do. Set it in "
+        "Python."
+    )

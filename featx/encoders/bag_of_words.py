@@ -70,9 +70,9 @@ class BagOfWords(PooledCodes):
         How many descriptors each word is the mean of.
     sigma_ : float
         The :math:`\sigma` of soft assignment.
-    mean_ : ndarray of float32, (n_features_in_,)
+    mean_ : ndarray of float32, (``n_features_in_``,)
         What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, n_features_in_), or None
+    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
         The directions of the projection, divided by their standard deviations under ``whiten``.
     n_features_in_ : int
         The length of a descriptor.

@@ -66,9 +66,9 @@ class FisherVector(Encoder):
         :math:`w`.
     means_, variances_ : ndarray of shape (n_modes, d)
         :math:`\mu` and :math:`\sigma^2`, of descriptors after projection and appended position.
-    mean_ : ndarray of float32, (n_features_in_,)
+    mean_ : ndarray of float32, (``n_features_in_``,)
         What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, n_features_in_), or None
+    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
         The directions of the projection, divided by their standard deviations under ``whiten``.
     n_features_in_ : int
         The length of a descriptor.

@@ -51,9 +51,9 @@ class ConvNet(ClassifierMixin, ImageStage):
     layer : str, optional
         The layer whose activations `transform` gives; by default what the last dense layer takes.
         `layer_names` lists them, once the network is fitted.
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "adadelta", "rmsprop", "adam", \
-"adamw"}, default="adam"
-        How steps follow from gradients; the momentum is 0.9.
+    optimizer : str, default="adam"
+        ``sgd``, ``momentum``, ``nesterov``, ``adagrad``, ``adadelta``, ``rmsprop``, ``adam`` or
+        ``adamw``: how steps follow from gradients; the momentum is 0.9.
     learning_rate : float, default=0.001
         The length of a step, at its greatest.
     weight_decay : float, default=0
@@ -351,9 +351,11 @@ class ConvNet(ClassifierMixin, ImageStage):
             return np.zeros(channels, np.float32), np.ones(channels, np.float32)
         if self.architecture == "efficientnet-lite0":
             return LITE0_MEAN, LITE0_DEVIATION
-        of_images = pixels[train].mean(axis=(1, 2), dtype=np.float64)
-        mean = of_images.mean(axis=0)
-        squares = np.mean([((pixels[i] - mean) ** 2).mean(axis=(0, 1)) for i in train], axis=0)
+        blocks = np.array_split(train, -(-len(train) // 256))  # all at once needs twice the memory
+        count = pixels[0, ..., 0].size * len(train)
+        sums = [pixels[block].sum(axis=(0, 1, 2), dtype=np.float64) for block in blocks]
+        mean = np.sum(sums, axis=0) / count
+        squares = sum(((pixels[block] - mean) ** 2).sum(axis=(0, 1, 2)) for block in blocks) / count
         deviation = np.where(squares > 0, np.sqrt(squares), 1)
         return mean.astype(np.float32), deviation.astype(np.float32)
 

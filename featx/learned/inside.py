@@ -177,7 +177,9 @@ def maximize_activation(
     regularizers: Regularizers | None = None,
     seed: int = 0,
 ) -> Float32:
-    """Climb from noise to an image that excites a unit, or the middle of a map [1]_.
+    """Climb from noise to an image that excites a unit, or the middle of a map.
+
+    After each step, the image is made more like a photograph [1]_.
 
     Parameters
     ----------

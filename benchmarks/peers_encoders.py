@@ -1,0 +1,113 @@
+"""Encoders beside scikit-learn and scikit-image."""
+
+import warnings
+
+import numpy as np
+from measuring import equal, least, tell_cost, tell_faster, times
+from skimage.feature import fisher_vector
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.mixture import GaussianMixture
+
+from featx import (
+    BagOfWords,
+    FisherVector,
+)
+from featx.descriptor_sets import DescriptorSet
+
+
+def descriptors(count: int, length: int):
+    """Make descriptors in overlapping clusters, as those of photographs are."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 1, (300, length))
+    noise = rng.normal(0, 1, (count, length)) * rng.uniform(0.5, 1, length)
+    return (centres[rng.integers(0, 300, count)] * 0.7 + noise).astype(np.float32)
+
+
+def section_encoders() -> None:
+    """Encoders of 256 Gaussians or words against scikit-image and scikit-learn."""
+    many = descriptors(30_000, 128)
+    for count in (961, 10_000):
+        compare_fisher_vectors(many[:count, :64], FisherVector().fit([many[:, :64]]))
+    projected = FisherVector(n_components=64).fit([many])
+    compare_projected(many[:10_000], projected)
+    compare_bags(many[:10_000, :64], BagOfWords(256).fit([many[:, :64]]))
+    compare_fitting(many[:, :64])
+
+
+def as_scikit_learn(encoder) -> GaussianMixture:
+    model = GaussianMixture(len(encoder.weights_), covariance_type="diag")
+    model.weights_, model.means_ = encoder.weights_, encoder.means_
+    model.covariances_ = encoder.variances_
+    model.precisions_cholesky_ = 1 / np.sqrt(encoder.variances_)
+    return model
+
+
+def in_our_order(vector, modes: int):
+    """Leave out the weights' block; scikit-image's block of deviations has the other sign."""
+    means, deviations = np.split(vector[modes:], 2)
+    vector = np.concatenate([means, -deviations])
+    vector = np.sign(vector) * np.sqrt(np.abs(vector))
+    return vector / np.linalg.norm(vector)
+
+
+def compare_fisher_vectors(x, encoder) -> None:
+    model, name = as_scikit_learn(encoder), f"FisherVector, {len(x)} descriptors of 64"
+    equal(
+        f"{name}: values",
+        encoder.transform([x])[0],
+        in_our_order(fisher_vector(x, model), 256),
+        1e-4,
+    )
+    ratio = least(lambda: encoder.transform([x]), lambda: fisher_vector(x, model), 2)
+    tell_faster(f"{name}, against scikit-image", ratio, 2)
+
+
+def compare_projected(x, encoder) -> None:
+    model = as_scikit_learn(encoder)
+    pca = PCA(64)
+    pca.mean_, pca.components_ = encoder.mean_, encoder.components_
+
+    def theirs():
+        return fisher_vector(pca.transform(x), model)
+
+    name = "PCA 128 to 64 and FisherVector, 10,000 descriptors"
+    equal(f"{name}: values", encoder.transform([x])[0], in_our_order(theirs(), 256), 1e-4)
+    tell_faster(
+        f"{name}, against both libraries", least(lambda: encoder.transform([x]), theirs, 2), 2
+    )
+    spatial = FisherVector(pyramid=[[1, 1], [3, 1], [2, 2]], n_components=64, max_iter=1)
+    places = np.indices((100, 100)).reshape(2, -1).T.astype(np.float32)
+    found = DescriptorSet(x, places, size=(100, 100))
+    spatial.fit([found])
+    ratio = 1 / least(lambda: spatial.transform([found]), lambda: encoder.transform([x]), 2)
+    tell_cost("the same in a pyramid of 8 cells, against one cell", ratio, 2)
+
+
+def compare_bags(x, encoder) -> None:
+    k_means = MiniBatchKMeans(256, init=encoder.words_, n_init=1, max_iter=1).fit(encoder.words_)
+    k_means.cluster_centers_ = encoder.words_
+
+    def theirs():
+        return np.bincount(k_means.predict(x), minlength=256) / len(x)
+
+    equal("BagOfWords, 10,000 descriptors: values", encoder.transform([x])[0], theirs(), 1e-3)
+    ratio = least(lambda: encoder.transform([x]), theirs, 2)
+    tell_faster("BagOfWords, 10,000 descriptors, against scikit-learn", ratio, 1)
+
+
+def compare_fitting(x) -> None:
+    """Fit 256 Gaussians in as many rounds, from as many clusters of k-means."""
+
+    def theirs():
+        words = MiniBatchKMeans(256, n_init=1, random_state=0).fit(x).cluster_centers_
+        model = GaussianMixture(256, covariance_type="diag", means_init=words, max_iter=8, tol=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return model.fit(x)
+
+    ours = lambda: FisherVector(max_iter=8).fit([x])  # noqa: E731
+    ours_seconds, theirs_seconds = times(ours, theirs, turns=2)
+    ratio = min(theirs_seconds) / min(ours_seconds)
+    tell_faster("fitting 256 Gaussians, 8 rounds, against scikit-learn", ratio, 3)

@@ -1,0 +1,48 @@
+"""
+Colour patterns
+===============
+
+In a colour image a pattern has three dimensions, height, width and colour, and so has the
+convolution. A red sign is found by its shape and its colours at once.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_sample_image
+
+from featx import PatternMatch
+from featx.search import find_pattern, stop_sign
+
+# %%
+# A stop sign, drawn by featx, is put into a photograph, and beside it one that is blue.
+sign, mask = stop_sign(60)
+street = load_sample_image("china.jpg").astype(np.float32) / 255
+for shown, column in ((sign, 80), (sign[..., ::-1], 480)):
+    place = street[250:310, column : column + 60]
+    place += (shown - place) * mask[..., np.newaxis]
+
+# %%
+# In grey, both signs answer alike; with all three colours, the red one alone.
+figure, axes = plt.subplots(1, 3, figsize=(12, 3), layout="constrained")
+axes[0].imshow(street)
+gray, gray_sign = street.mean(axis=2, keepdims=True), sign.mean(axis=2, keepdims=True)
+for image, pattern, name, axis in [
+    (gray, gray_sign, "grey", axes[1]),
+    (street, sign, "colour", axes[2]),
+]:
+    response = PatternMatch(pattern, method="ncc").fit_transform([image])[0, ..., 0]
+    axis.imshow(response, vmin=-1, vmax=1)
+    axis.set_title(f"{name}: red {response[250, 80]:.2f}, blue {response[250, 480]:.2f}")
+plt.show()
+
+# %%
+# In any size: the pattern is searched on a pyramid of smaller images, and neighbouring answers
+# are taken together. Half of the sign may be covered.
+street[250:310, 80:105] = (0.2, 0.4, 0.2)
+figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
+axis.imshow(street)
+for hit in find_pattern(street, sign, mask, threshold=0.6):
+    corner = (hit.column, hit.row)
+    axis.add_patch(plt.Rectangle(corner, hit.width, hit.height, fill=False, color="yellow"))
+    axis.text(*corner, f"{hit.strength:.2f}", color="yellow", verticalalignment="bottom")
+plt.show()

@@ -1,0 +1,55 @@
+r"""
+Simple cells of the visual cortex as Gabor functions
+====================================================
+
+Cells of the primary visual cortex answer to edges and bars of one orientation and one size at one
+place of the eye. A wave under a Gaussian window, a *Gabor function*, describes what such a simple
+cell likes. A complex cell answers to the same wherever the wave begins: the root of the sum of
+squares of two simple ones, a quarter of a wave apart.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from sklearn.datasets import load_sample_image
+
+from featx import GaborBank, Grayscale
+
+# %%
+# The kernels are what the bank makes of a single bright pixel, turned round.
+impulse = np.zeros((1, 65, 65, 1), dtype=np.float32)
+impulse[0, 32, 32] = 1
+bank = GaborBank(frequencies=[0.2, 0.1, 0.05], orientations=6, response="even")
+kernels = bank.fit_transform(impulse)[0, ::-1, ::-1]
+figure, axes = plt.subplots(3, 6, figsize=(8, 4.2), layout="constrained")
+for kernel, axis in zip(np.moveaxis(kernels, 2, 0), axes.flat, strict=True):
+    axis.imshow(kernel, cmap="gray", vmin=-np.abs(kernel).max(), vmax=np.abs(kernel).max())
+    axis.axis("off")
+plt.show()
+
+# %%
+# A grating that slides by: simple cells answer in waves, the complex cell steadily.
+x = np.arange(128)
+shifts = np.linspace(0, 20, 60)
+gratings = np.stack(
+    [np.tile(0.5 + 0.5 * np.cos(2 * np.pi * (x - s) / 10), (64, 1)) for s in shifts]
+)[..., np.newaxis]
+figure, axis = plt.subplots(figsize=(8, 2.6), layout="constrained")
+for response, name in [("even", "simple, even"), ("odd", "simple, odd"), ("energy", "complex")]:
+    cell = GaborBank(frequencies=[0.1], orientations=[90], response=response)
+    axis.plot(shifts, cell.fit_transform(gratings)[:, 32, 64, 0], label=name)
+axis.set(xlabel="shift in pixels", ylabel="response")
+axis.legend()
+plt.show()
+
+# %%
+# What complex cells of four orientations see in a photograph.
+photo = Grayscale().fit_transform([load_sample_image("china.jpg")])[0]
+cells = GaborBank(frequencies=[0.1], orientations=4, response="energy").fit([photo])
+figure, axes = plt.subplots(1, 4, figsize=(12, 2.4), layout="constrained")
+for energy, name, axis in zip(
+    np.moveaxis(cells.transform([photo])[0], 2, 0), cells.get_feature_names_out(), axes, strict=True
+):
+    axis.imshow(energy, cmap="gray", vmax=np.quantile(energy, 0.995))
+    axis.set_title(name)
+    axis.axis("off")
+plt.show()
