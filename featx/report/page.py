@@ -29,7 +29,7 @@ from featx.report.text import number_name, shown
 from featx.results import BASELINE, Comparison, Result
 
 _GALLERY = 12  # pictures in a gallery
-_EXPLAINED = 6  # pictures of which it is drawn what spoke for and against
+_EXPLAINED = 5  # pictures of which it is drawn what spoke for and against
 _DISAGREEING = 6  # pictures a pair of recipes disagrees on, each way
 _COPIES = 24  # pairs of copies that are shown
 _TABLE = 20  # classes, up to which a confusion matrix is a table
