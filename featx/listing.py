@@ -204,7 +204,9 @@ def _batches(path: Path) -> Iterator[tuple[list[str], Any]]:
         return
     text = {"path": pyarrow.string(), "label": pyarrow.string()}
     options = csv.ConvertOptions(column_types=text, null_values=[""], strings_can_be_null=True)
-    with csv.open_csv(path, convert_options=options) as reader:
+    # Errors name the row only where one thread reads.
+    alone = csv.ReadOptions(use_threads=False)
+    with csv.open_csv(path, alone, convert_options=options) as reader:
         yield reader.schema.names, reader.schema.empty_table()
         for batch in reader:
             yield reader.schema.names, batch

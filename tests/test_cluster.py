@@ -57,7 +57,11 @@ def address(tmp_path_factory):
         for process in reversed(started):
             process.send_signal(signal.SIGINT)
         for process in started:
-            process.wait(30)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def extract(out, images, **options):

@@ -281,11 +281,12 @@ class TestManifest:
         (b"", "not a csv file: Empty CSV file."),
         (
             b"path,label\n1,2,3\n",
-            "not a csv file: CSV parse error: Expected 2 columns, got 3: 1,2,3.",
+            "not a csv file: CSV parse error: Row #2: Expected 2 columns, got 3: 1,2,3.",
         ),
         (
             b"path,label\n\xff,b\n",
-            "not a csv file: In CSV column #0: CSV conversion error to string: invalid UTF8 data.",
+            "not a csv file: In CSV column #0: Row #2: CSV conversion error to string: invalid "
+            "UTF8 data.",
         ),
         (b"path,path\na,b\n", "there are two columns 'path'. Remove one."),
         (b"path,label,label\na,b,c\n", "there are two columns 'label'. Remove one."),

@@ -17,6 +17,7 @@ from PIL import Image
 from pyarrow import dataset
 
 COUNT = int(os.environ.get("FEATX_IMAGES", "300"))
+CHUNK = 4
 KILLS = int(os.environ.get("FEATX_KILLS", "4"))
 PROGRAM = """
 import resource, signal, sys
@@ -33,7 +34,8 @@ stream = Stream([ReadImages(size=(16, 16)), SpatialPyramid(levels=[4])], chunk_s
 paths = sorted(map(str, Path(images).iterdir()))
 print(flush=True)
 try:
-    write_features(out, ((path, None) for path in paths), stream)
+    inputs = ((path, None) for path in paths)
+    write_features(out, inputs, stream, progress=lambda *_: print(flush=True))
 except ValueError as error:
     sys.exit(str(error))
 """
@@ -83,8 +85,10 @@ def test_killed_at_any_moment(images, whole, tmp_path):
     rng = np.random.default_rng(int(os.environ.get("FEATX_SEED", "0")))
     for _ in range(KILLS):
         process = begin(images, out)
-        process.stdout.readline()  # from here on it works
-        time.sleep(rng.uniform(0, 1.5))
+        # A line at the beginning, and one for each chunk.
+        for _ in range(rng.integers(1, max(3, 2 * COUNT // CHUNK // KILLS))):
+            process.stdout.readline()
+        time.sleep(rng.uniform(0, 0.05))
         process.kill()
         process.communicate()
         if out.exists() and any(out.iterdir()):
@@ -103,10 +107,10 @@ def test_killed_while_parts_change(images, whole, tmp_path):
     assert run(copies, out) == ""
     for path in copies.iterdir():
         os.utime(path, (0, 0))
-    for delay in (0.3, 0.6, 0.9):
+    for lines in (10, 20, 30):
         process = begin(copies, out)
-        process.stdout.readline()
-        time.sleep(delay)
+        for _ in range(lines):
+            process.stdout.readline()
         process.kill()
         process.communicate()
         paths = [row["path"] for row in table(out)]
