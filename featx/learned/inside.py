@@ -173,7 +173,7 @@ def maximize_activation(
     unit: int,
     size: tuple[int, int] | None = None,
     steps: int = 200,
-    learning_rate: float = 1.0,
+    learning_rate: float = 6.0,
     regularizers: Regularizers | None = None,
     seed: int = 0,
 ) -> Float32:
@@ -193,7 +193,7 @@ def maximize_activation(
         Height and width; by default those of the images of `fit`, or 224 × 224.
     steps : int, default=200
         How many steps are taken.
-    learning_rate : float, default=1
+    learning_rate : float, default=6
         The length of a step, in deviations of a pixel, for all pixels together.
     regularizers : Regularizers, optional
         What is done after the steps.
