@@ -276,7 +276,10 @@ def test_estimators_are_kept(tmp_path, name, parameters, classes):
 def test_recipes_are_kept(tmp_path, name):
     images, labels = draw(8, 2, 64)
     images = images.repeat(3, axis=3)
-    model, _ = train(load_recipe(name), images, labels)
+    recipe = load_recipe(name)
+    # What mixtures of Gaussians come to is not the question.
+    rounds = [key for key in recipe.get_params() if key.endswith("vector__max_iter")]
+    model, _ = train(recipe.set_params(**dict.fromkeys(rounds, 1)), images, labels)
     check_kept(model, images, tmp_path / "model.skops")
 
 

@@ -2,7 +2,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.naive_bayes import GaussianNB
@@ -96,6 +96,7 @@ def test_corrected_t_of_equal_differences():
     assert corrected_t_test([0.9, 0.8, 0.7], [0.7, 0.6, 0.5], 1, 2) == 0
 
 
+@settings(max_examples=25)
 @given(st.lists(p_values, min_size=1, max_size=30))
 def test_holm_equals_statsmodels(found):
     assert holm(found) == pytest.approx(multipletests(found, method="holm")[1].tolist(), abs=1e-12)

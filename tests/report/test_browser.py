@@ -75,6 +75,7 @@ def driver():
         options.add_argument(option)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(service))
+    driver.set_script_timeout(300)  # axe takes seconds, and on a busy machine much longer
     yield driver
     driver.quit()
 
