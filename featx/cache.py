@@ -59,6 +59,7 @@ class Cache:
         if sum(array.nbytes for array in arrays.values()) > self.most_bytes:
             return
         with new_file(self._file(key)) as unfinished:
+            # numpy's types know of an option among the names of arrays.
             np.savez(unfinished, **arrays)  # type: ignore[arg-type]
         self._bound()
 

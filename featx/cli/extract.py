@@ -74,13 +74,15 @@ def extract(
         if written.complete:
             progress.expect(written.images)
     refused = written.refused.total()
+    few = refused <= _MOST_LINES
+    listed = read_refused(out) if refused and (json or few) else []
     result = {
         "out": out,
         "images": written.images,
         "earlier": written.earlier,
         "removed": written.removed,
         "dimensions": written.dimensions,
-        "refused": refused_as_data(read_refused(out)) if json and refused else [],
+        "refused": refused_as_data(listed),
         "complete": written.complete,
     }
     line = (
@@ -91,8 +93,8 @@ def extract(
     line += f"; {written.removed} that are gone are marked" if written.removed else ""
     show(result, line, json)
     if refused:
-        if refused <= _MOST_LINES:
-            show_refused(read_refused(out), strict=False)
+        if few:
+            show_refused(listed, strict=False)
         reasons = ", ".join(f"{count} {reason}" for reason, count in written.refused.most_common())
         where = f"; listed in {written.ledger}" if written.ledger else ""
         print(f"refused: {reasons}{where}", file=sys.stderr)

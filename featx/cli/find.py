@@ -10,6 +10,7 @@ from featx.cli.options import (
     Json,
     Quiet,
     Strict,
+    Table,
     listing,
     refused_as_data,
     show,
@@ -27,7 +28,7 @@ def find(
         ),
     ],
     images: Images,
-    out: Annotated[str, typer.Option(help="The table to write: FILE.csv or FILE.parquet.")],
+    out: Table,
     pictures: Annotated[
         str | None, typer.Option(help="A folder to make, with pictures of the hits.")
     ] = None,

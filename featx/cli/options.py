@@ -21,6 +21,7 @@ Images = Annotated[
 ]
 Recipe = Annotated[str, typer.Option(help="The name of a recipe, or a YAML file.")]
 Model = Annotated[str, typer.Option(help="A file that featx train wrote.")]
+Table = Annotated[str, typer.Option(help="The table to write: FILE.csv or FILE.parquet.")]
 Labels = Annotated[
     list[str],
     typer.Option(

@@ -1,9 +1,5 @@
 """``featx predict``."""
 
-from typing import Annotated
-
-import typer
-
 from featx.cli.options import (
     Images,
     Jobs,
@@ -11,6 +7,7 @@ from featx.cli.options import (
     Model,
     Quiet,
     Strict,
+    Table,
     listing,
     refused_as_data,
     show,
@@ -22,7 +19,7 @@ from featx.cli.progress import Progress
 def predict(
     images: Images,
     model: Model,
-    out: Annotated[str, typer.Option(help="The table to write: FILE.csv or FILE.parquet.")],
+    out: Table,
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
