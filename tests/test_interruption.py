@@ -185,11 +185,13 @@ def test_a_full_disk(images, whole, tmp_path):
 
 def test_the_folder_is_removed(images, whole, tmp_path):
     out = tmp_path / "out"
-    process = begin(images, out)
-    while not (out.exists() and any(out.iterdir())):
-        time.sleep(0.01)
-    shutil.rmtree(out)
-    problem = process.communicate(timeout=600)[1]
+    with begin(images, out) as process:
+        while not (out.exists() and any(out.iterdir())):
+            time.sleep(0.01)
+        # Again and again: what is written meanwhile would keep the folder.
+        while out.exists():
+            shutil.rmtree(out, ignore_errors=True)
+        problem = process.communicate(timeout=600)[1]
     assert "cannot be written: No such file or directory. What was written before" in problem
     assert not list(tmp_path.iterdir())
     assert run(images, out) == ""
