@@ -36,9 +36,13 @@ def section_hog() -> None:
     batch = images(256, 128)
     stage = HOG().fit(batch)
     few = batch[:4]
+    sixteen = batch[:16]
     equal("values", stage.transform(few), [hog(x[..., 0].astype("f8")) for x in few], 1e-5)
     one = batch[:1]
     jobs = {
+        "batches of 16, as a Stream has them, an image": repeated(
+            lambda: stage.transform(sixteen), 16
+        ),
         "a batch of 256, an image": lambda: stage.transform(batch),
         "batches of 1, with their checks of parameters": repeated(
             lambda: stage.transform(one), 256

@@ -307,23 +307,25 @@ def _read_jpeg(
     return _turned(pixels, turned)
 
 
-def _jpeg_exif(content: bytes) -> Image.Exif:
+def _jpeg_exif(content: bytes) -> Image.Exif | None:
     """Find the EXIF notes among the segments before the pixels."""
-    exif, position = Image.Exif(), 2
+    position = 2
     while content[position] == 0xFF and content[position + 1] != 0xDA:
         (length,) = struct.unpack_from(">H", content, position + 2)
         segment = content[position + 4 : position + 2 + length]
         if content[position + 1] == 0xE1 and segment.startswith(b"Exif\x00\x00"):
+            exif = Image.Exif()
             exif.load(segment)
-            break
+            return exif
         position += 2 + length
-    return exif
+    return None
 
 
-def _orientation(read: Callable[[], Image.Exif]) -> int:
+def _orientation(read: Callable[[], Image.Exif | None]) -> int:
     """Read the EXIF orientation, 1 to 8; 1 where there is none."""
     try:
-        orientation = read().get(0x0112, 1)
+        exif = read()
+        orientation = 1 if exif is None else exif.get(0x0112, 1)
     # A broken note beside the image does not make the image wrong.
     except Exception:
         return 1

@@ -41,7 +41,7 @@ class Stream(TransformerMixin, BaseEstimator):
         The stages in order. A `sklearn.pipeline.FeatureUnion` branches: each branch takes what
         the stages before it give, and the branches' channels or vectors are put side by side.
         What branches have in common is computed once.
-    chunk_size : int, default=32
+    chunk_size : int, default=16
         How many images go through all stages at a time.
     n_jobs : int, default=1
         How many threads work on chunks; -1 for one a processor.
@@ -79,7 +79,7 @@ class Stream(TransformerMixin, BaseEstimator):
     def __init__(
         self,
         stages: Sequence[Any],
-        chunk_size: int = 32,
+        chunk_size: int = 16,
         n_jobs: int | None = 1,
         refused: str = "raise",
     ) -> None:

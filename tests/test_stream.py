@@ -412,7 +412,7 @@ def test_later_stages_see_each_good_image_once(tmp_path):
     for path in paths[::2]:
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
     Count.calls.clear()
-    stream = Stream([ReadImages(mode="gray"), Count(), Summarize(["mean"])])
+    stream = Stream([ReadImages(mode="gray"), Count(), Summarize(["mean"])], chunk_size=32)
     (chunk,) = stream.iterate(paths)
     assert list(chunk.refused) == list(range(1, 32, 2))
     assert Count.calls == {"count": 16}
