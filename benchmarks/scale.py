@@ -70,8 +70,10 @@ def _sources(data: Path | None, place: Path) -> list[Path]:
     small, large = place / "small", place / "large"
     if data is None:
         _draw(small, _SMALL, (256, 256))
+    else:
+        shutil.copytree(data, small)
     _draw(large, _LARGE, (1200, 1600))
-    found = sorted((data or small).rglob("*.jpg"))
+    found = sorted(small.rglob("*.jpg"))
     fives = iter(found[:: max(1, len(found) // _SMALL)])
     return [file for one in sorted(large.iterdir()) for file in (one, *islice(fives, 5))]
 
@@ -89,7 +91,8 @@ def _linked(sources: list[Path], folder: Path, count: int) -> Path:
         inside = folder / f"{index // 1000:04}"
         if index % 1000 == 0:
             inside.mkdir(parents=True)
-        (inside / f"{index:07}.jpg").symlink_to(sources[index % len(sources)].resolve())
+        # Not symbolic links: listing those would ask for each whether it is a folder.
+        (inside / f"{index:07}.jpg").hardlink_to(sources[index % len(sources)])
     return folder
 
 

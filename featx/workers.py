@@ -3,30 +3,25 @@
 A file on which a decoder crashes, takes all memory or never ends costs one worker, not the run.
 """
 
-import os
-import signal
-import time
+import gc
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
 from functools import lru_cache
-from threading import Thread
 from typing import Any
 
 import cloudpickle
-import joblib
 from joblib.externals import loky
 
 import featx
+from featx import processes
 from featx.files import ImageFile, RefusedImage
 from featx.one_thread import one_thread_inside
 from featx.stream import Chunk, Graph, batched, join
 
 #: Seconds that a new worker is given to start, beside what a file is given.
 _STARTING = 20.0
-#: Seconds after which workers that have nothing to do end.
-_IDLE = 60
 
 
 class WorkerError(ValueError):
@@ -80,16 +75,16 @@ class _Processes:
     deaths = (BrokenExecutor, loky.process_executor.ShutdownExecutorError, MemoryError)
 
     def __init__(self, n_jobs: int | None) -> None:
-        self.workers = joblib.effective_n_jobs(n_jobs)
+        self.workers = processes.count(n_jobs)
         self._suspects: Any = None
 
     def executor(self) -> Any:
         """Give the workers for chunks."""
-        return loky.get_reusable_executor(self.workers, **_options())
+        return processes.shared(self.workers)
 
     def alone(self) -> Any:
         """Give a worker that nothing but one file can kill."""
-        self._suspects = self._suspects or loky.ProcessPoolExecutor(1, **_options())
+        self._suspects = self._suspects or processes.single()
         return self._suspects
 
     def stop(self) -> None:
@@ -216,28 +211,5 @@ def _graph(pickled: bytes) -> Graph:
     # For good: a worker does nothing else.
     one_thread_inside.__enter__()
     graph: Graph = cloudpickle.loads(pickled)
+    gc.freeze()
     return graph
-
-
-def _options() -> dict[str, Any]:
-    """Give what loky needs to start a worker."""
-    return {
-        "timeout": _IDLE,
-        "initializer": _begin,
-        "initargs": (os.getpid(),),
-        # Workers that crash would print all their threads; the file's reason is enough.
-        "env": {"PYTHONFAULTHANDLER": ""},
-    }
-
-
-def _begin(parent: int) -> None:
-    """Leave it to the process that starts this worker what an interruption ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_follow, args=(parent,), daemon=True).start()
-
-
-def _follow(parent: int) -> None:
-    """End with the process that started this worker, also where that is killed."""
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)

@@ -1,8 +1,9 @@
 """``featx extract``."""
 
+import gc
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,7 +26,7 @@ from featx.cli.options import (
 from featx.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 # More refused images than these are told apart in the ledger only.
 _MOST_LINES = 20
@@ -53,6 +54,11 @@ def extract(
     Run again, it goes on: files that are done are not read again, unless they changed.
     """
     inputs = _inputs(images, labels)
+    if scheduler is None and (jobs == -1 or jobs > 0) and not os.path.lexists(out):
+        # There is something to do: processes start while what follows is loaded.
+        from featx import processes
+
+        processes.start(jobs)
 
     from featx.extraction import write_features
     from featx.models import split
@@ -61,8 +67,9 @@ def extract(
 
     known = read_recipe(recipe)
     stream, _ = split(known.pipeline)
-    stream.n_jobs = jobs
-    with Interruption() as interruption, Progress(None, quiet) as progress:
+    # Larger chunks than for threads: each goes to another process and back.
+    stream.n_jobs, stream.chunk_size = jobs, 32
+    with _frozen(), Interruption() as interruption, Progress(None, quiet) as progress:
         if os.path.isdir(images):
             # A short run, such as one with nothing to do, needs no forecast.
             counting = Timer(_SOON, _count, (images, progress))
@@ -103,6 +110,16 @@ def extract(
         raise typer.Exit(interruption.status)
     if refused and strict:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _frozen() -> "Iterator[None]":
+    """Keep the garbage collector from looking, again and again, through all that is loaded."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]":

@@ -165,6 +165,17 @@ def test_a_glob_a_manifest_and_a_file(featx, photos, recipe):
         assert len(read_features(f"{number}").paths) == count
 
 
+@pytest.mark.parametrize("jobs", [0, -5])
+def test_no_jobs(featx, photos, recipe, jobs):
+    run = featx("extract", photos, "--recipe", recipe, "--out", "o", "--jobs", jobs)
+    assert run.code == 1
+    assert run.err == (
+        "featx: The 'n_jobs' parameter of Stream must be an int in the range [1, inf), a int "
+        f"among {{-1}} or None. Got {jobs} instead.\n"
+    )
+    assert not Path("o").exists()
+
+
 @pytest.mark.parametrize("jobs", [1, 2, -1])
 def test_jobs(featx, photos, recipe, jobs):
     assert featx("extract", photos, "--recipe", recipe, "--out", "o", "--jobs", jobs).code == 0
