@@ -79,7 +79,7 @@ def _edges(height: int, width: int) -> Float64:
     return edges
 
 
-def activations(net: Net, image: NDArray[Any], only_filters: bool = False) -> dict[str, Float32]:
+def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
     """Compute what each layer makes of an image, in the order in which they are computed.
 
     Parameters
@@ -88,8 +88,6 @@ def activations(net: Net, image: NDArray[Any], only_filters: bool = False) -> di
         The network.
     image : ndarray of shape (height, width, channels)
         The image.
-    only_filters : bool, default=False
-        Whether to leave out all layers but convolutions.
 
     Returns
     -------
@@ -97,6 +95,43 @@ def activations(net: Net, image: NDArray[Any], only_filters: bool = False) -> di
         Maps (height, width, channels) or vectors, by the names of layers that hold no others.
     """
     opened = _opened(net)
+    found = _to_be_found(_leaves(opened.network))
+    with torch.inference_mode():
+        opened.network(_as_input(net, opened, image))
+    return found
+
+
+def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
+    """Compute the maps that each convolution, or block that holds some, makes of an image.
+
+    They show a deep network in few steps. Of a `PretrainedNet`, there are those up to the layer
+    whose activations it gives.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Maps (height, width, channels), by the names of the convolutions and blocks.
+    """
+    opened = _opened(net)
+    found = _to_be_found(_blocks(opened.network))
+    network = opened.network
+    if isinstance(net, PretrainedNet):
+        # It leaves the network at this layer, after what is to be found has been taken down.
+        network = UpToLayer(network, net.layer)
+    with torch.inference_mode():
+        network(_as_input(net, opened, image))
+    return {name: value for name, value in found.items() if value.ndim == 3}
+
+
+def _to_be_found(layers: Sequence[tuple[str, Any]]) -> dict[str, Float32]:
+    """Give a dictionary that is filled with what layers give, once their network is computed."""
     found: dict[str, Float32] = {}
 
     def keep(name: str) -> Any:
@@ -105,11 +140,8 @@ def activations(net: Net, image: NDArray[Any], only_filters: bool = False) -> di
 
         return hook
 
-    for name, module in _leaves(opened.network):
-        if isinstance(module, nn.Conv2d) or not only_filters:
-            module.register_forward_hook(keep(name))
-    with torch.inference_mode():
-        opened.network(_as_input(net, opened, image))
+    for name, module in layers:
+        module.register_forward_hook(keep(name))
     return found
 
 
@@ -399,6 +431,21 @@ def _as_maps(output: Any) -> Any:
 
 def _leaves(network: Any) -> list[tuple[str, Any]]:
     return [(name, one) for name, one in network.named_modules() if not [*one.children()]]
+
+
+def _blocks(network: Any, within: str = "") -> list[tuple[str, Any]]:
+    """Give the convolutions, and blocks that hold some; lists of these are opened."""
+    found = []
+    for name, part in network.named_children():
+        if isinstance(part, nn.Sequential | nn.ModuleList):
+            found += _blocks(part, f"{within}{name}.")
+        elif any(isinstance(module, nn.Conv2d) for module in part.modules()):
+            found.append((within + name, part))
+    if len(found) == 1 and not isinstance(found[0][1], nn.Conv2d):
+        # Not a block, but the network itself in something else.
+        ((name, part),) = found
+        return _blocks(part, f"{name}.")
+    return found
 
 
 def _convolutions(network: Any) -> list[Any]:

@@ -17,8 +17,10 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from featx.learned.conv_net import ConvNet
+from featx.learned.pretrained_net import PretrainedNet
 from featx.models import class_scores, split
 from featx.report.drawings import drawing
+from featx.report.networks import Network, look_inside, picture_of_filters
 from featx.report.text import number_name, shown
 from featx.stream import Graph, learns
 from featx.trials import linear_weights
@@ -45,6 +47,8 @@ class Explanation:
     drawings: dict[int, tuple[str, NDArray[np.uint8]]] = field(default_factory=dict)
     #: Of a linear model on one number, where its answer changes.
     threshold: float | None = None
+    #: The network in it, if there is one.
+    network: Network | None = None
 
     def __str__(self) -> str:
         vector = self.outputs[-1][1]
@@ -81,7 +85,8 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         The image.
     pipeline : Pipeline
         A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
-        that learns. Of a model that ends in a `ConvNet`, the layers' maps, and a Grad-CAM, too.
+        that learns. Of a `ConvNet` or a `PretrainedNet`, the maps of its layers, too; and of a
+        model that ends in a `ConvNet`, a Grad-CAM.
     """
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
@@ -90,15 +95,20 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         stream.fit([image])
     graph = Graph.of([stream.stages])
     values = graph.values([image])
-    given = [(node.stage, value[0]) for node, value in values.items() if node.inputs]
-    outputs = [(_written(stage), np.asarray(value)) for stage, value in given]
+    given = [(node, value[0]) for node, value in values.items() if node.inputs]
     names = [str(name) for name in stream.get_feature_names_out()]
-    pixels = next((value for _, value in outputs if value.ndim == 3 and _is_picture(value)), None)
-    drawings = {
-        place: drawn
-        for place, (stage, value) in enumerate(given)
-        if (drawn := drawing(stage, value, names if place == len(given) - 1 else [], pixels))
-    }
+    pictures = (np.asarray(value) for _, value in given)
+    pixels = next((value for value in pictures if value.ndim == 3 and _is_picture(value)), None)
+    outputs, drawings = list[tuple[str, NDArray[Any]]](), dict[int, tuple[str, NDArray[np.uint8]]]()
+    network = None
+    for place, (node, value) in enumerate(given):
+        if isinstance(node.stage, ConvNet | PretrainedNet):
+            maps, network = look_inside(node.stage, values[node.inputs[0]][0])
+            outputs += maps
+        drawn = drawing(node.stage, value, names if place == len(given) - 1 else [], pixels)
+        if drawn is not None:
+            drawings[len(outputs)] = drawn
+        outputs.append((_written(node.stage), np.asarray(value)))
     prediction, scores, limit = None, dict[str, float](), None
     if steps and _is_fitted(steps[-1]):
         last = values[graph.outputs[0]]
@@ -107,25 +117,30 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         found = class_scores(classifier, last)[1][0]
         scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
         limit = _threshold(classifier)
-        if isinstance(steps[-1], ConvNet):
-            outputs += _layers(steps[-1], last[0])
-            names = [*scores]
-    return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit)
+        net = steps[0]
+        if isinstance(net, ConvNet):
+            maps, network = look_inside(net, last[0])
+            outputs += maps
+            if len(steps) == 1:
+                outputs += _answer(net, last[0], bool(maps))
+                names = [*scores]
+            else:
+                outputs.append((_written(net), net.transform(last[:1])[0]))
+                names = [str(name) for name in net.get_feature_names_out()]
+    return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit, network)
 
 
-def _layers(net: ConvNet, image: NDArray[Any]) -> list[tuple[str, NDArray[Any]]]:
-    """Give the maps of a network's filters, what speaks for its answer in the last, and scores."""
+def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str, NDArray[Any]]]:
+    """Give what speaks for a network's answer in its last maps, and its scores."""
     # torch is an extra, as the libraries that draw are.
-    from featx.learned.inside import activations, grad_cam
+    from featx.learned.inside import grad_cam
 
     scores = net.decision_function([image])[0]
+    if not has_maps:
+        return [("scores", scores)]
     answer = int(scores.argmax())
-    found = activations(net, image, only_filters=True)
-    maps = [(f"layer {name}", value) for name, value in found.items()]
-    if maps:
-        heat = grad_cam(net, image, answer)[..., np.newaxis]
-        maps.append((f"Grad-CAM: what speaks for {net.classes_[answer]}", heat))
-    return [*maps, ("scores", scores)]
+    heat = grad_cam(net, image, answer)[..., np.newaxis]
+    return [(f"Grad-CAM: what speaks for {net.classes_[answer]}", heat), ("scores", scores)]
 
 
 def _threshold(classifier: Pipeline) -> float | None:
@@ -185,12 +200,20 @@ def _page(explanations: Sequence[Explanation], pictures: Sequence[bytes]) -> str
         loader=PackageLoader("featx.report", "."), autoescape=True, undefined=StrictUndefined
     )
     environment.filters |= {"shown": shown, "number_name": number_name}
+    network = explanations[0].network
+    filters = None if network is None else network.filters
     return environment.get_template("explanation.html.j2").render(
         explanations=[
-            (one, "data:image/png;base64," + base64.b64encode(picture).decode(), one.as_data())
+            (one, _embedded(picture), one.as_data())
             for one, picture in zip(explanations, pictures, strict=True)
-        ]
+        ],
+        network=network,
+        filters=None if filters is None else _embedded(picture_of_filters(filters)),
     )
+
+
+def _embedded(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def picture_of(
@@ -264,24 +287,30 @@ def _draw_maps(
 ) -> None:
     """Draw pixels as they are, and responses with zero in the middle of the colours."""
     count = _panels(maps)
-    axes = figure.subplots(1, count + (drawn is not None), squeeze=False)[0]
-    if drawn is not None:
-        _draw_picture(axes[0], *drawn)
-        axes = axes[1:]
+    if drawn is None:
+        axis = figure.subplots()
+    else:
+        left, axis = figure.subplots(1, 2, width_ratios=[1, count])
+        _draw_picture(left, *drawn)
     largest = scale or 1.0
-    for axis, channel in zip(axes, np.moveaxis(maps, 2, 0), strict=False):
-        axis.set_axis_off()
+    height, width = maps.shape[:2]
+    axis.set_axis_off()
+    # One axis for all maps: the layout of one for each takes seconds.
+    for place, channel in enumerate(np.moveaxis(maps, 2, 0)[:count]):
+        start = 1.1 * width * place - 0.5
+        where = {"extent": (start, start + width, height - 0.5, -0.5)}
         if _is_picture(maps):
-            axis.imshow(maps if maps.shape[2] == 3 else channel, cmap="gray")
+            axis.imshow(maps if maps.shape[2] == 3 else channel, cmap="gray", **where)
         else:
             signed = maps.min() < 0
             least, colors = (-largest, "RdBu_r") if signed else (0, "magma")
-            image = axis.imshow(channel, cmap=colors, vmin=least, vmax=largest)
+            image = axis.imshow(channel, cmap=colors, vmin=least, vmax=largest, **where)
+    axis.set_xlim(-0.5, 1.1 * width * (count - 1) + width - 0.5)
     if not _is_picture(maps):
-        bar = figure.colorbar(image, ax=list(axes), location="bottom", shrink=0.6, aspect=30)
+        bar = figure.colorbar(image, ax=axis, location="bottom", shrink=0.6, aspect=30)
         bar.ax.tick_params(labelsize=8)
     if maps.shape[2] > count > 1:
-        axes[-1].set_title(f"and {maps.shape[2] - count} more", fontsize=8)
+        axis.set_title(f"and {maps.shape[2] - count} more", fontsize=8, loc="right")
 
 
 def _draw_picture(axis: Any, seen: str, picture: NDArray[Any]) -> None:

@@ -9,6 +9,7 @@ from featx import ConvNet, PretrainedNet
 from featx.learned.inside import (
     Regularizers,
     activations,
+    block_maps,
     edge_likeness,
     filters,
     grad_cam,
@@ -82,6 +83,38 @@ def test_activations_are_those_of_the_layers():
         scores = module(as_input(net, images[3]))
     assert_allclose(found["1"], maps[0].permute(1, 2, 0).numpy(), atol=1e-6)
     assert_allclose(found["4"], scores[0].numpy(), atol=1e-6)
+
+
+def test_blocks_stand_for_their_layers():
+    images = pictures(channels=3, size=(16, 16))
+    net = fitted("resnet-20", images, architecture_params={"maps": 4})
+    found = block_maps(net, images[0])
+    assert list(found) == ["0", *map(str, range(3, 12))]
+    module = net.network()
+    with torch.inference_mode():
+        for layer in ("0", "3", "11"):
+            expected = module[: int(layer) + 1](as_input(net, images[0]))
+            assert_allclose(found[layer], expected[0].permute(1, 2, 0).numpy(), atol=1e-6)
+    dense = fitted("two-layer", images)
+    assert block_maps(dense, images[0]) == {}
+
+
+def test_a_network_in_another_is_no_block():
+    images = pictures(4, size=(32, 32), channels=3)
+    net = fitted("efficientnet-lite0", images, architecture_params={"trainable": "last"})
+    expected = [f"network._blocks.{number}" for number in range(16)]
+    found = block_maps(net, images[0])
+    assert list(found) == ["network._conv_stem", *expected, "network._conv_head"]
+
+
+def test_blocks_of_a_pretrained_network_go_as_far_as_its_layer():
+    image = pictures(1, size=(64, 64), channels=3)[0]
+    whole = [*block_maps(PretrainedNet(), image)]
+    assert whole == ["_conv_stem", *(f"_blocks.{number}" for number in range(16)), "_conv_head"]
+    net = PretrainedNet(layer="_blocks.2")
+    found = block_maps(net, image)
+    assert list(found) == whole[:4]
+    assert_allclose(found["_blocks.2"].ravel(), net.transform([image])[0], atol=1e-3)
 
 
 def test_most_exciting_images_have_the_largest_activations():

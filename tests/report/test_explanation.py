@@ -20,6 +20,7 @@ from featx import (
     GramSVC,
     OrientedEdges,
     PatternMatch,
+    PretrainedNet,
     ReadImages,
     Rectify,
     Sobel,
@@ -60,9 +61,14 @@ def step_by_step(stages, image):
     return values
 
 
-def check_outputs(explanation, expected):
-    assert len(explanation.outputs) == len(expected)
-    for (_, found), wanted in zip(explanation.outputs, expected, strict=True):
+def without_layers(explanation):
+    """Give what the stages give, without the layers of a network."""
+    return [given for given in explanation.outputs if not given[0].startswith("layer ")]
+
+
+def check_outputs(outputs, expected):
+    assert len(outputs) == len(expected)
+    for (_, found), wanted in zip(outputs, expected, strict=True):
         np.testing.assert_array_equal(found, wanted)
 
 
@@ -72,7 +78,7 @@ def check_written(explanation, folder):
     with Image.open(folder / "out.PNG") as picture:
         assert picture.format == "PNG"
         assert min(picture.size) > 100
-        assert max(picture.size) < 4000
+        assert max(picture.size) < 6000
         assert len(np.unique(np.asarray(picture.convert("L")))) > 10
     write_explanation(explanation, folder / "out.html")
     return (folder / "out.html").read_text(encoding="utf-8")
@@ -86,12 +92,15 @@ OF_IMAGES = [
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_recipes(photo, tmp_path, name):
     pipeline = load_recipe(name)
+    if name.startswith("transfer-"):
+        pipeline.set_params(stream__readimages__size=(32, 32))
     explanation = explain(photo, pipeline)
     # Of a recipe that is not fitted, what stands before the first stage that learns.
-    fixed, _ = split(load_recipe(name))
-    check_outputs(explanation, step_by_step(fixed.stages, photo))
+    fixed, _ = split(pipeline)
+    outputs = without_layers(explanation)
+    check_outputs(outputs, step_by_step(fixed.stages, photo))
     assert explanation.image == str(photo)
-    assert [stage for stage, _ in explanation.outputs] == [
+    assert [stage for stage, _ in outputs] == [
         " ".join(str(stage).split()) for stage in fixed.stages
     ]
     assert explanation.names == fixed.fit([photo]).get_feature_names_out().tolist()
@@ -132,7 +141,69 @@ def test_a_network(tmp_path):
     assert explanation.outputs[3][1].shape == (16, 18, 1)
     assert explanation.prediction == answer
     assert list(explanation.as_data()["features"]) == list(model.classes_)
-    check_written(explanation, tmp_path)
+    page = check_written(explanation, tmp_path)
+    assert "<h1>The network</h1>" in page
+    assert "<tr><td>0<td>Conv2d<td>6 x 16 x 18<td>456<td>1,492,992</tr>" in page
+    assert "is cut off" not in page
+
+
+def test_a_network_without_filters(tmp_path):
+    images, labels = draw(shape=(8, 8, 3))
+    net = ConvNet("two-layer", {"hidden": 5}, epochs=1)
+    model, _ = train(make_pipeline(Stream([ReadImages()]), net), images, labels)
+    explanation = explain(images[0], model)
+    assert [stage for stage, _ in explanation.outputs] == ["ReadImages()", "scores"]
+    page = check_written(explanation, tmp_path)
+    assert "first layer's filters" not in page
+    assert "<tr><td>1<td>Linear<td>5<td>965<td>960</tr>" in page
+
+
+def test_a_network_before_a_classifier():
+    images, labels = draw(shape=(16, 16, 3))
+    net = ConvNet("lenet-5", epochs=1)
+    steps = make_pipeline(Stream([ReadImages()]), net, LogisticRegression())
+    model, _ = train(steps, images, labels)
+    explanation = explain(images[0], model)
+    stages = [stage for stage, _ in explanation.outputs]
+    assert stages == ["ReadImages()", "layer 0", "layer 3", "ConvNet(epochs=1)"]
+    np.testing.assert_array_equal(explanation.outputs[-1][1], model[:-1].transform(images[:1])[0])
+    assert explanation.names == model[1].get_feature_names_out().tolist()
+    assert explanation.prediction == model.predict(images[:1])[0]
+    assert explanation.network.parameters == sum(map(np.size, model[1].weights_.values()))
+
+
+@pytest.mark.parametrize("recipe", ["transfer-logistic", "transfer-kernel-svm"])
+def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
+    images, labels = draw()
+    pipeline = load_recipe(recipe).set_params(stream__readimages__size=(32, 32))
+    model, _ = train(pipeline, images, labels)
+    explanation = explain(images[0], model)
+    stages = dict(explanation.outputs)
+    blocks = [f"layer _blocks.{number}" for number in range(16)]
+    assert [*stages] == [
+        "ReadImages(size=(32, 32))",
+        "layer _conv_stem",
+        *blocks,
+        "layer _conv_head",
+        "PretrainedNet()",
+    ]
+    pixels = stages["ReadImages(size=(32, 32))"]
+    assert stages["layer _blocks.3"].shape == (4, 4, 40)
+    np.testing.assert_allclose(
+        stages["layer _blocks.3"].ravel(),
+        PretrainedNet(layer="_blocks.3").transform([pixels])[0],
+        atol=1e-4,
+    )
+    assert explanation.prediction == model.predict(images[:1])[0]
+    write_explanation(explanation, tmp_path / "out.html")
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert "<h2>The first layer's filters</h2>" in page.replace("&#39;", "'")
+    # 16 x 16 places of 32 maps, from 32 x 32 pixels of 3 colours.
+    assert "<tr><td>_conv_stem<td>Conv2dDynamicSamePadding<td>32 x 16 x 16<td>864" in page
+    assert f"<td>864<td>{32 * 32 * 3 * 16 * 16 * 32:,}</tr>" in page
+    assert "4,652,008 parameters" in page
+    assert "The last layer, which tells its own classes apart, is cut off." in page
 
 
 def test_one_number(photo, tmp_path):
@@ -164,7 +235,7 @@ def test_a_fitted_model(photo, tmp_path, classifier, method):
         Image.fromarray(image).save(path)
     model, _ = train(make_pipeline(Stream(stages), StandardScaler(), classifier), paths, labels)
     explanation = explain(photo, model)
-    check_outputs(explanation, step_by_step(stages, photo))
+    check_outputs(explanation.outputs, step_by_step(stages, photo))
     assert explanation.prediction == model.predict([photo])[0]
     scores = getattr(model, method)([photo])[0]
     expected = [-scores, scores] if np.ndim(scores) == 0 else scores
@@ -206,7 +277,7 @@ def test_maps_at_the_end(photo, tmp_path):
 def test_a_stage_that_learns_ends_it(photo, tmp_path):
     stages = [ReadImages(size=(32, 32)), SpatialPyramid(levels=[2]), StandardScaler()]
     explanation = explain(photo, make_pipeline(Stream(stages), GaussianNB()))
-    check_outputs(explanation, step_by_step(stages[:2], photo))
+    check_outputs(explanation.outputs, step_by_step(stages[:2], photo))
     check_written(explanation, tmp_path)
 
 
@@ -221,7 +292,7 @@ def test_a_union(photo, tmp_path):
     (other,) = step_by_step([Rectify()], edges)
     both = np.concatenate([rectified, other], axis=2)
     (last,) = step_by_step([Summarize(statistics=["mean"])], both)
-    check_outputs(explanation, [read, edges, match, rectified, other, both, last])
+    check_outputs(explanation.outputs, [read, edges, match, rectified, other, both, last])
     assert explanation.outputs[5][0] == "side by side"
     assert (
         explanation.names
@@ -284,7 +355,7 @@ def test_arrays(tmp_path, shape, dtype):
     image = image if dtype == np.uint8 else (image / 255).astype(dtype)
     stages = [Sobel(), Summarize(statistics=["mean"])]
     explanation = explain(image, make_pipeline(Stream(stages)))
-    check_outputs(explanation, step_by_step(stages, image))
+    check_outputs(explanation.outputs, step_by_step(stages, image))
     assert explanation.image == "the image"
     check_written(explanation, tmp_path)
 
