@@ -304,7 +304,9 @@ def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: 
     return (falls / np.maximum(hidden, 1)).astype(np.float32)
 
 
-def grad_cam(net: Net, image: NDArray[Any], answer: int, layer: str | None = None) -> Float32:
+def grad_cam(
+    net: Net, image: NDArray[Any], answer: int | NDArray[Any], layer: str | None = None
+) -> Float32:
     r"""Map what speaks for an answer in the maps of a layer.
 
     With the maps :math:`A_k` of the layer and the score :math:`s` of the answer,
@@ -322,8 +324,9 @@ def grad_cam(net: Net, image: NDArray[Any], answer: int, layer: str | None = Non
         The network.
     image : ndarray of shape (height, width, channels)
         The image.
-    answer : int
-        The number of the score, which is that of the class in ``classes_``.
+    answer : int or ndarray
+        The number of the score, which is that of the class in ``classes_``; or a weight for each
+        of the features that the network gives, whose sum is the score.
     layer : str, optional
         A layer that gives maps; by default the last convolution.
 
@@ -339,18 +342,24 @@ def grad_cam(net: Net, image: NDArray[Any], answer: int, layer: str | None = Non
     opened = _opened(net)
     layers = {name: module for name, module in opened.network.named_modules() if name}
     if layer is None:
-        chosen = _convolutions(opened.network)[-1]
+        chosen = _convolutions(opened.network)
     elif layer in layers:
-        chosen = layers[layer]
+        chosen = [layers[layer]]
     else:
         raise ValueError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
     found: list[Any] = []
-    chosen.register_forward_hook(lambda module, inputs, output: found.append(output))
+    for module in chosen:
+        module.register_forward_hook(lambda module, inputs, output: found.append(output))
     x = _as_input(net, opened, image).requires_grad_()
-    score = opened.network(x)[0, answer]
-    (by_maps,) = torch.autograd.grad(score, found[0])
+    if isinstance(answer, np.ndarray):
+        features = _as_maps(UpToLayer(opened.network, net.layer)(x)).flatten()
+        score = features @ torch.from_numpy(answer.astype(np.float32))
+    else:
+        score = opened.network(x)[0, answer]
+    maps = found[-1]
+    (by_maps,) = torch.autograd.grad(score, maps)
     weights = by_maps.mean(dim=(2, 3), keepdim=True)
-    heat = (weights * found[0]).sum(dim=1).clamp(min=0)[0].detach().numpy()
+    heat = (weights * maps).sum(dim=1).clamp(min=0)[0].detach().numpy()
     resized: Float32 = cv2.resize(heat, x.shape[:1:-1], interpolation=cv2.INTER_LINEAR)
     return resized
 

@@ -20,7 +20,7 @@ from featx.learned.conv_net import ConvNet
 from featx.learned.pretrained_net import PretrainedNet
 from featx.models import class_scores, split
 from featx.report.drawings import drawing
-from featx.report.networks import Network, look_inside, picture_of_filters
+from featx.report.networks import Network, look_inside, picture_of_filters, what_speaks_for
 from featx.report.text import number_name, shown
 from featx.stream import Graph, learns
 from featx.trials import linear_weights
@@ -85,8 +85,8 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         The image.
     pipeline : Pipeline
         A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
-        that learns. Of a `ConvNet` or a `PretrainedNet`, the maps of its layers, too; and of a
-        model that ends in a `ConvNet`, a Grad-CAM.
+        that learns. Of a `ConvNet` or a `PretrainedNet`, the maps of its layers, too; and if the
+        answer is the network's, or rests on a `PretrainedNet` alone, its Grad-CAM.
     """
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
@@ -127,6 +127,12 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
             else:
                 outputs.append((_written(net), net.transform(last[:1])[0]))
                 names = [str(name) for name in net.get_feature_names_out()]
+        node = graph.outputs[0]
+        if isinstance(node.stage, PretrainedNet):
+            answer = [*classifier.classes_].index(classifier.predict(last)[0])
+            heat = what_speaks_for(node.stage, values[node.inputs[0]][0], classifier, answer)
+            if heat is not None:
+                outputs.insert(-1, (f"Grad-CAM: what speaks for {prediction}", heat))
     return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit, network)
 
 

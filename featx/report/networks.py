@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 Float32 = NDArray[np.float32]
 _DRAWN = 32  # filters, at most
 _IN_A_ROW = 8
+_WEIGHED = 4096  # features, at most
 
 
 @dataclass
@@ -60,6 +61,34 @@ def look_inside(
             unused = f"What comes after {net.layer} is cut off."
     counts = parameter_counts(net, (*image.shape[:2], channels))
     return maps, Network(filters(net) if maps else None, counts, unused)
+
+
+def what_speaks_for(
+    net: PretrainedNet, image: NDArray[Any], classifier: Any, answer: int
+) -> Float32 | None:
+    """Map what speaks for the answer of a classifier of a network's features: its Grad-CAM.
+
+    A feature's weight is the slope of the score along it, by a difference.
+
+    Returns
+    -------
+    ndarray of float32 of shape (height, width, 1), or None
+        None if the classifier has no such score, or features are so many that it would take long.
+    """
+    from featx.learned.inside import grad_cam
+
+    (vector,) = net.transform([image])
+    if not hasattr(classifier, "decision_function") or len(vector) > _WEIGHED:
+        return None
+    step = 1e-3
+    moved = vector + np.vstack([np.zeros(len(vector)), step * np.eye(len(vector))])
+    scores = classifier.decision_function(moved)
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    if scores.shape[1] != len(classifier.classes_):
+        return None
+    weights = (scores[1:, answer] - scores[0, answer]) / step
+    return grad_cam(net, image, weights)[..., np.newaxis]
 
 
 def picture_of_filters(banks: Float32, resolution: int = 100) -> bytes:

@@ -18,6 +18,7 @@ from featx.learned.inside import (
     occlusion,
     parameter_counts,
 )
+from featx.learned.pretrained_net import load_backbone
 
 
 def pictures(n=24, size=(10, 12), channels=1, seed=0):
@@ -174,6 +175,8 @@ def test_grad_cam_is_the_class_activation_map_after_pooling():
     heat = grad_cam(net, images[0], 1, layer="1")
     assert heat.shape == (10, 12)
     assert_allclose(heat, cv2.resize(expected, (12, 10)), atol=1e-6)
+    # The answer is a sum of features, with weights.
+    assert_allclose(grad_cam(net, images[0], weights, layer="1"), heat, atol=1e-6)
     with pytest.raises(ValueError) as caught:
         grad_cam(net, images[0], 1, layer="7")
     assert str(caught.value) == "The network has no layer '7'. Known: 0, 1, 2, 3, 4."
@@ -205,6 +208,11 @@ def test_pretrained_networks_are_looked_into():
     net = PretrainedNet()
     heat = grad_cam(net, image, 5)
     assert heat.shape == (64, 64)
+    weights = load_backbone("efficientnet-lite0").network._fc.weight[5].detach().numpy()
+    assert_allclose(grad_cam(net, image, weights), heat, atol=1e-4 * heat.max())
+    early = PretrainedNet(layer="_blocks.0")
+    ones = np.ones(16 * 32 * 32)
+    assert grad_cam(early, image, ones).max() > 0
     assert sum(count.parameters for count in parameter_counts(net)) == 4_652_008
     assert activations(net, image)["_fc"].shape == (1000,)
     grey = image[..., :1]

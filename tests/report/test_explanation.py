@@ -185,6 +185,7 @@ def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
         "layer _conv_stem",
         *blocks,
         "layer _conv_head",
+        f"Grad-CAM: what speaks for {model.predict(images[:1])[0]}",
         "PretrainedNet()",
     ]
     pixels = stages["ReadImages(size=(32, 32))"]

@@ -2,15 +2,21 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 from featx import ConvNet, PretrainedNet, Sobel
-from featx.learned.inside import edge_likeness, filters, parameter_counts
+from featx.learned.inside import edge_likeness, filters, grad_cam, parameter_counts
 from featx.report.networks import (
     _as_picture,
     _gabor_bank,
     _kernels,
     look_inside,
     picture_of_filters,
+    what_speaks_for,
 )
 
 
@@ -36,6 +42,46 @@ def test_counts_are_those_of_the_images_of_this_size():
     assert network.parameters == sum(
         value.size for name, value in net.weights_.items() if name.endswith(("weight", "bias"))
     )
+
+
+def classified(classifier, classes):
+    images = np.random.default_rng(0).random((12, 32, 32, 3), dtype=np.float32)
+    pipeline = make_pipeline(StandardScaler(), classifier)
+    vectors = PretrainedNet().transform(images)
+    return images[0], vectors[0], pipeline.fit(vectors, np.arange(12) % classes)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_what_speaks_for_the_answer_of_a_linear_classifier(classes):
+    image, _, pipeline = classified(LogisticRegression(C=0.01), classes)
+    coefficients = pipeline[1].coef_ / pipeline[0].scale_
+    if classes == 2:
+        coefficients = np.concatenate([-coefficients, coefficients])
+    for answer, weights in enumerate(coefficients):
+        expected = grad_cam(PretrainedNet(), image, weights)
+        heat = what_speaks_for(PretrainedNet(), image, pipeline, answer)
+        assert_allclose(heat[..., 0], expected, atol=1e-4 * expected.max())
+
+
+def test_what_speaks_for_the_answer_of_a_kernel_machine():
+    gamma = 3e-4
+    image, vector, pipeline = classified(SVC(C=3, gamma=gamma), 2)
+    scaler, machine = pipeline
+    moved = (vector - scaler.mean_) / scaler.scale_ - machine.support_vectors_
+    kernel = np.exp(-gamma * np.square(moved).sum(axis=1))
+    slopes = -2 * gamma * (machine.dual_coef_[0] * kernel) @ moved / scaler.scale_
+    expected = grad_cam(PretrainedNet(), image, slopes)
+    heat = what_speaks_for(PretrainedNet(), image, pipeline, 1)
+    assert_allclose(heat[..., 0], expected, atol=1e-3 * expected.max())
+
+
+def test_nothing_is_said_where_there_is_no_slope():
+    image, _, pipeline = classified(GaussianNB(), 2)
+    assert what_speaks_for(PretrainedNet(), image, pipeline, 0) is None
+    image, _, pipeline = classified(SVC(decision_function_shape="ovo"), 4)
+    assert what_speaks_for(PretrainedNet(), image, pipeline, 0) is None
+    many = PretrainedNet(layer="_conv_stem")
+    assert what_speaks_for(many, image, classified(LinearSVC(), 2)[2], 0) is None
 
 
 @pytest.mark.parametrize(
