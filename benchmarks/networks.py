@@ -95,7 +95,7 @@ def small_resnet(used: Mapping[str, bool]) -> ConvNet:
             "residual": used["residuals"],
         },
         optimizer="nesterov",
-        # Without batch norm, larger steps end in NaN.
+        # Without batch norm, long steps may end in NaN.
         learning_rate=0.05 if used["batch norm"] else 0.01,
         weight_decay=5e-4,
         schedule="triangle",
