@@ -122,7 +122,9 @@ def run_folds(
             linear.append(linear_weights(classifier, len(classes)))
         if repetition == 0 and (learned or isinstance(model[-1], ConvNet)):
             right = predicted == labels[test]
-            chosen = _to_explain(scores, right, sum(one.repetition == 0 for one in divisions))
+            chosen = _to_explain(
+                scores, right, number, sum(one.repetition == 0 for one in divisions)
+            )
             maps, trial.unattributed = attribute(
                 model,
                 take(features, test[chosen]),
@@ -145,7 +147,7 @@ def run_folds(
 
 
 def _to_explain(
-    scores: NDArray[np.float64], right: NDArray[np.bool_], folds: int
+    scores: NDArray[np.float64], right: NDArray[np.bool_], fold: int, folds: int
 ) -> NDArray[np.int64]:
     """Choose tested images to explain: the surest mistakes, and some that are right."""
     second, first = np.sort(scores, axis=1)[:, -2:].T
@@ -153,7 +155,9 @@ def _to_explain(
     mistakes = surest[~right[surest]][: ceil(EXPLAINED // 2 / folds)]
     others = np.flatnonzero(right)
     wanted = ceil((EXPLAINED - EXPLAINED // 2) / folds)
-    return np.concatenate([mistakes, others[evenly(len(others), wanted)]])
+    # Each fold's at other places in the order, so that they are of several classes.
+    places = (np.arange(wanted) * folds + fold - 0.5) / (wanted * folds) * len(others)
+    return np.concatenate([mistakes, others[np.unique(places.astype(np.int64))[: len(others)]]])
 
 
 def _vectors(model: Pipeline, features: Any) -> tuple[Pipeline, Any, bool]:

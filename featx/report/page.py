@@ -172,7 +172,7 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
         "result": result,
         "steps": _steps(result),
         "learned": len(result.mapped) > 0,
-        "network": result.pipeline is not None and isinstance(result.pipeline[-1], ConvNet),
+        "network": _is_network(result),
         "mistakes": [_figure(comparison, result, i, sure) for i in certain] if shows else [],
         # Where all answers are alike, none is less certain than the others.
         "doubtful": [_figure(comparison, result, i, sure) for i in doubtful]
@@ -194,6 +194,10 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
             },
         ),
     }
+
+
+def _is_network(result: Result) -> bool:
+    return result.pipeline is not None and isinstance(result.pipeline[-1], ConvNet)
 
 
 def confidence(result: Result) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -271,6 +275,8 @@ def _evidence(
     chosen = [*mistakes, *_evenly(right, EXPLAINED - len(mistakes))]
     if len(result.attributed):
         known = dict(zip(result.attributed.tolist(), result.attributions, strict=True))
+        if _is_network(result):  # Grad-CAM tells where in an image, not how much
+            known = {place: heat / (heat.max() or 1) for place, heat in known.items()}
         return _overlays(comparison, result, album, {place: known[place] for place in chosen})
     if len(result.feature_names) < 2:
         return []
