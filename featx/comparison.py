@@ -159,6 +159,7 @@ def compare(
         copies=copies,
         left_out=left_out,
         pictures=pictures,
+        cache=store,
     )
 
 
@@ -312,8 +313,7 @@ class _Task:
         trial = kept(self.cache, f"trial-{where}", Trial, run)
         curve = None
         if self.learning_curves:
-            where = key(where, self.seed)
-            curve = kept(self.cache, f"curve-{where}", LearningCurve, learn)
+            curve = kept(self.cache, f"curve-{key(where, self.seed)}", LearningCurve, learn)
         measures, confusion = self._measured(trial)
         vectors = features.values if pipeline is not None and is_vectors(features.values) else None
         return Result(
@@ -340,7 +340,13 @@ class _Task:
             weights=trial.weights,
             offsets=trial.offsets,
             learning_curve=curve,
+            attributed=np.searchsorted(self.tested, trial.attributed),
+            attributions=trial.attributions,
+            unattributed=trial.unattributed,
+            mapped=np.searchsorted(self.tested, trial.mapped),
+            components=trial.components,
             pipeline=pipeline,
+            key=where,
         )
 
     def _measured(self, trial: Trial) -> tuple[dict[str, Measure], NDArray[np.int64]]:

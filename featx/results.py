@@ -1,12 +1,13 @@
 """What a comparison found: figures, answers, and how they are printed and tabulated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from featx.cache import Cache
 from featx.duplicates import Copy
 from featx.files import RefusedImage
 from featx.measures import Measure
@@ -68,8 +69,19 @@ class Result:
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     learning_curve: LearningCurve | None
+    #: Where features are learned: positions of tested images, and maps of the parts that spoke for
+    #: and against the answer (n, side, side); else why there are none. See `featx.attribution`.
+    attributed: NDArray[np.int64]
+    attributions: NDArray[np.float32]
+    unattributed: str
+    #: Positions of tested images of the first fold, and principal components of what was learned
+    #: of them (n, 30 or fewer).
+    mapped: NDArray[np.int64]
+    components: NDArray[np.float32]
     #: As it was given, not fitted; None for the larger class.
     pipeline: Pipeline | None
+    #: A hash of all that the answers come from: the recipe, the images' content, the folds.
+    key: str
 
     @property
     def accuracy(self) -> float:
@@ -136,6 +148,8 @@ class Comparison:
     left_out: list[int]
     #: Whether the images are pictures, which can be shown.
     pictures: bool
+    #: Where what is drawn of them is kept.
+    cache: Cache | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         width = max(len(result.name) for result in self.results)

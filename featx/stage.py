@@ -93,6 +93,10 @@ class ImageStage(TransformerMixin, BaseEstimator):
         """Tell the smallest height and width, and channels where they matter, that will do."""
         return (1, 1)
 
+    def _patch_scales(self) -> float:
+        """Tell the side of a local descriptor's patch in units of its scale."""
+        return 1.0
+
     def _fit(self, images: LazyBatch, y: Any) -> None:
         """Learn from the images, where the stage learns; a few can be taken, or all, again."""
 

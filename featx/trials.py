@@ -4,6 +4,7 @@ import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from featx.attribution import SIDE, attribute, class_weights
+from featx.embedding import evenly, principal_components
 from featx.folds import Division
 from featx.gathering import take
+from featx.learned.conv_net import ConvNet
 from featx.memory import peak_memory
 from featx.models import class_scores
 from featx.stream import Stream
@@ -21,7 +25,9 @@ from featx.stream import Stream
 #: What may go wrong in a fold, and leaves the other folds and recipes as they are.
 FAILURES = (ValueError, ArithmeticError, RuntimeError, MemoryError)
 #: The weights of a linear model are kept if they are no more.
-_MOST_WEIGHTS = 1_000_000
+MOST_WEIGHTS = 1_000_000
+#: Images of a recipe of which it is drawn what spoke for and against, and images on a map.
+EXPLAINED, MAPPED = 5, 240
 
 
 @dataclass
@@ -53,6 +59,17 @@ class Trial:
     #: model on the features; empty for others.
     weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     offsets: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    #: Of some images of the first repetition, by their positions, the parts that spoke for and
+    #: against the answer, where features are learned; else why there are none.
+    attributed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    attributions: NDArray[np.float32] = field(
+        default_factory=lambda: np.zeros((0, SIDE, SIDE), np.float32)
+    )
+    unattributed: str = ""
+    #: Of some images of the first fold, by their positions, the principal components of the
+    #: vectors that were learned from the others.
+    mapped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    components: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
 
 def run_folds(
@@ -103,6 +120,22 @@ def run_folds(
             trial.model_bytes = _size(model)
         if repetition == 0 and not learned:
             linear.append(linear_weights(classifier, len(classes)))
+        if repetition == 0 and (learned or isinstance(model[-1], ConvNet)):
+            right = predicted == labels[test]
+            chosen = _to_explain(
+                scores, right, number, sum(one.repetition == 0 for one in divisions)
+            )
+            maps, trial.unattributed = attribute(
+                model,
+                take(features, test[chosen]),
+                np.searchsorted(model.classes_, predicted[chosen]).tolist(),
+            )
+            if len(maps):
+                trial.attributed = np.concatenate([trial.attributed, test[chosen]])
+                trial.attributions = np.concatenate([trial.attributions, maps])
+        if number == 1 and learned:
+            some = evenly(len(test), MAPPED)
+            trial.mapped, trial.components = test[some], principal_components(vectors[some])
     done = len(divisions) - len(trial.failures)
     trial.fitting /= max(done, 1)
     trial.features /= max(tested, 1)
@@ -111,6 +144,20 @@ def run_folds(
         trial.weights = np.stack([found[0] for found in linear if found]).astype(np.float32)
         trial.offsets = np.stack([found[1] for found in linear if found]).astype(np.float32)
     return trial
+
+
+def _to_explain(
+    scores: NDArray[np.float64], right: NDArray[np.bool_], fold: int, folds: int
+) -> NDArray[np.int64]:
+    """Choose tested images to explain: the surest mistakes, and some that are right."""
+    second, first = np.sort(scores, axis=1)[:, -2:].T
+    surest = np.argsort(second - first, kind="stable")
+    mistakes = surest[~right[surest]][: ceil(EXPLAINED // 2 / folds)]
+    others = np.flatnonzero(right)
+    wanted = ceil((EXPLAINED - EXPLAINED // 2) / folds)
+    # Each fold's at other places in the order, so that they are of several classes.
+    places = (np.arange(wanted) * folds + fold - 0.5) / (wanted * folds) * len(others)
+    return np.concatenate([mistakes, others[np.unique(places.astype(np.int64))[: len(others)]]])
 
 
 def _vectors(model: Pipeline, features: Any) -> tuple[Pipeline, Any, bool]:
@@ -135,10 +182,10 @@ def linear_weights(
     That is where a linear model stands alone or after standardization; None for others.
     """
     *before, last = (step for _, step in classifier.steps)
-    weights, rows = getattr(last, "coef_", None), 1 if classes == 2 else classes
-    if not isinstance(weights, np.ndarray) or weights.ndim != 2 or len(weights) != rows:
+    weights, rows = class_weights(last), 1 if classes == 2 else classes
+    if weights is None or len(weights) != rows:
         return None
-    if weights.size > _MOST_WEIGHTS or not all(type(step) is StandardScaler for step in before):
+    if weights.size > MOST_WEIGHTS or not all(type(step) is StandardScaler for step in before):
         return None
     offsets = np.broadcast_to(last.intercept_, len(weights)).astype(np.float64)
     for scaler in reversed(before):

@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from featx.folds import cross_validation
-from featx.trials import learning_curve, linear_weights, run_folds
+from featx.trials import _to_explain, learning_curve, linear_weights, run_folds
 
 
 def drawn(classes=2, count=60, seed=0):
@@ -149,3 +149,13 @@ def test_the_larger_class():
     trial = run_folds([DummyClassifier(strategy="prior")], nothing, labels, ["a", "b"], divisions)
     assert trial.dimensions == 0
     np.testing.assert_allclose(trial.scores, 0.5, atol=0.02)
+
+
+def test_the_explained_are_the_surest_mistake_and_others_of_all_classes():
+    scores = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
+    right = np.arange(20) % 4 > 0
+    found = [_to_explain(scores, right, fold, 5) for fold in (1, 2, 3, 4, 5)]
+    assert [one.tolist() for one in found] == [[16, 2], [16, 6], [16, 10], [16, 14], [16, 18]]
+    assert _to_explain(scores, right, 1, 1).tolist() == [16, 12, 3, 10, 17]
+    assert _to_explain(scores[:1], np.array([True]), 1, 1).tolist() == [0]
+    assert _to_explain(scores[:0], right[:0], 1, 1).tolist() == []

@@ -100,6 +100,9 @@ class DenseHOG(ImageStage):
         least = self._least(min(self.cell_sizes))
         return least, least
 
+    def _patch_scales(self) -> float:
+        return float(self.cells)
+
     def _least(self, side: int) -> int:
         return self.cells * side - side // 2
 

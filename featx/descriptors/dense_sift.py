@@ -147,6 +147,9 @@ class DenseSIFT(ImageStage):
         self.root = root
         self.mirrored = mirrored
 
+    def _patch_scales(self) -> float:
+        return 4.0
+
     def _least_shape(self) -> tuple[int, ...]:
         # A side times a scale is rounded to whole pixels.
         sides = [(3 * b + 0.5) / s for b in self.bin_sizes for s in self.image_scales]

@@ -128,5 +128,8 @@ class SIFT(ImageStage):
         bins = places[:, 2] * np.float32(_MAGNIFICATION / 2)
         return DescriptorSet(values, places[:, :2].copy(), bins, image.shape[:2])
 
+    def _patch_scales(self) -> float:
+        return 4.0
+
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return sift_names()

@@ -166,6 +166,17 @@ class BagOfWords(PooledCodes):
         counts = np.bincount(nearest_words(x, self.words_), minlength=self.n_words)
         return np.minimum(counts, 1.0) if self.pooling == "max" else counts.astype(np.float64)
 
+    def _codes(self, x: Float32) -> Float64:
+        codes = np.zeros((len(x), self.n_words))
+        if self.assignment == "hard":
+            codes[np.arange(len(x)), nearest_words(x, self.words_)] = 1
+            return codes
+        width = np.float32(self.sigma_)
+        for part, scores in nearness(x / width, self.words_ / width):
+            _, totals = exponentiate(scores)
+            codes[part] = (scores / totals).T
+        return codes
+
     def _soft(self, x: Float32) -> Float64:
         width = np.float32(self.sigma_)
         found = []

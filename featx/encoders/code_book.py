@@ -90,6 +90,19 @@ class PooledCodes(CodeBookEncoder):
     def _encode(self, statistics: Float64, count: int) -> Float64:
         return statistics / count if self.pooling == "average" else statistics
 
+    def _codes(self, x: Float32) -> Float64:
+        """Give the codes of descriptors (k, n_words)."""
+        raise NotImplementedError
+
+    def _parts(self, x: Float32, weights: Float64) -> Float64:
+        codes = self._codes(x)
+        if self.pooling == "max":
+            largest = codes == codes.max(axis=0)
+            codes = codes * largest / largest.sum(axis=0)
+        elif self.pooling == "average":
+            weights = weights / len(x)
+        return np.asarray(codes @ weights)
+
     def _length(self) -> int:
         return self.n_words
 

@@ -132,6 +132,10 @@ class Encoder(ImageStage):
         """Compute the vector of a cell of so many descriptors, one at least."""
         raise NotImplementedError
 
+    def _parts(self, x: Float32, weights: Float64) -> Float64:
+        """Part the product of weights with a cell's vector among its descriptors: they add up."""
+        raise NotImplementedError
+
     def _length(self) -> int:
         """Tell how many entries the vector of a cell has."""
         raise NotImplementedError
@@ -244,6 +248,41 @@ class Encoder(ImageStage):
                 count = sum(len(parts[region]) for region in cell)
                 vector[:] = self._encode(self._combine(statistics[cell]), count)
         return self._normalized(vectors)
+
+    def parts(self, image: DescriptorSet, shares: Float64) -> Float64:
+        r"""Part what the entries of an image's vector add to a score among its descriptors.
+
+        Before it is normalised, an entry is a sum over the descriptors of its cell, :math:`v_j =
+        \sum_i s_{ij}`. Of its share :math:`c_j`, each gets :math:`c_j s_{ij} / v_j`; all together
+        they get :math:`\sum_j c_j`, but for the entries that are zero. Roots and norms are thus
+        factors, the same for all descriptors. The largest of several is that of those which have
+        it.
+
+        Parameters
+        ----------
+        image : DescriptorSet
+            The descriptors.
+        shares : ndarray of shape (d,)
+            What each entry of the vector adds.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+        """
+        parts = np.zeros(len(image))
+        if len(image) == 0:
+            return parts
+        self._check_length(image)
+        x, regions = self._projected(image.values, [image]), self._regions(image)
+        rows = [np.arange(len(image))[one] for one in regions.rows]
+        shares = np.asarray(shares, np.float64).reshape(len(regions.cells), -1)
+        for own, cell in zip(shares, regions.cells, strict=True):
+            if cell:
+                inside = np.concatenate([rows[region] for region in cell])
+                vector = self._encode(self._statistics(x[inside]), len(inside))
+                weights = np.divide(own, vector, out=np.zeros_like(own), where=vector != 0)
+                parts[inside] += self._parts(x[inside], weights)
+        return parts
 
     def _check_length(self, found: DescriptorSet) -> None:
         if found.shape[1] != self.n_features_in_:

@@ -163,6 +163,22 @@ class FisherVector(Encoder):
         means, deviations = first / shares, (second - mass) / (np.sqrt(2) * shares)
         return np.concatenate([means.ravel(), deviations.ravel()])
 
+    def _parts(self, x: Float32, weights: Float64) -> Float64:
+        modes, features = self.means_.shape
+        shares = len(x) * np.sqrt(self.weights_)[:, np.newaxis]
+        first, second = weights.reshape(2, modes, features)
+        first, second = first / shares, second / (np.sqrt(2) * shares)
+        # Of a polynomial in z, the coefficients of one in x - mu.
+        first, squares = first / np.sqrt(self.variances_), second / self.variances_
+        mixture = GaussianMixture(self.weights_, self.means_, self.variances_)
+        posteriors, parts = mixture.posteriors(x), np.zeros(len(x))
+        for mode, posterior in enumerate(posteriors.T):
+            near = np.flatnonzero(posterior)
+            deviations = x[near] - self.means_[mode]
+            values = deviations @ first[mode] + deviations**2 @ squares[mode] - second[mode].sum()
+            parts[near] += posterior[near] * values
+        return parts
+
     def _length(self) -> int:
         return 2 * self.means_.size
 

@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from featx.compiled import compiled
 from featx.encoders.k_means import fit_words, nearest_words
@@ -112,6 +113,18 @@ class GaussianMixture:
             _add_moments(posteriors, total, centred, means32, scales, moments)
             likelihood += float(np.sum(highest + np.log(total), dtype=np.float64))
         return moments, likelihood
+
+    def posteriors(self, x: Float32) -> Float64:
+        r"""Give :math:`q_{ik}` (n, n_modes), of which those below :math:`10^{-6}` are zero."""
+        precisions = 1 / self.variances
+        origin = self.weights @ self.means  # near the means, little is cancelled
+        centred, means = x - origin, self.means - origin
+        scores = centred @ (means * precisions).T - 0.5 * centred**2 @ precisions.T
+        scores += np.log(self.weights)
+        scores -= 0.5 * (np.log(2 * np.pi * self.variances) + means**2 * precisions).sum(axis=1)
+        posteriors: Float64 = softmax(scores, axis=1)
+        posteriors[posteriors <= _LEAST_POSTERIOR] = 0
+        return posteriors
 
     @classmethod
     def _of_clusters(cls, x: Float32, words: Float32) -> Self:

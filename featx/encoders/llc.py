@@ -157,11 +157,7 @@ class LLC(PooledCodes):
 
     def _statistics(self, x: Float32) -> Float64:
         pooled = np.zeros(self.n_words)
-        codes = np.empty((len(x), self.n_neighbors))
-        nearest = np.empty((len(x), self.n_neighbors), np.int32)
-        for part, scores in nearness(x, self.words_):
-            _largest(scores, nearest[part])
-        _codes(x, self.words_, nearest, self.regularization, codes)
+        nearest, codes = self._of_nearest(x)
         if self.pooling != "max":
             np.add.at(pooled, nearest, codes)
             return pooled
@@ -170,6 +166,21 @@ class LLC(PooledCodes):
         # The codes of the other descriptors are zero.
         for_all = np.bincount(nearest.ravel(), minlength=self.n_words) == len(x)
         return np.where(for_all, pooled, np.maximum(pooled, 0))
+
+    def _of_nearest(self, x: Float32) -> tuple[NDArray[np.int32], Float64]:
+        """Give the nearest words of each descriptor, and its codes for them."""
+        codes = np.empty((len(x), self.n_neighbors))
+        nearest = np.empty((len(x), self.n_neighbors), np.int32)
+        for part, scores in nearness(x, self.words_):
+            _largest(scores, nearest[part])
+        _codes(x, self.words_, nearest, self.regularization, codes)
+        return nearest, codes
+
+    def _codes(self, x: Float32) -> Float64:
+        codes = np.zeros((len(x), self.n_words))
+        nearest, of_nearest = self._of_nearest(x)
+        np.put_along_axis(codes, nearest, of_nearest, axis=1)
+        return codes
 
 
 @compiled

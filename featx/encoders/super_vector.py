@@ -143,6 +143,15 @@ class SuperVector(CodeBookEncoder):
         # Divided by n and by the root of a word's share of n.
         return np.ravel(codes / np.sqrt(count * np.maximum(counts, 1)))
 
+    def _parts(self, x: Float32, weights: Float64) -> Float64:
+        nearest = nearest_words(x, self.words_)
+        residuals = np.subtract(x, self.words_[nearest], dtype=np.float64)
+        own = weights.reshape(self.n_words, -1)[nearest]
+        # Divided as in the whole, by the number of descriptors of the word.
+        parts: Float64 = np.einsum("kj,kj->k", residuals, own[:, 1:])
+        parts += self.constant * own[:, 0]
+        return parts / np.sqrt(len(x) * np.bincount(nearest)[nearest])
+
     def _length(self) -> int:
         return self.words_.size + self.n_words
 

@@ -147,6 +147,15 @@ class VLAD(CodeBookEncoder):
         counts, sums = statistics[:, :1], statistics[:, 1:]
         return (sums / np.maximum(counts, 1) if self.residuals == "mean" else sums).ravel()
 
+    def _parts(self, x: Float32, weights: Float64) -> Float64:
+        nearest = nearest_words(x, self.words_)
+        residuals = np.subtract(x, self.words_[nearest], dtype=np.float64)
+        if self.residuals == "unit":
+            residuals = divided(residuals, "l2")
+        own = weights.reshape(self.words_.shape)[nearest]
+        parts: Float64 = np.einsum("kj,kj->k", residuals, own)
+        return parts / np.bincount(nearest)[nearest] if self.residuals == "mean" else parts
+
     def _powered(self, vectors: Float64) -> Float64:
         vectors = super()._powered(vectors)
         if not self.intra_norm:

@@ -8,10 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.results import Comparison, Result
+from featx.trials import MOST_WEIGHTS
 
 _BLOCK = re.compile(r"hog_block(\d+)_(\d+)_cell(\d+)_(\d+)_bin\d+$")
 _CELL = re.compile(r"hog_cell(\d+)_(\d+)_")
 _PYRAMID = re.compile(r".*_(\d+)x(\d+)_(\d+)_(\d+)$")
+
+
+#: Features of no parts of the image, up to which what each added is drawn as a bar.
+MOST_BARS = 40
 
 
 class Cell(NamedTuple):
@@ -43,6 +48,27 @@ def cells(names: Sequence[str]) -> list[Cell] | None:
 
 def _cell(row: int, column: int, rows: int, columns: int) -> Cell:
     return Cell(row / rows, column / columns, (row + 1) / rows, (column + 1) / columns)
+
+
+def obstacle(result: Result) -> str:
+    """Say why it cannot be drawn what spoke for a recipe's answers; "" where it can."""
+    if len(result.attributed):
+        return ""
+    if result.failures or result.pipeline is None:
+        return "not every fold has a classifier"
+    if result.unattributed:
+        return result.unattributed
+    count = len(result.feature_names)
+    if result.dimensions * max(2, len(result.confusion)) > MOST_WEIGHTS:
+        return f"the weights of {result.dimensions} numbers are too many to be kept"
+    if not len(result.weights):
+        after = " and ".join(type(step).__name__ for _, step in result.pipeline.steps[1:])
+        return f"the scores of {after} are no weighted sums of the features"
+    if result.features is None or result.features.shape[1] != count:
+        return "the features have no names"
+    if count > MOST_BARS and cells(result.feature_names) is None:
+        return f"the {count} features are not of parts of the picture"
+    return ""
 
 
 def contributions(comparison: Comparison, result: Result, place: int) -> NDArray[Any]:

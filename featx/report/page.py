@@ -1,18 +1,23 @@
 """A comparison as one page that needs nothing else: what it shows, and how it is put together."""
 
 import base64
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import partial
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from itertools import combinations
 from math import isnan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.cache import Cache, kept, key
+from featx.embedding import evenly, flattened, principal_components
 from featx.files import RefusedImage
-from featx.one_thread import one_thread_inside
+from featx.learned.conv_net import ConvNet
 from featx.report import evidence
 from featx.report.pictures import (
     CLASS_COLORS,
@@ -27,14 +32,13 @@ from featx.report.pictures import (
 from featx.report.plots import Plots, svg, threshold
 from featx.report.text import number_name, shown
 from featx.results import BASELINE, Comparison, Result
+from featx.trials import EXPLAINED, MAPPED
 
 _GALLERY = 12  # pictures in a gallery
-_EXPLAINED = 5  # pictures of which it is drawn what spoke for and against
 _DISAGREEING = 6  # pictures a pair of recipes disagrees on, each way
 _COPIES = 24  # pairs of copies that are shown
 _TABLE = 20  # classes, up to which a confusion matrix is a table
-_MAPPED = 240  # pictures on a map
-_BARS = 40  # features, up to which what each added is drawn as a bar
+_LEAST_MAPPED = 10  # pictures on a map
 _TILE = (32, 32)
 LABELS = {
     "accuracy": "Accuracy",
@@ -65,8 +69,18 @@ def page(comparison: Comparison) -> str:
             and comparison.verdict(best.name, result.name) not in ("better", "")
         ],
         measures=[(name, LABELS[name], name in _SHARES) for name in measures],
-        cost_picture=svg(plots.cost, "Accuracy over milliseconds an image"),
-        curves=svg(plots.learning_curves, "Accuracy over training images") if draw_curves else "",
+        cost_picture=_kept(
+            comparison.cache,
+            [(one.name, one.measures, one.cost) for one in comparison.results],
+            lambda: svg(plots.cost, "Accuracy over milliseconds an image"),
+        ),
+        curves=_kept(
+            comparison.cache,
+            [(one.name, one.learning_curve) for one in comparison.results],
+            lambda: svg(plots.learning_curves, "Accuracy over training images"),
+        )
+        if draw_curves
+        else "",
         recipes=[
             _recipe(comparison, result, album)
             for result in comparison.results
@@ -78,6 +92,32 @@ def page(comparison: Comparison) -> str:
         swatches=[f"rgb({r}, {g}, {b})" for r, g, b in CLASS_COLORS.tolist()],
     )
     return text
+
+
+@dataclass
+class _Drawn:
+    """What is kept of a drawing: plain data."""
+
+    content: Any
+
+
+def _kept(cache: Cache | None, parts: Any, draw: Callable[[], Any]) -> Any:
+    """Draw what comes from these parts and this code, unless the cache has it."""
+    if cache is None:
+        return draw()
+    where = f"drawing-{key(_code(), parts)}"
+    return kept(cache, where, _Drawn, lambda: _Drawn(draw())).content
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Tell the code that draws from any other."""
+    import matplotlib
+
+    digest = hashlib.sha256(matplotlib.__version__.encode())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def summary(comparison: Comparison) -> str:
@@ -131,6 +171,8 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
     return {
         "result": result,
         "steps": _steps(result),
+        "learned": len(result.mapped) > 0,
+        "network": _is_network(result),
         "mistakes": [_figure(comparison, result, i, sure) for i in certain] if shows else [],
         # Where all answers are alike, none is less certain than the others.
         "doubtful": [_figure(comparison, result, i, sure) for i in doubtful]
@@ -141,10 +183,21 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
         "confusion_picture": png(confusion_picture(result.confusion))
         if len(comparison.classes) > _TABLE
         else "",
-        "evidence": _evidence(comparison, result, album, certain) if shows else [],
-        "number": _single_number(comparison, result),
-        "map": _map(comparison, result, album) if shows else "",
+        "why_not": evidence.obstacle(result) if shows else "",
+        **_kept(
+            comparison.cache,
+            (result.key, result.name, comparison.names),
+            lambda: {
+                "evidence": _evidence(comparison, result, album, certain) if shows else [],
+                "number": _single_number(comparison, result),
+                "map": _map(comparison, result, album) if shows else "",
+            },
+        ),
     }
+
+
+def _is_network(result: Result) -> bool:
+    return result.pipeline is not None and isinstance(result.pipeline[-1], ConvNet)
 
 
 def confidence(result: Result) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -209,26 +262,31 @@ def _confusions(comparison: Comparison, result: Result) -> list[tuple[str, str, 
 def _evidence(
     comparison: Comparison, result: Result, album: Album, mistakes: list[int]
 ) -> list[dict[str, Any]]:
-    """Draw what spoke for and against the answers of a linear model."""
-    if result.features is None or not len(result.weights) or len(result.feature_names) < 2:
-        return []
-    if len(result.feature_names) != result.features.shape[1]:
+    """Draw what spoke for and against the answers."""
+    if evidence.obstacle(result):
         return []
     right = np.flatnonzero(result.predictions == comparison.labels)
-    half = _EXPLAINED // 2
-    chosen = [*mistakes[:half], *_evenly(right, _EXPLAINED - len(mistakes[:half]))]
-    spoke = {place: evidence.contributions(comparison, result, place) for place in chosen}
+    if len(result.attributed):
+        mistakes = np.setdiff1d(result.attributed, right).tolist()
+        right = np.intersect1d(result.attributed, right)
     sure, _ = confidence(result)
+    half = EXPLAINED // 2
+    mistakes = sorted(mistakes, key=lambda place: -sure[place])[:half]
+    chosen = [*mistakes, *_evenly(right, EXPLAINED - len(mistakes))]
+    if len(result.attributed):
+        known = dict(zip(result.attributed.tolist(), result.attributions, strict=True))
+        if _is_network(result):  # Grad-CAM tells where in an image, not how much
+            known = {place: heat / (heat.max() or 1) for place, heat in known.items()}
+        return _overlays(comparison, result, album, {place: known[place] for place in chosen})
+    if len(result.feature_names) < 2:
+        return []
+    spoke = {place: evidence.contributions(comparison, result, place) for place in chosen}
     parts = evidence.cells(result.feature_names)
     figures = []
     if parts is not None:
         heats = {place: evidence.heat(spoke[place], parts) for place in chosen}
-        largest = max((float(np.abs(one).max()) for one in heats.values()), default=0.0) or 1.0
-        for place in chosen:
-            pixels = album.pixels(place, LARGE, "stretch")
-            picture = jpeg(overlaid(pixels, heats[place], largest))
-            figures.append(_figure(comparison, result, place, sure) | {"picture": picture})
-    elif len(result.feature_names) <= _BARS:
+        return _overlays(comparison, result, album, heats)
+    if len(result.feature_names) <= evidence.MOST_BARS:
         for place in chosen:
             draw = partial(_bars, names=result.feature_names, values=spoke[place])
             height = 0.9 + 0.2 * len(result.feature_names)
@@ -236,6 +294,19 @@ def _evidence(
             figures.append(_figure(comparison, result, place, sure) | {"bars": drawn})
             if len(figures) == half:
                 break
+    return figures
+
+
+def _overlays(
+    comparison: Comparison, result: Result, album: Album, heats: dict[int, NDArray[Any]]
+) -> list[dict[str, Any]]:
+    """Draw numbers for the parts of pictures over them, all on one scale."""
+    largest = max((float(np.abs(one).max()) for one in heats.values()), default=0.0) or 1.0
+    sure, _ = confidence(result)
+    figures = []
+    for place, heat in heats.items():
+        picture = jpeg(overlaid(album.pixels(place, LARGE, "stretch"), heat, largest))
+        figures.append(_figure(comparison, result, place, sure) | {"picture": picture})
     return figures
 
 
@@ -292,36 +363,23 @@ def _strip(comparison: Comparison, result: Result, place: int) -> dict[str, Any]
 
 def _map(comparison: Comparison, result: Result, album: Album) -> str:
     """Draw pictures where their features are alike close to each other."""
-    vectors = result.features
-    if vectors is None or vectors.shape[1] < 2 or len(vectors) < 10:
+    components, chosen = result.components, result.mapped
+    if result.features is not None and result.features.shape[1] > 1:
+        chosen = evenly(len(result.features), MAPPED)
+        vectors = np.asarray(result.features[chosen], np.float64)
+        deviation = vectors.std(axis=0)
+        vectors = (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+        components = principal_components(vectors)
+    if len(chosen) < _LEAST_MAPPED:
         return ""
-    chosen = np.array(_evenly(np.arange(len(vectors)), _MAPPED))
-    places = flattened(np.asarray(vectors[chosen], np.float64))
-    pictures = [album.pixels(int(place), _TILE, "crop") for place in chosen]
+    pictures = [album.pixels(place, _TILE, "crop") for place in chosen.tolist()]
     colors = np.searchsorted(comparison.classes, comparison.labels[chosen])
-    return jpeg(mosaic(pictures, places, colors))
-
-
-def flattened(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Bring vectors to the unit square with t-SNE, after principal components."""
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
-    deviation = vectors.std(axis=0)
-    vectors = (vectors - vectors.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    count = min(30, *vectors.shape)
-    perplexity = min(30.0, (len(vectors) - 1) / 3)
-    with one_thread_inside:  # for so few, threads cost more than they give
-        vectors = PCA(count, svd_solver="randomized", random_state=0).fit_transform(vectors)
-        flat = TSNE(perplexity=perplexity, init="random", random_state=0).fit_transform(vectors)
-    low, high = flat.min(axis=0), flat.max(axis=0)
-    places: NDArray[np.float64] = (flat - low) / np.where(high > low, high - low, 1)
-    return places
+    return jpeg(mosaic(pictures, flattened(components), colors))
 
 
 def _evenly(positions: NDArray[np.int64], count: int) -> list[int]:
-    chosen = np.linspace(0, len(positions) - 1, min(count, len(positions)))
-    return [int(positions[int(index)]) for index in chosen]
+    chosen: list[int] = positions[evenly(len(positions), count)].tolist()
+    return chosen
 
 
 def _disagreements(comparison: Comparison, album: Album) -> list[dict[str, Any]]:

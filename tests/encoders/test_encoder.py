@@ -313,3 +313,27 @@ def test_parameters_that_do_not_fit_each_other_are_refused(make):
     message = refusal(lambda: make(n_samples=3).fit(sets()))
     assert message.startswith(f"{name}: n_")
     assert message.endswith("=4 needs at least as many descriptors to learn from, but n_samples=3.")
+
+
+def test_parts_are_the_shares_of_each_descriptor_in_each_entry(make):
+    encoder = make(pyramid=PYRAMID).fit(sets())
+    image = a_set(9)
+    (vector,) = encoder.transform([image])
+    shares = np.random.default_rng(1).normal(0, 1, len(vector)) * (vector != 0)
+    bare = clone(encoder).set_params(power=1, norm=None, normalize_cells=False).fit(sets())
+    # What an entry is of one descriptor alone, it adds to the entry of all, but for a factor.
+    alone = bare.transform([image[[place]] for place in range(len(image))]).astype(np.float64)
+    if getattr(encoder, "pooling", "") == "max":
+        alone *= alone == alone.max(axis=0)
+    whole = alone.sum(axis=0)
+    expected = np.divide(alone, whole, out=np.zeros_like(alone), where=whole != 0) @ shares
+    found = encoder.parts(image, shares)
+    # An entry may be the small difference of large parts.
+    np.testing.assert_allclose(found, expected, rtol=1e-2, atol=1e-3)
+    assert found.sum() == pytest.approx(shares.sum(), abs=1e-2)
+
+
+def test_parts_of_nothing(make):
+    encoder = make(pyramid=PYRAMID).fit(sets())
+    (vector,) = encoder.transform([a_set(0, count=0)])
+    assert encoder.parts(a_set(0, count=0), vector).shape == (0,)

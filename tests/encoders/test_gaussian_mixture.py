@@ -121,3 +121,17 @@ def test_the_same_seed_gives_the_same_mixture():
     one, two, other = (GaussianMixture.fit(x, 6, 5, seed) for seed in (7, 7, 8))
     np.testing.assert_array_equal(one.means, two.means)
     assert not np.array_equal(one.means, other.means)
+
+
+@given(seeds, st.integers(1, 60), st.integers(1, 40), st.integers(1, 20), st.floats(-50, 50))
+def test_posteriors_are_those_of_the_formula(seed, count, modes, features, offset):
+    rng = np.random.default_rng(seed)
+    model = drawn_mixture(rng, modes, features)
+    model.means[:] += offset
+    x = rng.normal(offset, 1.5, (count, features)).astype(np.float32)
+    z = (x[:, None].astype(np.float64) - model.means) / np.sqrt(model.variances)
+    logs = np.log(model.weights) - 0.5 * (z**2 + np.log(2 * np.pi * model.variances)).sum(axis=2)
+    expected = np.exp(logs - logsumexp(logs, axis=1, keepdims=True))
+    found = model.posteriors(x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    assert (found[expected < 0.9e-6] == 0).all()

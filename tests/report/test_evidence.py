@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from featx import HOG, SpatialPyramid, Stream, compare
-from featx.report.evidence import Cell, cells, contributions, heat
+from featx import HOG, LBP, SpatialPyramid, Stream, compare
+from featx.report.evidence import Cell, cells, contributions, heat, obstacle
 
 
 def drawn(count=60, classes=2):
@@ -92,3 +94,22 @@ def test_the_bright_quarter_speaks_for_its_class():
     right = np.flatnonzero(result.predictions == labels)
     spoke = np.mean([contributions(comparison, result, place) for place in right], axis=0)
     assert set(np.argsort(-spoke)[:2].tolist()) == {0, 1}
+
+
+def test_what_stands_in_the_way():
+    images, labels = drawn()
+    stream = Stream([HOG(pixels_per_cell=(8, 8))])
+    recipes = {
+        "hog": make_pipeline(stream, StandardScaler(), LinearSVC()),
+        "bayes": make_pipeline(stream, StandardScaler(), GaussianNB()),
+        "components": make_pipeline(stream, PCA(3), LinearSVC()),
+        "lbp": make_pipeline(Stream([LBP(method="default")]), LinearSVC()),
+    }
+    comparison = compare(recipes, images, labels, folds=2)
+    said = {name: obstacle(comparison[name]) for name in recipes}
+    assert said == {
+        "hog": "",
+        "bayes": "the scores of StandardScaler and GaussianNB are no weighted sums of the features",
+        "components": "the scores of PCA and LinearSVC are no weighted sums of the features",
+        "lbp": "the 256 features are not of parts of the picture",
+    }
