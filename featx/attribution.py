@@ -59,6 +59,8 @@ def attribute(
     encoders = _encoders(model[0].stages) if isinstance(model[0], Stream) else None
     if not encoders:
         return none, "what is learned is not an encoder of local descriptors"
+    if not all(any(map(_gives_descriptors, before)) for before, _ in encoders):
+        return none, "a store of local descriptors does not tell the sides of their patches"
     *between, last = (step for _, step in model.steps[1:])
     weights = class_weights(last)
     if weights is None:
@@ -93,10 +95,10 @@ def _grad_cams(
     net: ConvNet, images: Sequence[Any], answers: Sequence[int]
 ) -> tuple[NDArray[np.float32], str]:
     # torch is an extra.
-    from featx.learned.inside import activations, grad_cam
+    from featx.learned.inside import block_maps, grad_cam
 
     maps = np.zeros((len(images), SIDE, SIDE), np.float32)
-    if len(images) and not activations(net, images[0], only_filters=True):
+    if len(images) and not block_maps(net, images[0]):
         return maps[:0], "the network has no filters, and Grad-CAM is of their maps"
     for drawn, image, answer in zip(maps, images, answers, strict=True):
         drawn[:] = cv2.resize(grad_cam(net, image, answer), (SIDE, SIDE))

@@ -70,14 +70,16 @@ def extract(
     # Larger chunks than for threads: each goes to another process and back.
     stream.n_jobs, stream.chunk_size = jobs, 32
     with _frozen(), Interruption() as interruption, Progress(None, quiet) as progress:
-        if os.path.isdir(images):
-            # A short run, such as one with nothing to do, needs no forecast.
-            counting = Timer(_SOON, _count, (images, progress))
-            counting.daemon = True
-            counting.start()
-        written = write_features(
-            out, inputs, stream, known.name, seconds, scheduler, progress, interruption
-        )
+        # A short run, such as one with nothing to do, needs no forecast.
+        counting = Timer(_SOON, _count, (images, progress))
+        counting.daemon = True
+        counting.start()
+        try:
+            written = write_features(
+                out, inputs, stream, known.name, seconds, scheduler, progress, interruption
+            )
+        finally:
+            counting.cancel()
         if written.complete:
             progress.expect(written.images)
     refused = written.refused.total()
@@ -133,8 +135,10 @@ def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]
 
 
 def _count(folder: str, progress: Progress) -> None:
-    """Find how many images there are, while work on them goes on."""
+    """Find how many images there are in a folder, while work on them goes on."""
     from featx.listing import DatasetError, iterate_images
 
+    if not os.path.isdir(folder):
+        return
     with suppress(DatasetError):
         progress.expect(sum(1 for _ in iterate_images(folder)))

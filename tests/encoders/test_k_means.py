@@ -7,8 +7,8 @@ from featx.encoders.k_means import fit_words, move_words, nearest_words, residua
 seeds = st.integers(0, 2**32 - 1)
 
 
-def distances(x, words):
-    return np.linalg.norm(x[:, None].astype(np.float64) - words, axis=2)
+def squared_distances(x, words):
+    return ((x[:, None].astype(np.float64) - words) ** 2).sum(axis=2)
 
 
 @given(seeds, st.integers(1, 1100), st.integers(1, 30), st.integers(1, 20), st.floats(-100, 100))
@@ -17,10 +17,10 @@ def test_nearest_words_are_nearest(seed, count, words, features, offset):
     x = rng.normal(offset, 1, (count, features)).astype(np.float32)
     book = rng.normal(offset, 1, (words, features)).astype(np.float32)
     nearest = nearest_words(x, book)
-    expected = distances(x, book)
+    expected = squared_distances(x, book)
     chosen = expected[np.arange(count), nearest]
     # Another word may be as near, as far as single precision tells.
-    np.testing.assert_allclose(chosen, expected.min(axis=1), rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(chosen, expected.min(axis=1), rtol=1e-3, atol=1e-4)
     clear = np.sort(expected, axis=1)[:, :2] @ [-1, 1] > 1e-3 if words > 1 else np.ones(count, bool)
     np.testing.assert_array_equal(nearest[clear], expected.argmin(axis=1)[clear])
 
