@@ -34,6 +34,7 @@ from featx import make_scenes
 RECIPE = "hog-svm"
 _SMALL, _LARGE = 400, 80
 _MOST_DECODED = 10_000
+_SECONDS = 1.0  # between looks at memory
 _HEAD = "images  workers  where  images/s  x time  x work  peak MB  bytes/image  first s  again s"
 _ROW = (
     "{images:6d}  {workers:7d}  {where:5}  {rate:8.0f}  {ratio:6.2f}  {work:6.2f}  {peak:7.0f}  "
@@ -152,14 +153,17 @@ def _run(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
+        looked = started
         while process.poll() is None:
-            memory, seconds = _look([process.pid, *others])
-            peak = max(peak, memory)
-            work |= seconds
+            now = time.perf_counter()
             if not first and out.is_dir() and any(out.iterdir()):
-                first = time.perf_counter() - started
+                first = now - started
+            # Looking takes 25 milliseconds of a processor.
+            if now - looked > _SECONDS:
+                memory, seconds = _look([process.pid, *others])
+                peak, work, looked = max(peak, memory), work | seconds, now
             with suppress(subprocess.TimeoutExpired):
-                process.wait(0.25)
+                process.wait(0.1)
         if process.returncode:
             raise SystemExit(f"featx extract ended with {process.returncode}.")
     return time.perf_counter() - started, sum(work.values()) - before, peak, first
