@@ -36,5 +36,6 @@ for name, vectors in features.items():
     axis.plot(sizes, 100 * np.array(means), "o-", label=f"{name}, {vectors.shape[1]} numbers")
 axis.set(xscale="log", xlabel="training images", ylabel="accuracy in per cent")
 axis.set_xticks(sizes, sizes)
+axis.minorticks_off()
 axis.legend()
 plt.show()
