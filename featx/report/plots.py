@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BINS = 40  # of histograms
+_LETTER, _LINE = 5.5, 11.0  # width of a letter and height of a line, in points
 #: What matplotlib writes into SVG, and the page's colours that take its place: they differ in the
 #: light and in the dark.
 _INK = "#010101"
@@ -68,12 +69,15 @@ class Plots:
         ax.errorbar(times, 100 * shares, yerr=_distances(100 * shares, 100 * ends), fmt="o")
         best = front(times, shares)
         ax.step(times[best], 100 * shares[best], where="post", linestyle="--", color="C1")
-        for result, x, y in zip(results, times, 100 * shares, strict=True):
-            ax.annotate(short(result.name), (x, y), (6, 4), textcoords="offset points")
         ax.set(xscale="log", xlabel="milliseconds an image", ylabel="accuracy, %")
         # Plain numbers: powers would be set as formulas.
         ax.xaxis.set_major_formatter("{x:g}")
         ax.margins(x=0.15)
+        ax.autoscale_view()
+        names = [short(result.name) for result in results]
+        lines = _lines_down(ax, names, times, 100 * shares)
+        for name, x, y, line in zip(names, times, 100 * shares, lines, strict=True):
+            ax.annotate(name, (x, y), (6, 4 - line), textcoords="offset points")
         return ax
 
     def learning_curves(self, ax: "Axes") -> "Axes":
@@ -158,6 +162,24 @@ def _edges(numbers: NDArray[Any]) -> list[float]:
     if low > 0 and high > 20 * low:
         return [*map(float, np.geomspace(low, high, _BINS + 1))]
     return [*map(float, np.linspace(low, high, _BINS + 1))]
+
+
+def _lines_down(ax: "Axes", names: list[str], x: NDArray[Any], y: NDArray[Any]) -> list[float]:
+    """Tell by how much the names right of points are lowered, so that none stands upon another."""
+    points = ax.transData.transform(np.column_stack([x, y])) * 72 / ax.figure.dpi
+    lowered = [0.0] * len(points)
+    placed: list[tuple[float, float, float]] = []  # left, right, height
+    for index in np.argsort(-points[:, 1], kind="stable"):
+        left, height = points[index]
+        right = left + _LETTER * len(names[index])
+        while any(
+            left < end and start < right and abs(height - other) < _LINE
+            for start, end, other in placed
+        ):
+            height -= _LINE
+            lowered[index] += _LINE
+        placed.append((left, right, height))
+    return lowered
 
 
 def _distances(shares: NDArray[Any], ends: NDArray[Any]) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from featx import HOG, Sobel, Stream, Summarize, compare
-from featx.report.plots import front, svg, threshold
+from featx.report.plots import _lines_down, front, svg, threshold
 from featx.report.text import number_name
 
 HOSTILE = "<b>$x^2$ & \u202e"
@@ -56,6 +56,14 @@ def test_cost(comparison, axes):
         [result.milliseconds_per_image, 100 * result.accuracy] for result in comparison.results
     ]
     assert axes.get_xscale() == "log"
+
+
+def test_names_of_points_that_are_near_stand_below_each_other(axes):
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    x, y = np.array([0.5, 0.52, 0.1, 0.5]), np.array([0.9, 0.901, 0.9, 0.1])
+    assert _lines_down(axes, ["hog-svm"] * 4, x, y) == [11, 0, 0, 0]
+    assert _lines_down(axes, ["a", "hog-svm", "a", "a"], x, y) == [0, 0, 0, 0]
+    assert _lines_down(axes, ["a"] * 3, x[[0, 0, 0]], y[[0, 0, 0]]) == [0, 11, 22]
 
 
 def test_front():
