@@ -113,7 +113,8 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
     if steps and _is_fitted(steps[-1]):
         last = values[graph.outputs[0]]
         classifier = pipeline[1:]
-        prediction = str(classifier.predict(last)[0])
+        (predicted,) = classifier.predict(last)
+        prediction = str(predicted)
         found = class_scores(classifier, last)[1][0]
         scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
         limit = _threshold(classifier)
@@ -129,7 +130,7 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
                 names = [str(name) for name in net.get_feature_names_out()]
         node = graph.outputs[0]
         if isinstance(node.stage, PretrainedNet):
-            answer = [*classifier.classes_].index(classifier.predict(last)[0])
+            answer = [*classifier.classes_].index(predicted)
             heat = what_speaks_for(node.stage, values[node.inputs[0]][0], classifier, answer)
             if heat is not None:
                 outputs.insert(-1, (f"Grad-CAM: what speaks for {prediction}", heat))
