@@ -301,7 +301,11 @@ class Store:
             return None
         ledger = self.folder.with_name(f"{self.folder.name}.refused.csv")
         count = 0
-        with new_file(ledger) as unfinished, open(unfinished, "w", newline="") as file:
+        # Where parts are written: what a killed process leaves is removed by the next.
+        with (
+            new_file(ledger, self._unfinished) as unfinished,
+            open(unfinished, "w", newline="") as file,
+        ):
             # Names may have line ends of every kind, of which not all are quoted otherwise.
             rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(["path", "reason", "detail"])

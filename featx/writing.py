@@ -65,8 +65,12 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(file: str | Path) -> Iterator[Path]:
-    """Write a file whole or not at all; one that is there is replaced at the end."""
+def new_file(file: str | Path, unfinished: Path | None = None) -> Iterator[Path]:
+    """Write a file whole or not at all; one that is there is replaced at the end.
+
+    Work goes on in ``unfinished`` if that is in the same folder: a caller that names it sees to it
+    that nobody else does, and that what a killed process leaves there is removed.
+    """
     final = _resolved(file)
     if final.is_dir():
         raise OutputError(f"{file}: is a folder, and a file is to be written.")
@@ -74,11 +78,14 @@ def new_file(file: str | Path) -> Iterator[Path]:
         raise OutputError(f"{file}: is a device or a pipe, and a file is to be written.")
     with folders_for(file, final.parent) as place:
         try:
-            handle, name = tempfile.mkstemp(prefix=_prefix(final), suffix=final.suffix, dir=place)
+            if unfinished is None or unfinished.parent != place:
+                handle, name = tempfile.mkstemp(
+                    prefix=_prefix(final), suffix=final.suffix, dir=place
+                )
+                os.close(handle)
+                unfinished = Path(name)
         except OSError as error:
             raise _cannot_be_written(file, error) from None
-        os.close(handle)
-        unfinished = Path(name)
         try:
             yield unfinished
             unfinished.chmod(0o666 & ~_umask())

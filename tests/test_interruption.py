@@ -64,8 +64,8 @@ def whole(images, tmp_path_factory):
     return rows
 
 
-def begin(images, out, most="none"):
-    arguments = [sys.executable, "-c", PROGRAM, str(images), str(out), str(most)]
+def begin(images, out, most="none", program=PROGRAM):
+    arguments = [sys.executable, "-c", program, str(images), str(out), str(most)]
     return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -98,6 +98,20 @@ def test_killed_at_any_moment(images, whole, tmp_path):
     assert run(images, out) == ""
     assert table(out) == whole
     assert not list(tmp_path.glob(".*"))
+
+
+def test_killed_while_refused_images_are_listed(images, whole, tmp_path):
+    out = tmp_path / "out"
+    kill = "lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
+    program = f"import os, signal, featx.store\nfeatx.store.csv.writer = {kill}\n{PROGRAM}"
+    with begin(images, out, program=program) as process:
+        process.communicate(timeout=600)
+    assert process.returncode == -signal.SIGKILL
+    assert table(out) == whole
+    assert len(list(tmp_path.glob(".*"))) == 1
+    assert run(images, out) == ""
+    assert table(out) == whole
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "out.refused.csv"]
 
 
 def test_killed_while_parts_change(images, whole, tmp_path):

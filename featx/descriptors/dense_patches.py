@@ -139,7 +139,7 @@ def _patches(
     for n in range(entries):
         places[n] = n // channels * spacing * channels + n % channels
     sums, squares = np.empty(width * channels), np.empty(width * channels)
-    line = 0
+    line, zero = 0, np.float32(0)
     for top in tops:
         sums[:], squares[:] = 0, 0
         for r in range(size):
@@ -157,8 +157,11 @@ def _patches(
             mean = total / (size * entries)
             variance = max(square / (size * entries) - mean * mean, 0.0)
             level, factor = np.float32(mean), np.float32(1 / np.sqrt(variance + epsilon))
+            # What single precision lacks of the mean is subtracted, too: a small epsilon makes it
+            # large. Of an even patch it is nothing but the rounding of sums, and left out.
+            rest = np.float32(mean - level) if abs(mean - level) > 1e-9 * abs(level) else zero
             for r in range(size):
                 row, target = flat[top + spacing * r], out[line + r]
                 for n in range(entries):
-                    target[n] = (row[start + places[n]] - level) * factor
+                    target[n] = ((row[start + places[n]] - level) - rest) * factor
             line += size
