@@ -354,16 +354,24 @@ def _prediction_rows(model: Pipeline, chunk: Chunk) -> pyarrow.Table:
     return pyarrow.table(columns)
 
 
+def decision_scores(classifier: Pipeline, vectors: Any) -> NDArray[np.float64] | None:
+    """Give what a classifier decides by, a score for each class; None of one without scores."""
+    if not hasattr(classifier, "decision_function"):
+        return None
+    scores: NDArray[np.float64] = classifier.decision_function(vectors)
+    if scores.ndim == 1:
+        scores = np.stack([-scores, scores], axis=1)
+    # Pairs of classes have others.
+    return scores if scores.shape[1] == len(classifier.classes_) else None
+
+
 def class_scores(classifier: Pipeline, vectors: Any) -> tuple[str, NDArray[np.float64]]:
     """Give "probability" or "score", and one for each class, in the classifier's order."""
     if hasattr(classifier, "predict_proba"):
         return "probability", classifier.predict_proba(vectors)
-    if hasattr(classifier, "decision_function"):
-        scores = classifier.decision_function(vectors)
-        if scores.ndim == 1:
-            scores = np.stack([-scores, scores], axis=1)
-        if scores.shape[1] == len(classifier.classes_):
-            return "score", scores
-    # Nearest centroids may have no scores, and pairs of classes have others.
-    predicted = classifier.predict(vectors)[:, np.newaxis]
-    return "score", (predicted == classifier.classes_).astype(np.float64)
+    scores = decision_scores(classifier, vectors)
+    if scores is None:
+        # Nearest centroids may have no scores.
+        predicted = classifier.predict(vectors)[:, np.newaxis]
+        scores = (predicted == classifier.classes_).astype(np.float64)
+    return "score", scores

@@ -4,7 +4,7 @@ All of it works on a fitted `ConvNet` and on a `PretrainedNet`.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import featx.occlusion
 from featx.bundled import nearest
 from featx.learned.conv_net import ConvNet
 from featx.learned.layers import UpToLayer
 from featx.learned.pretrained_net import Backbone, PretrainedNet, load_backbone
-from featx.stage import Batch
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -146,7 +146,7 @@ def _to_be_found(layers: Sequence[tuple[str, Any]]) -> dict[str, Float32]:
 
 
 def most_exciting(
-    net: Net, images: Batch, layer: str, unit: int, count: int = 9
+    net: Net, images: Iterable[Any], layer: str, unit: int, count: int = 9
 ) -> NDArray[np.int64]:
     """Find the images that excite a unit most; of a map, its largest value in the image counts.
 
@@ -154,8 +154,8 @@ def most_exciting(
     ----------
     net : ConvNet or PretrainedNet
         The network.
-    images : batch of images
-        The images.
+    images : iterable of images
+        The images; each is taken once.
     layer : str
         The layer's name.
     unit : int
@@ -166,36 +166,52 @@ def most_exciting(
     Returns
     -------
     ndarray of int
-        Positions in the batch, the most exciting first.
+        Positions among the images, the most exciting first.
     """
     opened = _opened(net)
     network = UpToLayer(opened.network, layer)
     excitements = []
     with torch.inference_mode():
         for image in images:
-            maps = network(_as_input(net, opened, image))
-            excitements.append(float(maps[0, unit].max()))
+            found = _of_unit(network(_as_input(net, opened, image)), layer, unit)
+            excitements.append(float(found.max()))
     return np.argsort(-np.asarray(excitements), kind="stable")[:count]
+
+
+def _of_unit(output: Any, layer: str, unit: int) -> Any:
+    """Give a unit's activation, or its map, for the first image."""
+    count = output.shape[1]
+    if not 0 <= unit < count:
+        raise ValueError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
+    return output[0, unit]
 
 
 @dataclass(frozen=True)
 class Regularizers:
-    """What keeps images that excite a unit from being noise, as Yosinski et al. do.
+    """What keeps images that excite a unit from being noise.
 
     Attributes
     ----------
+    jitter : float
+        Before each step, the image is shifted at random by up to this share of its shorter side.
     decay : float
         After each step, pixels are multiplied by one minus this.
     blur : float
-        The deviation, in pixels, of a Gaussian that smooths the image after each fourth step.
+        The deviation, in pixels, of a Gaussian that smooths each step, and after each fourth the
+        image.
+    first_blur : float
+        What is added to that deviation at the first step, as a share of the shorter side; it falls
+        evenly to nothing, so that what is large comes before what is small.
     norm_percentile, contribution_percentile : float
         Pixels whose colours have a norm, or a share in the activation, below this percentile
         become the mean colour, after each fourth step.
     """
 
+    jitter: float = 0.05
     decay: float = 0.01
-    blur: float = 0.6
-    norm_percentile: float = 5
+    blur: float = 1.0
+    first_blur: float = 0.02
+    norm_percentile: float = 30
     contribution_percentile: float = 5
 
 
@@ -205,13 +221,14 @@ def maximize_activation(
     unit: int,
     size: tuple[int, int] | None = None,
     steps: int = 200,
-    learning_rate: float = 6.0,
+    learning_rate: float = 0.12,
     regularizers: Regularizers | None = None,
     seed: int = 0,
 ) -> Float32:
     """Climb from noise to an image that excites a unit, or the middle of a map.
 
-    After each step, the image is made more like a photograph [1]_.
+    Steps are regularised as in [1]_, and by random shifts, as in [2]_: they leave nothing that
+    excites the unit at one place only.
 
     Parameters
     ----------
@@ -225,12 +242,12 @@ def maximize_activation(
         Height and width; by default those of the images of `fit`, or 224 × 224.
     steps : int, default=200
         How many steps are taken.
-    learning_rate : float, default=6
-        The length of a step, in deviations of a pixel, for all pixels together.
+    learning_rate : float, default=0.12
+        The length of a step: the root mean square of what is added to the pixels, in deviations.
     regularizers : Regularizers, optional
-        What is done after the steps.
+        What is done before and after the steps.
     seed : int, default=0
-        Seeds the noise.
+        Seeds the noise and the shifts.
 
     Returns
     -------
@@ -241,19 +258,21 @@ def maximize_activation(
     ----------
     .. [1] J. Yosinski et al., "Understanding Neural Networks Through Deep Visualization", ICML
        2015 workshop on deep learning.
+    .. [2] C. Olah, A. Mordvintsev and L. Schubert, "Feature Visualization", Distill 2017.
     """
     opened, regularizers = _opened(net), regularizers or Regularizers()
     height, width = size or _usual_shape(net)[:2]
     network = UpToLayer(opened.network, layer)
     rng = np.random.default_rng(seed)
     image = rng.normal(scale=0.1, size=(height, width, len(opened.mean))).astype(np.float32)
+    farthest = round(regularizers.jitter * min(height, width))
     for step in range(steps):
-        x = torch.from_numpy(image).permute(2, 0, 1)[np.newaxis].requires_grad_()
-        found = network(x)[0, unit]
-        found = found[tuple(side // 2 for side in found.shape)] if found.ndim else found
-        (gradient,) = torch.autograd.grad(found, x)
-        ascent = gradient[0].permute(1, 2, 0).numpy()
-        longest = np.linalg.norm(ascent)
+        shift = rng.integers(-farthest, farthest, 2, endpoint=True)
+        shifted = np.roll(image, shift, axis=(0, 1))
+        ascent = np.roll(_slope(network, shifted, layer, unit), -shift, axis=(0, 1))
+        more = regularizers.first_blur * min(height, width) * (1 - step / steps)
+        ascent = _blurred(ascent, regularizers.blur + more)
+        longest = np.sqrt(np.mean(ascent**2))
         if longest > 0:
             share = np.abs((ascent * image).sum(axis=2))
             image = image + learning_rate * ascent / longest
@@ -264,13 +283,24 @@ def maximize_activation(
             if longest > 0:
                 least = np.percentile(share, regularizers.contribution_percentile)
                 image[share < least] = 0
-            if regularizers.blur > 0:
-                image = _blurred(image, regularizers.blur)
+            image = _blurred(image, regularizers.blur)
     pixels: Float32 = np.clip(image * opened.deviation + opened.mean, 0, 1).astype(np.float32)
     return pixels
 
 
+def _slope(network: UpToLayer, image: Float32, layer: str, unit: int) -> Float32:
+    """Give by how much each pixel moves the activation of a unit, or of the middle of its map."""
+    x = torch.from_numpy(image).permute(2, 0, 1)[np.newaxis].requires_grad_()
+    found = _of_unit(network(x), layer, unit)
+    middle = found[tuple(side // 2 for side in found.shape)] if found.ndim else found
+    (gradient,) = torch.autograd.grad(middle, x)
+    slope: Float32 = gradient[0].permute(1, 2, 0).numpy()
+    return slope
+
+
 def _blurred(image: Float32, sigma: float) -> Float32:
+    if sigma <= 0:
+        return image
     # OpenCV leaves out the axis of a single channel.
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
     return np.asarray(blurred, np.float32).reshape(image.shape)
@@ -279,29 +309,23 @@ def _blurred(image: Float32, sigma: float) -> Float32:
 def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: int = 8) -> Float32:
     """Map by how much the score of an answer falls where a square is hidden.
 
+    The square has the mean colour of the images that the network learned from; see
+    `featx.occlusion.occlusion`, which does the same for any score.
+
     Returns
     -------
     ndarray of float32, (height, width)
         For each pixel, the mean fall for the squares that hid it; zero where none did.
-
-    References
-    ----------
-    .. [1] M. Zeiler and R. Fergus, "Visualizing and Understanding Convolutional Networks", 2014.
     """
     opened = _opened(net)
-    x = _as_input(net, opened, image)
-    height, width = x.shape[2:]
-    falls, hidden = np.zeros((height, width)), np.zeros((height, width))
-    with torch.inference_mode():
-        whole = float(opened.network(x)[0, answer])
-        for row in range(0, max(height - side, 0) + 1, step):
-            for column in range(0, max(width - side, 0) + 1, step):
-                place = slice(row, row + side), slice(column, column + side)
-                covered = x.clone()
-                covered[0, :, place[0], place[1]] = 0  # the mean colour
-                falls[place] += whole - float(opened.network(covered)[0, answer])
-                hidden[place] += 1
-    return (falls / np.maximum(hidden, 1)).astype(np.float32)
+
+    def score(images: Sequence[Float32]) -> Float32:
+        with torch.inference_mode():
+            x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+            found: Float32 = opened.network(x)[:, answer].numpy()
+        return found
+
+    return featx.occlusion.occlusion(score, _standardized(net, opened, image), side, step)
 
 
 def grad_cam(
@@ -425,12 +449,17 @@ def _usual_shape(net: Net) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _as_input(net: Net, opened: Backbone, image: NDArray[Any]) -> Any:
-    """Check an image as the stage does, and give it as the network takes it."""
+def _standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
+    """Check an image as the stage does, and give it as the network takes it, channels last."""
     pixels = net._check_item(0, image)
     if pixels.shape[2] == 1 < len(opened.mean):
         pixels = np.repeat(pixels, len(opened.mean), axis=2)
-    standardized = (pixels - opened.mean) / opened.deviation
+    standardized: Float32 = (pixels - opened.mean) / opened.deviation
+    return standardized
+
+
+def _as_input(net: Net, opened: Backbone, image: NDArray[Any]) -> Any:
+    standardized = _standardized(net, opened, image)
     return torch.from_numpy(standardized).permute(2, 0, 1)[np.newaxis]
 
 

@@ -8,11 +8,14 @@ from importlib.util import find_spec
 from featx.report.comparison import as_data, write_comparison
 from featx.report.explanation import Explanation, explain, write_explanation
 from featx.report.page import page, summary
+from featx.report.units import Unit, look_for
 
 __all__ = [
     "Explanation",
+    "Unit",
     "as_data",
     "explain",
+    "look_for",
     "page",
     "require",
     "summary",

@@ -1,10 +1,10 @@
 """What every stage makes of one image, as pictures, down to the numbers and the answer."""
 
 import base64
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -19,16 +19,21 @@ from sklearn.utils.validation import check_is_fitted
 from featx.learned.conv_net import ConvNet
 from featx.learned.pretrained_net import PretrainedNet
 from featx.models import class_scores, split
+from featx.reading import ReadImages
 from featx.report.drawings import drawing
+from featx.report.hidden import Hidden, hide, picture_of_hidden
 from featx.report.networks import Network, look_inside, picture_of_filters, what_speaks_for
-from featx.report.text import number_name, shown
+from featx.report.pictures import figure_png
+from featx.report.text import name_of, number_name, shown
+from featx.report.units import Unit, picture_of_unit
 from featx.stream import Graph, learns
 from featx.trials import linear_weights
-from featx.writing import OutputError, as_text, new_file
+from featx.writing import OutputError, new_file
 
 _CHANNELS = 8  # maps drawn of a stage, at most
 _WRITTEN = 4  # numbers written out, at most
 _NAMED = 24  # numbers drawn as bars with their names, at most
+_LISTED = 10_000  # numbers listed on the page, at most
 
 
 @dataclass
@@ -49,6 +54,8 @@ class Explanation:
     threshold: float | None = None
     #: The network in it, if there is one.
     network: Network | None = None
+    #: What the answer rests on, unless that is one number, whose last map shows it.
+    hidden: Hidden | None = None
 
     def __str__(self) -> str:
         vector = self.outputs[-1][1]
@@ -86,7 +93,8 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
     pipeline : Pipeline
         A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
         that learns. Of a `ConvNet` or a `PretrainedNet`, the maps of its layers, too; and if the
-        answer is the network's, or rests on a `PretrainedNet` alone, its Grad-CAM.
+        answer is the network's, or rests on a `PretrainedNet` alone, its Grad-CAM. Of every model
+        of pictures that gives more than one number, where hiding a part changes the answer's score.
     """
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
@@ -109,7 +117,7 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         if drawn is not None:
             drawings[len(outputs)] = drawn
         outputs.append((_written(node.stage), np.asarray(value)))
-    prediction, scores, limit = None, dict[str, float](), None
+    prediction, scores, limit, hidden = None, dict[str, float](), None, None
     if steps and _is_fitted(steps[-1]):
         last = values[graph.outputs[0]]
         classifier = pipeline[1:]
@@ -118,6 +126,9 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         found = class_scores(classifier, last)[1][0]
         scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
         limit = _threshold(classifier)
+        answer = [*classifier.classes_].index(predicted)
+        if isinstance(stream.stages[0], ReadImages) and np.shape(last)[1:] != (1,):
+            hidden = hide(given[0][1], stream.stages[1:], classifier, answer)
         net = steps[0]
         if isinstance(net, ConvNet):
             maps, network = look_inside(net, last[0])
@@ -130,11 +141,12 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
                 names = [str(name) for name in net.get_feature_names_out()]
         node = graph.outputs[0]
         if isinstance(node.stage, PretrainedNet):
-            answer = [*classifier.classes_].index(predicted)
             heat = what_speaks_for(node.stage, values[node.inputs[0]][0], classifier, answer)
             if heat is not None:
                 outputs.insert(-1, (f"Grad-CAM: what speaks for {prediction}", heat))
-    return Explanation(_name(image), outputs, names, prediction, scores, drawings, limit, network)
+    return Explanation(
+        name_of(image), outputs, names, prediction, scores, drawings, limit, network, hidden
+    )
 
 
 def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str, NDArray[Any]]]:
@@ -158,11 +170,15 @@ def _threshold(classifier: Pipeline) -> float | None:
     return float(-found[1][0] / found[0][0, 0])
 
 
-def write_explanation(explanation: Explanation | Sequence[Explanation], file: str | Path) -> None:
+def write_explanation(
+    explanation: Explanation | Sequence[Explanation],
+    file: str | Path,
+    units: Sequence[Unit] = (),
+) -> None:
     """Draw an explanation to a PNG picture, or to a page with the picture and all numbers.
 
     Several explanations, of images by the same recipe, are drawn below each other, and what a
-    stage gives for all of them has the same scale.
+    stage gives for all of them has the same scale. Units of its network come last.
     """
     explanations = [explanation] if isinstance(explanation, Explanation) else [*explanation]
     if Path(file).suffix.lower() not in (".png", ".html"):
@@ -170,10 +186,21 @@ def write_explanation(explanation: Explanation | Sequence[Explanation], file: st
     with new_file(file) as unfinished:
         scales = _scales(explanations)
         pictures = [picture_of(one, scales=scales) for one in explanations]
+        rests = [_picture_of_rest(one) for one in explanations]
+        excited = [picture_of_unit(unit) for unit in units]
         if unfinished.suffix.lower() == ".png":
-            unfinished.write_bytes(_below_each_other(pictures))
+            pairs = chain.from_iterable(zip(pictures, rests, strict=True))
+            drawn = [picture for picture in (*pairs, *excited) if picture]
+            unfinished.write_bytes(_below_each_other(drawn))
         else:
-            unfinished.write_text(_page(explanations, pictures), encoding="utf-8")
+            page = _page(explanations, pictures, rests, excited)
+            unfinished.write_text(page, encoding="utf-8")
+
+
+def _picture_of_rest(explanation: Explanation) -> bytes:
+    if explanation.hidden is None:
+        return b""
+    return picture_of_hidden(explanation.hidden, str(explanation.prediction))
 
 
 def _scales(explanations: Sequence[Explanation]) -> list[float]:
@@ -199,7 +226,12 @@ def _below_each_other(pictures: list[bytes]) -> bytes:
     return file.getvalue()
 
 
-def _page(explanations: Sequence[Explanation], pictures: Sequence[bytes]) -> str:
+def _page(
+    explanations: Sequence[Explanation],
+    pictures: Sequence[bytes],
+    rests: Sequence[bytes],
+    units: Sequence[bytes],
+) -> str:
     # Jinja2 is an extra, as matplotlib is.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -211,11 +243,13 @@ def _page(explanations: Sequence[Explanation], pictures: Sequence[bytes]) -> str
     filters = None if network is None else network.filters
     return environment.get_template("explanation.html.j2").render(
         explanations=[
-            (one, _embedded(picture), one.as_data())
-            for one, picture in zip(explanations, pictures, strict=True)
+            (one, _embedded(picture), rest and _embedded(rest), one.as_data())
+            for one, picture, rest in zip(explanations, pictures, rests, strict=True)
         ],
+        listed=_LISTED,
         network=network,
         filters=None if filters is None else _embedded(picture_of_filters(filters)),
+        units=[_embedded(unit) for unit in units],
     )
 
 
@@ -261,12 +295,7 @@ def picture_of(
             part.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=11)
         else:
             _draw_numbers(part.subplots(), value, explanation.names)
-    file = BytesIO()
-    with warnings.catch_warnings():
-        # Letters of a file's name that the font lacks are drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        figure.savefig(file, format="png", dpi=resolution)
-    return file.getvalue()
+    return figure_png(figure, resolution)
 
 
 def _in_words(explanation: Explanation, numbers: NDArray[Any]) -> str:
@@ -360,8 +389,3 @@ def _is_fitted(estimator: Any) -> bool:
 
 def _written(stage: Any) -> str:
     return "side by side" if stage is None else " ".join(str(stage).split())
-
-
-def _name(image: Any) -> str:
-    is_path = isinstance(image, str | bytes) or hasattr(image, "__fspath__")
-    return as_text(image) if is_path else "the image"

@@ -1,7 +1,6 @@
 """What is inside a network: its first filters beside those built by hand, its layers counted."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,8 @@ from featx.filters.edges import Sobel
 from featx.filters.gabor import GaborBank
 from featx.learned.conv_net import ConvNet
 from featx.learned.pretrained_net import PretrainedNet
+from featx.models import decision_scores
+from featx.report.pictures import figure_png
 
 if TYPE_CHECKING:
     from featx.learned.inside import LayerCount
@@ -78,20 +79,18 @@ def what_speaks_for(
     from featx.learned.inside import grad_cam
 
     (vector,) = net.transform([image])
-    if not hasattr(classifier, "decision_function") or len(vector) > _WEIGHED:
+    if len(vector) > _WEIGHED:
         return None
     step = 1e-3
     moved = vector + np.vstack([np.zeros(len(vector)), step * np.eye(len(vector))])
-    scores = classifier.decision_function(moved)
-    if scores.ndim == 1:
-        scores = np.stack([-scores, scores], axis=1)
-    if scores.shape[1] != len(classifier.classes_):
+    scores = decision_scores(classifier, moved)
+    if scores is None:
         return None
     weights = (scores[1:, answer] - scores[0, answer]) / step
     return grad_cam(net, image, weights)[..., np.newaxis]
 
 
-def picture_of_filters(banks: Float32, resolution: int = 100) -> bytes:
+def picture_of_filters(banks: Float32) -> bytes:
     """Draw filters beside Gabor's and Sobel's as PNG, each with its likeness to an edge."""
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
@@ -114,9 +113,7 @@ def picture_of_filters(banks: Float32, resolution: int = 100) -> bytes:
     axes = figure.subplots(len(rows), 1, height_ratios=rows)
     for axis, (title, bank) in zip(axes, drawn.items(), strict=True):
         _draw_bank(axis, bank, edge_likeness(bank), title)
-    file = BytesIO()
-    figure.savefig(file, format="png", dpi=resolution)
-    return file.getvalue()
+    return figure_png(figure)
 
 
 def _gabor_bank() -> Float32:

@@ -1,6 +1,7 @@
 """Small pictures for the page, as data that is part of it."""
 
 import base64
+import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -58,6 +59,16 @@ def png(pixels: Pixels) -> str:
     file = BytesIO()
     Image.fromarray(pixels).save(file, "png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def figure_png(figure: Any, resolution: int = 100) -> bytes:
+    """Give a figure of matplotlib as PNG."""
+    file = BytesIO()
+    with warnings.catch_warnings():
+        # Letters of a file's name that the font lacks are drawn as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(file, format="png", dpi=resolution)
+    return file.getvalue()
 
 
 def overlaid(pixels: Pixels, heat: NDArray[Any], largest: float) -> Pixels:

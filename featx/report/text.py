@@ -1,6 +1,9 @@
 """Names of files and classes, which may hold anything, as they are shown."""
 
 import unicodedata
+from typing import Any
+
+from featx.writing import as_text
 
 _LONGEST = 40  # characters of a name in a drawing
 #: Statistics of the last map, V, as they are written.
@@ -23,6 +26,12 @@ def shown(text: str) -> str:
         else character
         for character in text
     )
+
+
+def name_of(image: Any) -> str:
+    """Name an image that is a path; others have no name."""
+    is_path = isinstance(image, str | bytes) or hasattr(image, "__fspath__")
+    return as_text(image) if is_path else "the image"
 
 
 def short(text: str) -> str:

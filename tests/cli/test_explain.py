@@ -6,7 +6,7 @@ from PIL import Image
 
 from featx import load_recipe
 from featx.models import load_model
-from featx.report import explain
+from featx.report import explain, look_for
 
 
 @pytest.fixture
@@ -45,6 +45,32 @@ def test_several_images(featx, photo):
     assert json.loads(run.out) == {"images": expected}
     run = featx("explain", *photos, "--recipe", "edges-alone", "--out", "out.png")
     assert len(run.out.splitlines()) == 2
+
+
+def test_units_of_a_network(featx, photo, tmp_path):
+    trained = featx("train", photo.parents[1], "--recipe", "lenet-5", "--out", "net.skops")
+    assert trained.code == 0
+    broken = photo.parent / "broken.png"
+    broken.write_bytes(b"nothing")
+    options = ["--model", "net.skops", "--unit", "0:1", "--unit", "3:2"]
+    run = featx("explain", photo, *options, "--among", photo.parent, "--out", "out.html", "--json")
+    assert run.code == 0
+    assert run.err.startswith(f"refused: {broken}: ")
+    fitted, paths = load_model("net.skops"), sorted(map(str, photo.parent.iterdir()))
+    units = [look_for(fitted, unit, paths) for unit in ("0:1", "3:2")]
+    expected = explain(str(photo), fitted).as_data()
+    expected["units"] = [unit.as_data() for unit in units]
+    assert json.loads(run.out) == expected
+    assert len(expected["units"][0]["images"]) == min(9, len(paths) - 1)
+    assert "What excites its units" in Path("out.html").read_text(encoding="utf-8")
+    fails(
+        featx("explain", photo, "--model", "net.skops", "--unit", "0", "--out", "out.png"),
+        1,
+        "'0' is no unit of a network. Write LAYER:NUMBER, such as _fc:130.",
+    )
+    run = featx("explain", photo, "--model", "net.skops", "--among", "x", "--out", "out.png")
+    assert (run.code, run.out) == (2, "")
+    assert "--among needs a --unit, such as --unit _fc:130." in run.err
 
 
 @pytest.mark.parametrize("options", [[], ["--recipe", "hog-svm", "--model", "m.skops"]])

@@ -34,7 +34,9 @@ from featx.files import RefusedImage
 from featx.learned.inside import activations
 from featx.models import ModelError, split, train
 from featx.recipes import read_recipe
-from featx.report import explain, write_explanation
+from featx.report import explain, look_for, write_explanation
+from featx.report.hidden import hide
+from featx.report.units import picture_of_unit
 from featx.writing import OutputError
 
 
@@ -123,6 +125,41 @@ def test_a_fitted_encoder(tmp_path):
     check_written(explanation, tmp_path)
 
 
+def test_what_the_answer_rests_on(tmp_path):
+    images, labels = draw()
+    images[::2, :20, :24] //= 8
+    stages = [ReadImages(size=(32, 32), mode="gray"), SpatialPyramid(levels=[2])]
+    model, _ = train(make_pipeline(Stream(stages), LinearSVC()), images, labels)
+    explanation = explain(images[0], model)
+    pixels = explanation.outputs[0][1]
+    answer = list(model.classes_).index(explanation.prediction)
+    expected = hide(pixels, stages[1:], model[1:], answer)
+    np.testing.assert_array_equal(explanation.hidden.pixels, pixels)
+    np.testing.assert_array_equal(explanation.hidden.falls, expected.falls)
+    assert expected.falls.any()
+    page = check_written(explanation, tmp_path)
+    assert "<h2>What the answer rests on</h2>" in page
+    assert f"Red is where the score of {explanation.prediction} fell" in page
+    assert page.count("data:image/png;base64,") == 2
+    # Of a recipe that is not fitted there is no answer.
+    assert explain(images[0], make_pipeline(Stream(stages), LinearSVC())).hidden is None
+
+
+def test_units_come_last(tmp_path):
+    images, labels = draw(shape=(16, 16, 3))
+    net = ConvNet("lenet-5", epochs=1)
+    model, _ = train(make_pipeline(Stream([ReadImages()]), net), images, labels)
+    explanation, unit = explain(images[0], model), look_for(model, "0:2")
+    for suffix in ("png", "html"):
+        write_explanation(explanation, tmp_path / f"without.{suffix}")
+        write_explanation(explanation, tmp_path / f"with.{suffix}", [unit, unit])
+    pages = [(tmp_path / f"{name}.html").read_text() for name in ("without", "with")]
+    assert [page.count("What excites its units") for page in pages] == [0, 1]
+    assert [page.count("data:image/png;base64,") for page in pages] == [3, 5]
+    with Image.open(tmp_path / "without.png") as less, Image.open(tmp_path / "with.png") as more:
+        assert more.height == less.height + 2 * Image.open(BytesIO(picture_of_unit(unit))).height
+
+
 def test_a_network(tmp_path):
     images, labels = draw(shape=(20, 24, 3))
     net = ConvNet("lenet-5", epochs=1)
@@ -198,7 +235,7 @@ def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
     assert explanation.prediction == model.predict(images[:1])[0]
     write_explanation(explanation, tmp_path / "out.html")
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 3
     assert "<h2>The first layer's filters</h2>" in page.replace("&#39;", "'")
     # 16 x 16 places of 32 maps, from 32 x 32 pixels of 3 colours.
     assert "<tr><td>_conv_stem<td>Conv2dDynamicSamePadding<td>32 x 16 x 16<td>864" in page
@@ -267,6 +304,13 @@ def test_many_numbers(photo, tmp_path):
     assert check_written(explanation, tmp_path).count("<tr>") == count
 
 
+def test_too_many_numbers_for_a_page(photo, tmp_path):
+    stages = [ReadImages(size=(64, 64), mode="gray"), SpatialPyramid(levels=[64, 63, 62])]
+    page = check_written(explain(photo, make_pipeline(Stream(stages))), tmp_path)
+    assert "<p>11,909 numbers, too many to be listed here" in page
+    assert "<tr>" not in page
+
+
 def test_maps_at_the_end(photo, tmp_path):
     stages = [ReadImages(mode="gray"), OrientedEdges(12)]
     explanation = explain(photo, make_pipeline(Stream(stages)))
@@ -317,6 +361,7 @@ def test_one_number_from_pixels_to_the_answer(tmp_path):
     assert (explanation.prediction == above) == (number > explanation.threshold)
     page = check_written(explanation, tmp_path)
     assert "V is the last map, and mean(V²) one number of it." in page
+    assert explanation.hidden is None  # the last map shows it
     assert f"Where it is {explanation.threshold:.4g}, the answer changes." in page
 
 

@@ -1,0 +1,66 @@
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from featx import Grayscale, SpatialPyramid, Stream
+from featx.occlusion import occlusion
+from featx.report.hidden import Hidden, hide, picture_of_hidden
+
+
+def draw(count=20):
+    """Make dark pictures, of which every other is bright in its upper left quarter."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 60, (count, 32, 40, 3), np.uint8)
+    images[::2, :16, :20] += 150
+    return images, np.array(["lamp", "night"])[np.arange(count) % 2]
+
+
+def fitted(classifier, images, labels):
+    stages = [Grayscale(), SpatialPyramid([2], "mean")]
+    vectors = Stream(stages).fit_transform(images)
+    return stages, make_pipeline(classifier).fit(vectors, labels)
+
+
+def test_a_linear_score_falls_where_its_pixels_are():
+    images, labels = draw()
+    stages, classifier = fitted(LogisticRegression(), images, labels)
+    hidden = hide(images[0], stages, classifier, 0)
+    np.testing.assert_array_equal(hidden.pixels, images[0])
+    assert hidden.falls.shape == (32, 40)
+    lamp = hidden.falls[:16, :20]
+    assert lamp.min() > 0
+    assert lamp.mean() > 10 * np.abs(hidden.falls[16:, 20:]).mean()
+
+    def score(pictures):
+        return -classifier.decision_function(Stream(stages).fit_transform([*pictures]))
+
+    mean = np.rint(images[0].mean(axis=(0, 1)))
+    np.testing.assert_allclose(hidden.falls, occlusion(score, images[0], 8, 4, mean), atol=1e-6)
+    # What speaks for one of two classes speaks against the other.
+    other = hide(images[0], stages, classifier, 1)
+    np.testing.assert_allclose(other.falls, -hidden.falls, atol=1e-6)
+
+
+@pytest.mark.parametrize("classifier", [GaussianNB(), KNeighborsClassifier(3)])
+def test_classifiers_with_nothing_but_probabilities(classifier):
+    images, labels = draw()
+    stages, fit = fitted(classifier, images, labels)
+    assert hide(images[0], stages, fit, 0).falls.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 1), (40, 30, 3)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_the_picture(shape, dtype):
+    pixels = np.zeros(shape, dtype)
+    falls = np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape[:2])
+    for drawn in (falls, 0 * falls):
+        file = picture_of_hidden(Hidden(pixels, drawn.astype(np.float32)), "a $ \u4e2d")
+        with Image.open(BytesIO(file)) as picture:
+            assert picture.format == "PNG"
+            assert min(picture.size) > 300
