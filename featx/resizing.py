@@ -1,60 +1,62 @@
 """Area averaging, faster than OpenCV where the factor is no whole number.
 
 Each output pixel is the mean of the rectangle of the image that it covers, border pixels counted
-by the share that is covered. Rows are summed first, columns only once an output row, for many of
-these side by side: both vectorise.
+by the share that is covered. Rows are summed first, for many output rows; these are turned, so
+that columns are summed in the same way: both vectorise.
 """
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.compiled import compiled
 
+# Sums that are kept between the two, so that they stay in cache.
+_SUMS = 2**18
+
 
 def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Shrink a uint8 image (height, width, channels) to the size given, by area averaging."""
-    out = np.empty((height, width, image.shape[2]), np.uint8)
-    _average(np.ascontiguousarray(image).reshape(len(image), -1), out)
-    return out
+    rows, columns, channels = image.shape
+    down, across = rows / height, columns / width
+    flat = np.ascontiguousarray(image).reshape(rows, columns * channels)
+    out = np.empty((height, width * channels), np.uint8)
+    lanes = min(height, max(_SUMS // flat.shape[1], 16))
+    for first in range(0, height, lanes):
+        part = out[first : first + lanes]
+        sums = np.empty((len(part), columns * channels), np.float32)
+        _sum_rows(flat, first, down, sums)
+        turned = np.empty((columns * channels, len(part)), np.float32)
+        cv2.transpose(sums, turned)
+        means = np.empty((width * channels, len(part)), np.uint8)
+        # A column of the image: its channels, and in each its rows.
+        by_column = turned.reshape(columns, -1), means.reshape(width, -1)
+        _average_rows(*by_column, across, np.float32(1 / (down * across)))
+        cv2.transpose(means, part)
+    return out.reshape(height, width, channels)
 
 
 @compiled
-def _average(rows: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    height, width, channels = out.shape
-    entries = rows.shape[1]
-    columns = entries // channels
-    down, across = len(rows) / height, columns / width
-    lanes = min(height, 64)
-    totals = np.empty((lanes, entries), np.float32)
-    turned = np.empty((entries, lanes), np.float32)
-    rounded = np.empty((width * channels, lanes), np.uint8)
-    # A column of the image: its channels, and in each its lanes.
-    turned_columns = turned.reshape(columns, channels * lanes)
-    rounded_columns = rounded.reshape(width, channels * lanes)
-    means = np.empty(channels * lanes, np.float32)
-    scale, half = np.float32(1 / (down * across)), np.float32(0.5)
-    for first in range(0, height, lanes):
-        count = min(lanes, height - first)
-        for lane in range(count):
-            top = (first + lane) * down
-            _sum_between(rows, top, min(top + down, float(len(rows))), totals[lane])
-        # The last lanes may have nothing new: they are turned all the same, and not used.
-        for entry in range(entries):
-            for lane in range(lanes):
-                turned[entry, lane] = totals[lane, entry]
-        for j in range(width):
-            left = j * across
-            _sum_between(turned_columns, left, min(left + across, float(columns)), means)
-            column = rounded_columns[j]
-            for n in range(len(means)):
-                # By way of int32: this vectorises, and a direct conversion does not.
-                column[n] = np.uint8(np.int32(means[n] * scale + half))
-        for lane in range(count):
-            row_out = out[first + lane].reshape(-1)
-            for entry in range(width * channels):
-                row_out[entry] = rounded[entry, lane]
+def _sum_rows(rows: NDArray[np.uint8], first: int, down: float, sums: NDArray[np.float32]) -> None:
+    for place in range(len(sums)):
+        top = (first + place) * down
+        _sum_between(rows, top, min(top + down, float(len(rows))), sums[place])
+
+
+@compiled
+def _average_rows(
+    rows: NDArray[np.float32], means: NDArray[np.uint8], down: float, scale: np.float32
+) -> None:
+    total, half = np.empty(rows.shape[1], np.float32), np.float32(0.5)
+    for place in range(len(means)):
+        top = place * down
+        _sum_between(rows, top, min(top + down, float(len(rows))), total)
+        mean = means[place]
+        for n in range(len(total)):
+            # By way of int32: this vectorises, and a direct conversion does not.
+            mean[n] = np.uint8(np.int32(total[n] * scale + half))
 
 
 @compiled
