@@ -273,7 +273,7 @@ class Store:
                 self.parts.remove(part)
             else:
                 with open(self._unfinished, "wb") as file:
-                    parquet.write_table(table, file, compression="zstd", use_dictionary=_REPEATED)
+                    parquet.write_table(table, file, compression="lz4", use_dictionary=_REPEATED)
                     file.flush()
                     os.fsync(file.fileno())
                 # By the open folder: one that has been removed since is not made again.
