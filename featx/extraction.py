@@ -23,10 +23,11 @@ from featx import workers
 from featx.archives import parse
 from featx.descriptor_sets import DescriptorSet
 from featx.files import PASSING, REASONS, ImageFile, RefusedImage
+from featx.graph import Chunk, batched
 from featx.recipes import as_steps
 from featx.remote import is_url
 from featx.store import Store, StoreError, make_schema, open_store
-from featx.stream import Chunk, Stream, batched
+from featx.stream import Stream
 from featx.writing import as_text
 
 # A part is written when it has so many rows, or bytes of features, or after so many seconds: what

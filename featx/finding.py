@@ -14,10 +14,11 @@ from PIL import ImageDraw
 from featx.constraints import Array, fraction, natural
 from featx.descriptor_sets import DescriptorSet
 from featx.files import RefusedImage
+from featx.graph import Chunk
 from featx.reading import ReadImages, fit_to, read_image
 from featx.search import Hit, find_pattern, small_pattern, stop_sign
 from featx.stage import Image, ImageStage
-from featx.stream import Chunk, Stream
+from featx.stream import Stream
 from featx.tables import check_table_name, write_table
 from featx.writing import as_text, new_file, new_folder
 

@@ -11,9 +11,10 @@ from sklearn.pipeline import Pipeline, clone, make_pipeline
 from featx.cache import Cache, key
 from featx.duplicates import content_hashes, thumbnails
 from featx.files import RefusedImage
+from featx.graph import gives
 from featx.models import split
 from featx.stored import begin_with_store
-from featx.stream import Stream, gives, run_together
+from featx.stream import Stream, run_together
 
 _SMALL = "\0thumbnails"  # no recipe has this name
 #: Refused for these reasons, an image may be good for other recipes.

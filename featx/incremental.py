@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from featx.stream import learns
+from featx.graph import learns
 
 #: Gives the vectors at these positions, in an array.
 Vectors = Callable[[NDArray[np.int64]], Any]

@@ -15,9 +15,10 @@ from sklearn.pipeline import Pipeline, make_pipeline
 import featx
 from featx.classifiers import ScoreSum
 from featx.files import RefusedImage
+from featx.graph import Chunk, learns
 from featx.incremental import fit_in_pieces
 from featx.stored import StoredFeatures, begin_with_store, put_back
-from featx.stream import Chunk, Stream, learns, run_together
+from featx.stream import Stream, run_together
 from featx.tables import check_table_name, write_table
 from featx.writing import as_text, new_file
 

@@ -14,6 +14,7 @@ from pyarrow import compute, parquet
 from sklearn.base import BaseEstimator, TransformerMixin
 
 import featx
+from featx.joining import join
 from featx.recipes import as_steps
 from featx.store import (
     Features,
@@ -23,7 +24,7 @@ from featx.store import (
     read_about,
     read_part,
 )
-from featx.stream import Stream, join
+from featx.stream import Stream
 
 
 @dataclass(frozen=True, slots=True)

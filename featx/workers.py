@@ -17,8 +17,9 @@ from joblib.externals import loky
 import featx
 from featx import processes
 from featx.files import ImageFile, RefusedImage
+from featx.graph import Chunk, Graph, batched
+from featx.joining import join
 from featx.one_thread import one_thread_inside
-from featx.stream import Chunk, Graph, batched, join
 
 #: Seconds that a new worker is given to start, beside what a file is given.
 _STARTING = 20.0

@@ -26,7 +26,7 @@ from featx import HOG, AveragePool, GaussianBlur, ReadImages, Sobel, Stream, Sum
 from featx.descriptor_sets import DescriptorSet
 from featx.files import RefusedImage
 from featx.stage import ImageStage
-from featx.stream import Graph, collect, join, run_together
+from featx.stream import run_together
 
 
 class Count(ImageStage):
@@ -655,32 +655,6 @@ def test_the_stream_s_parameters_can_be_searched():
     search = GridSearchCV(model, grid, cv=2).fit(batch, labels)
     assert search.best_params_ == {"stream__sobel__axis": "vertical"}
     assert search.best_score_ == 1
-
-
-def test_collect_and_join():
-    graph = Graph.of([[Sobel("both")], [Summarize(["mean"])]])
-    maps, vectors = collect(graph.run(images(), 5, 1), len(images()), 2, "raise")
-    np.testing.assert_array_equal(maps, Sobel("both").fit_transform(images()))
-    np.testing.assert_array_equal(vectors, Summarize(["mean"]).fit_transform(images()))
-    assert join([]) == []
-    joined = join([np.zeros((2, 3, 3, 1)), [], [np.ones((4, 4, 1))]])
-    assert [part.shape for part in joined] == [(3, 3, 1), (3, 3, 1), (4, 4, 1)]
-
-
-def test_seconds_are_those_of_each_node():
-    graph = Graph.of([[GaussianBlur(3.0), Sobel("both")]])
-    for chunk in graph.run(images(10, (64, 64)), 5, 1):
-        assert set(chunk.seconds) == set(graph.nodes)
-        assert chunk.seconds[graph.nodes[1]] > 0
-
-
-def test_values_of_every_node():
-    graph = Graph.of([[GaussianBlur(1.0), Sobel("both")]])
-    source, blurred, edges = graph.nodes
-    values = graph.values(list(images(2)))
-    np.testing.assert_array_equal(values[source], images(2))
-    np.testing.assert_array_equal(values[blurred], GaussianBlur(1.0).fit_transform(images(2)))
-    np.testing.assert_array_equal(values[edges], Sobel("both").fit_transform(values[blurred]))
 
 
 def test_no_warning_without_refusals():

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from featx.graph import Graph, learns
 from featx.learned.conv_net import ConvNet
 from featx.learned.pretrained_net import PretrainedNet
 from featx.models import class_scores, split
@@ -26,7 +27,6 @@ from featx.report.networks import Network, look_inside, picture_of_filters, what
 from featx.report.pictures import figure_png
 from featx.report.text import name_of, number_name, shown
 from featx.report.units import Unit, picture_of_unit
-from featx.stream import Graph, learns
 from featx.trials import linear_weights
 from featx.writing import OutputError, new_file
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from featx.graph import Graph
 from featx.models import class_scores, decision_scores
 from featx.occlusion import occlusion
 from featx.report.pictures import figure_png, overlaid, pixels_of
-from featx.stream import Graph
 
 _ALONG = 4  # squares that fill the shorter side; there are others between them
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from featx.files import RefusedImage
+from featx.graph import Graph
 from featx.learned.conv_net import ConvNet
 from featx.learned.pretrained_net import PretrainedNet
 from featx.models import ModelError
 from featx.report.pictures import figure_png, pixels_of
 from featx.report.text import name_of, shown
-from featx.stream import Graph
 
 _SHOWN = 9  # images that excite a unit, at most
 _CHUNK = 16
