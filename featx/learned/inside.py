@@ -23,6 +23,8 @@ from featx.learned.pretrained_net import Backbone, PretrainedNet, load_backbone
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Net = ConvNet | PretrainedNet
+#: Deviation of the noise with which a silent unit is woken, in those of a pixel, at most.
+_MOST_NOISE = 2.0
 
 
 def filters(net: Net) -> Float32:
@@ -228,7 +230,7 @@ def maximize_activation(
     """Climb from noise to an image that excites a unit, or the middle of a map.
 
     Steps are regularised as in [1]_, and by random shifts, as in [2]_: they leave nothing that
-    excites the unit at one place only.
+    excites the unit at one place only. A unit that does not respond is woken with stronger noise.
 
     Parameters
     ----------
@@ -264,7 +266,8 @@ def maximize_activation(
     height, width = size or _usual_shape(net)[:2]
     network = UpToLayer(opened.network, layer)
     rng = np.random.default_rng(seed)
-    image = rng.normal(scale=0.1, size=(height, width, len(opened.mean))).astype(np.float32)
+    shape, noise = (height, width, len(opened.mean)), 0.1
+    image = rng.normal(scale=noise, size=shape).astype(np.float32)
     farthest = round(regularizers.jitter * min(height, width))
     for step in range(steps):
         shift = rng.integers(-farthest, farthest, 2, endpoint=True)
@@ -273,16 +276,18 @@ def maximize_activation(
         more = regularizers.first_blur * min(height, width) * (1 - step / steps)
         ascent = _blurred(ascent, regularizers.blur + more)
         longest = np.sqrt(np.mean(ascent**2))
-        if longest > 0:
-            share = np.abs((ascent * image).sum(axis=2))
-            image = image + learning_rate * ascent / longest
+        if longest == 0:
+            # A silent unit leads nowhere: it is woken with more noise.
+            noise = min(1.5 * noise, _MOST_NOISE)
+            image = rng.normal(scale=noise, size=shape).astype(np.float32)
+            continue
+        share = np.abs((ascent * image).sum(axis=2))
+        image = image + learning_rate * ascent / longest
         image = image * np.float32(1 - regularizers.decay)
         if step % 4 == 3 and step < steps - 4:
             norms = np.linalg.norm(image, axis=2)
             image[norms < np.percentile(norms, regularizers.norm_percentile)] = 0
-            if longest > 0:
-                least = np.percentile(share, regularizers.contribution_percentile)
-                image[share < least] = 0
+            image[share < np.percentile(share, regularizers.contribution_percentile)] = 0
             image = _blurred(image, regularizers.blur)
     pixels: Float32 = np.clip(image * opened.deviation + opened.mean, 0, 1).astype(np.float32)
     return pixels

@@ -164,6 +164,21 @@ def test_shifts_are_undone_and_steps_are_smoothed():
         assert_allclose(step, 1e-2 * expected / np.sqrt(np.mean(expected**2)), atol=1e-5)
 
 
+def test_a_silent_unit_is_woken():
+    images = pictures(channels=3, size=(16, 16))
+    net = fitted(
+        nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(392, 2)), images
+    )
+    # No response to noise of a tenth of a deviation.
+    net.weights_["0.bias"][:] = -0.6
+    climbed = maximize_activation(net, "1", 0, steps=40)
+    net.set_params(layer="1")
+    assert net.transform([climbed]).reshape(14, 14, 2)[7, 7, 0] > 0.1
+    # One that nothing excites leaves noise.
+    net.weights_["0.bias"][:] = -1e6
+    assert maximize_activation(net, "1", 0, steps=40).std() > 0.1
+
+
 def test_a_unit_that_is_not_there():
     net = fitted(pooled(), pictures())
     said = "Layer 0 has the units 0 to 4, and no unit 5."
