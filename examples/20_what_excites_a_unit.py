@@ -8,6 +8,7 @@ for one photograph, where it sees it.
 """
 
 import matplotlib.pyplot as plt
+import numpy as np
 from sklearn.datasets import load_sample_image
 
 from featx import PretrainedNet
@@ -16,11 +17,13 @@ from featx.learned.inside import grad_cam, maximize_activation, occlusion
 network = PretrainedNet()
 
 # %%
-# Four of ImageNet's classes.
+# Four of ImageNet's classes, drawn with full contrast.
 classes = {130: "flamingo", 985: "daisy", 340: "zebra", 954: "banana"}
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
 for (number, name), axis in zip(classes.items(), axes, strict=True):
-    axis.imshow(maximize_activation(network, "_fc", number, size=(128, 128), steps=100))
+    picture = maximize_activation(network, "_fc", number, size=(128, 128), steps=100)
+    dark, bright = np.quantile(picture, [0.01, 0.99])
+    axis.imshow(((picture - dark) / (bright - dark)).clip(0, 1))
     axis.set_title(name)
     axis.axis("off")
 plt.show()
