@@ -39,5 +39,5 @@ for name, switched_on in settings.items():
     network.fit(images, labels)
     axis.plot(network.history_["validation_accuracy"], label=name)
 axis.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1))
-axis.legend()
+figure.legend(loc="outside right center")
 plt.show()

@@ -49,5 +49,6 @@ from .signals import ToneBank as ToneBank
 from .sounds import ReadAudio as ReadAudio
 from .store import read_features as read_features
 from .stream import Stream as Stream
+from .text import TextRows as TextRows
 
 __version__: str

@@ -181,7 +181,9 @@ def find_pattern(
     height, width = pattern.shape[:2]
     for response, (by_row, by_column) in pyramid(image, pattern, mask, step):
         largest = cv2.dilate(response, np.ones((3, 3), np.uint8))
-        rows, columns = np.nonzero((response == largest) & (response >= threshold))
+        # Nothing is found where there is no response at all, whatever the threshold.
+        peaks = (response == largest) & (response >= threshold) & (response > 0)
+        rows, columns = np.nonzero(peaks)
         hits += [
             Hit(
                 float(response[row, column]),
@@ -197,19 +199,24 @@ def find_pattern(
 
 def suppressed(hits: Sequence[Hit], overlap: float) -> list[Hit]:
     """Keep the strongest of the hits that overlap: non-maximum suppression."""
-    kept: list[Hit] = []
-    for hit in sorted(hits, reverse=True):
-        if all(common_part(hit, other) <= overlap for other in kept):
-            kept.append(hit)
+    left, kept = sorted(hits, reverse=True), []
+    boxes = np.array([hit[1:] for hit in left]).reshape(-1, 4)
+    while len(boxes) > 0:
+        kept.append(left[0])
+        apart = np.flatnonzero(common_part(boxes[0], boxes[1:]) <= overlap) + 1
+        left, boxes = [left[index] for index in apart], boxes[apart]
     return kept
 
 
-def common_part(one: Hit, other: Hit) -> float:
-    """Give the area that two boxes share, as a part of the smaller: 1 if that lies within."""
-    down = min(one.row + one.height, other.row + other.height) - max(one.row, other.row)
-    across = min(one.column + one.width, other.column + other.width) - max(one.column, other.column)
-    smaller = min(one.height * one.width, other.height * other.width)
-    return max(down, 0) * max(across, 0) / smaller
+def common_part(box: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Give the areas that a box shares with others, as parts of the smaller of the two.
+
+    A box is (row, column, height, width); 1 says that one lies within the other.
+    """
+    ends, other_ends = box[:2] + box[2:], others[:, :2] + others[:, 2:]
+    shared = np.minimum(ends, other_ends) - np.maximum(box[:2], others[:, :2])
+    smaller = np.minimum(box[2:].prod(), others[:, 2:].prod(axis=1))
+    return np.asarray(shared.clip(0).prod(axis=1) / smaller)
 
 
 def pyramid(
@@ -249,16 +256,22 @@ def strength(image: Image, pattern: Image, mask: NDArray[np.float32]) -> NDArray
     shape_energy = float((shape * (pattern - own)).sum())
     color_energy = shape_energy + count * float((apart**2).sum())
     sums = correlate(image, mask, "valid")
-    squares = correlate((image**2).sum(axis=2, keepdims=True), mask, "valid")[..., 0]
+    squares = correlate(added(image**2)[..., np.newaxis], mask, "valid")[..., 0]
     by_shape = correlate_volume(image, shape, "valid")[..., 0]
     by_color = by_shape + sums @ apart
     least = count * channels * _LEAST_DEVIATION**2
-    shape_norm = np.maximum(squares - (sums**2).sum(axis=2) / count, least)
-    color_norm = np.maximum(squares - sums.sum(axis=2) ** 2 / (count * channels), least)
+    shape_norm = np.maximum(squares - added(sums**2) / count, least)
+    color_norm = np.maximum(squares - added(sums) ** 2 / (count * channels), least)
     alike = by_shape / np.sqrt(shape_norm * shape_energy)
     colored = by_color / np.sqrt(color_norm * color_energy)
     response = np.sqrt(np.clip(alike, 0, 1) * np.clip(colored, 0, 1))
     return np.asarray(response, np.float32)
+
+
+def added(maps: Image) -> NDArray[np.float32]:
+    """Add up the channels, one after the other: NumPy's sum along a short axis is slow."""
+    first, *others = np.moveaxis(maps, 2, 0)
+    return np.asarray(sum(others, first), np.float32)
 
 
 @lru_cache

@@ -63,6 +63,7 @@ from featx import (
     Stream,
     Summarize,
     SuperVector,
+    TextRows,
     ToneBank,
     UniformBlur,
 )
@@ -231,6 +232,7 @@ ROWS = [
     Row(Summarize(["mean", "log_energy", "energy_ratio"], quantiles=[0.1, 1]), channels=(2, 3)),
     Row(SuperVector(3)),
     Row(SuperVector(4, constant=0.1, power=0.5, pyramid=[(1, 1), (1, 3)], pyramid_weights=[1, 2])),
+    Row(TextRows(), least=(16, 16), channels=(1,)),
     Row(ToneBank(["C6", "F#6"], window_length=32, hop_length=9, harmonics=3), least=(32,)),
     Row(
         ToneBank([500.0, 600.5], rate=8000, window_length=200, hop_length=1, padding="zero"),

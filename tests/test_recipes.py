@@ -5,7 +5,7 @@ import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from featx import Convolve, ReadImages, ScoreSum, Sobel, Stream, bundled, load_recipe
@@ -64,6 +64,15 @@ def write_stripes(path, upright, rng):
     Image.fromarray(pixels if upright else pixels.transpose(1, 0, 2)).save(path, "PNG")
 
 
+def write_word(path, text, rng):
+    """Write an image of a word, or of a wall as bright."""
+    image = Image.fromarray(rng.integers(200, 220, (60, 150), np.uint8))
+    if text:
+        font = ImageFont.load_default(30)
+        ImageDraw.Draw(image).text((10, 10), "Closed", 0, font)
+    image.save(path, "PNG")
+
+
 def write_tone(path, high, rng):
     """Write half a second of a high or a low tone."""
     wave = np.sin(2 * np.pi * (880 if high else 220) * np.arange(8000) / 16_000 + rng.uniform(0, 6))
@@ -79,6 +88,8 @@ def test_every_recipe_that_comes_with_featx(name, tmp_path):
     assert len(recipe.digest) == 16
     (read,) = recipe.steps[0]
     write = {"ReadImages": write_stripes, "ReadAudio": write_tone}[read]
+    if name == "contains-text":
+        write = write_word
     paths = [tmp_path / f"{index}" for index in range(6)]
     for index, path in enumerate(paths):
         write(path, index % 2, np.random.default_rng(index))

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featx import PatternSearch, ReadImages
-from featx.search import Hit, find_pattern, small_pattern, stop_sign, strength, suppressed
+from featx.search import (
+    Hit,
+    common_part,
+    find_pattern,
+    small_pattern,
+    stop_sign,
+    strength,
+    suppressed,
+)
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -123,6 +131,39 @@ def test_suppression_keeps_the_strongest_of_those_that_overlap():
     inside, apart = Hit(0.7, 15, 15, 5, 5), Hit(0.6, 10, 40, 20, 20)
     assert suppressed([apart, inside, near, best], 0.3) == [best, apart]
     assert suppressed([near, best], 0.9) == [best, near]
+
+
+boxes = st.tuples(*[st.integers(0, 30)] * 2, *[st.integers(1, 20)] * 2)
+
+
+def test_the_common_part_of_boxes():
+    others = np.array([(2, 3, 4, 5), (3, 5, 10, 10), (6, 3, 1, 1), (5, 7, 1, 1)], np.float64)
+    common = common_part(np.array([2.0, 3, 4, 5]), others)
+    np.testing.assert_allclose(common, [1, 3 * 3 / 20, 0, 1], rtol=1e-15)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), boxes), max_size=20), st.sampled_from([0, 0.3, 1]))
+def test_suppression_equals_the_comparison_of_each_with_each(drawn, overlap):
+    def common(one, other):
+        rows, columns = (
+            len(
+                {*range(one[axis], one[axis] + one[axis + 2])}
+                & {*range(other[axis], other[axis] + other[axis + 2])}
+            )
+            for axis in (1, 2)
+        )
+        return rows * columns / min(one.height * one.width, other.height * other.width)
+
+    hits, kept = [Hit(strength, *box) for strength, box in drawn], []
+    for hit in sorted(hits, reverse=True):
+        if all(common(hit, other) <= overlap for other in kept):
+            kept.append(hit)
+    assert suppressed(hits, overlap) == kept
+
+
+def test_nothing_is_found_where_there_is_no_response():
+    sign, mask = small_pattern(*stop_sign(96), 24)
+    assert find_pattern(np.full((40, 50, 3), 0.5, np.float32), sign, mask, threshold=0.0) == []
 
 
 def test_a_drawn_sign_is_red_white_and_eight_sided():
