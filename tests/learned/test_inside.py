@@ -169,7 +169,8 @@ def test_a_silent_unit_is_woken():
     net = fitted(
         nn.Sequential(nn.Conv2d(3, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(392, 2)), images
     )
-    # No response to noise of a tenth of a deviation.
+    # No response to noise of a tenth of a deviation, of which the sum has half a deviation.
+    net.weights_["0.weight"][:] = 0.1
     net.weights_["0.bias"][:] = -0.6
     climbed = maximize_activation(net, "1", 0, steps=40)
     net.set_params(layer="1")
