@@ -91,13 +91,14 @@ class ToneBank(ImageStage):
     the windows inside the signal, to :math:`10^{-5}` of the largest amplitude.
 
     It is computed as one product of matrices, by Fourier transforms of the windows where all
-    frequencies are :math:`k r / W` and there are many, or by Fourier transforms of the signal
-    where ``hop_length`` is small.
+    frequencies are :math:`k r / W` and there are many, or, where ``hop_length`` is small, from one
+    sample to the next: one leaves the sum, the others turn, one enters, in double precision [2]_.
 
     References
     ----------
     .. [1] D. J. Hermes, "Measurement of pitch by subharmonic summation", Journal of the
        Acoustical Society of America 83(1), 1988.
+    .. [2] E. Jacobsen and R. Lyons, "The sliding DFT", IEEE Signal Processing Magazine 20(2), 2003.
 
     Examples
     --------
@@ -214,9 +215,9 @@ def amplitudes(
     # About the nanoseconds that a window costs.
     products = 0.1 * size * len(cycles)
     transforms = 0.2 * size * np.log2(size) if whole else np.inf
-    whole_signal = 10 * hop * len(cycles)
-    if whole_signal < min(products, transforms):
-        return _by_transforms_of_the_signal(signal, frequencies, rate, size, hop)
+    sliding = 3 * hop * len(cycles)
+    if sliding < min(products, transforms):
+        return _by_sliding(signal, frequencies, rate, size, hop)
     if transforms < products:
         return _by_transforms_of_windows(signal, cycles.round().astype(int), size, hop)
     return _by_products(signal, frequencies, rate, size, hop)
@@ -245,26 +246,36 @@ def _by_transforms_of_windows(
     return found
 
 
-def _by_transforms_of_the_signal(
+def _by_sliding(
     signal: Float32, frequencies: tuple[float, ...], rate: int, size: int, hop: int
 ) -> Float32:
-    """Convolve by overlap and save: in each block, the results that its end leaves whole."""
-    length = scipy.fft.next_fast_len(min(8 * size, len(signal) + size))
-    step = length - size + 1
-    count = len(signal) - size + 1
-    tones = len(frequencies)
-    cosines, sines = np.split(quadrature(frequencies, rate, size).T, 2)
-    kernels = scipy.fft.fft(cosines + 1j * sines, length, axis=1).conj()
-    found = np.empty((-(-count // hop), tones), np.float32)
-    for start in range(0, count, step):
-        spectrum = scipy.fft.fft(signal[start : start + length], length)
-        first = -start % hop  # of the results that are kept, in this block
-        there = min(step, count - start)
-        rows = slice((start + first) // hop, (start + there - 1) // hop + 1)
-        for tone in range(tones):
-            response = scipy.fft.ifft(spectrum * kernels[tone])
-            found[rows, tone] = np.abs(response[first:there:hop])
+    """Compute each window from the one before it: a sample leaves, the others turn, one enters."""
+    # It loads numba, for which the other ways should not wait.
+    from featx.sliding import slide
+
+    samples = signal.astype(np.float64) * 2 / size
+    steps, first = neighbouring(frequencies, rate, size)
+    found = np.empty((1 + (len(signal) - size) // hop, len(frequencies)), np.float32)
+    turns, entering, sums = (
+        np.stack([parts.real, parts.imag])
+        for parts in (np.exp(1j * steps), first[-1], samples[:size] @ first)
+    )
+    slide(samples, size, hop, turns, entering, sums, found)
     return found
+
+
+@lru_cache(maxsize=8)
+def neighbouring(
+    frequencies: tuple[float, ...], rate: int, size: int
+) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Give the radians a sample of the tones and of those one cycle a window from them; the tones.
+
+    Sums over a Hann window are weighted sums of those three over a rectangular one.
+    """
+    tones, cycle = 2 * np.pi / rate * np.array(frequencies), 2 * np.pi / size
+    steps = np.concatenate([tones, tones - cycle, tones + cycle])
+    waves = np.exp(-1j * np.outer(np.arange(size), steps))
+    return read_only(steps, np.float64), read_only(waves, np.complex128)
 
 
 @lru_cache(maxsize=8)

@@ -53,7 +53,7 @@ def test_equals_numpys_convolution(seed, more, size, hop, frequencies):
 
 
 @pytest.mark.parametrize("hop", [1, 7, 64, 1000, 5000])
-@pytest.mark.parametrize("way", ["_by_products", "_by_transforms_of_the_signal"])
+@pytest.mark.parametrize("way", ["_by_products", "_by_sliding"])
 def test_all_ways_give_the_same(way, hop):
     signal, frequencies = random_signal(9000), (100.0, 440.0, 3000.5)
     found = getattr(module, way)(signal, frequencies, RATE, 512, hop)
