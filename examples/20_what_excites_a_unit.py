@@ -20,7 +20,7 @@ network = PretrainedNet()
 classes = {130: "flamingo", 985: "daisy", 340: "zebra", 954: "banana"}
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
 for (number, name), axis in zip(classes.items(), axes, strict=True):
-    axis.imshow(maximize_activation(network, "_fc", number, size=(160, 160), steps=150))
+    axis.imshow(maximize_activation(network, "_fc", number, size=(160, 160)))
     axis.set_title(name)
     axis.axis("off")
 plt.show()

@@ -18,7 +18,6 @@ from featx.report.pictures import figure_png, pixels_of
 from featx.report.text import name_of, shown
 
 _SHOWN = 9  # images that excite a unit, at most
-_CHUNK = 16
 _SIDE = 160  # of the image made for a unit of a pretrained network, in pixels
 
 
@@ -72,6 +71,7 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
     # torch is an extra, as the libraries that draw are.
     from featx.learned.inside import maximize_activation, most_exciting
 
+    stream = pipeline[0]
     net, graph = _network(pipeline)
     layer, _, number = unit.rpartition(":")
     if not layer or not number.isdecimal():
@@ -81,7 +81,7 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
 
     def images() -> Iterator[Any]:
         count = 0
-        for chunk in graph.run(among, _CHUNK, 1):
+        for chunk in graph.run(among, stream.chunk_size, stream.n_jobs):
             refused.extend(chunk.refused.values())
             taken.extend(count + place for place in chunk.kept)
             count += len(chunk.items)

@@ -13,11 +13,11 @@ from featx.occlusion import occlusion
 from featx.report.hidden import Hidden, hide, picture_of_hidden
 
 
-def draw(count=20):
-    """Make dark pictures, of which every other is bright in its upper left quarter."""
+def draw(count=20, light=150):
+    """Make dark pictures, of which every other is brighter in its upper left quarter."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 60, (count, 32, 40, 3), np.uint8)
-    images[::2, :16, :20] += 150
+    images[::2, :16, :20] += light
     return images, np.array(["lamp", "night"])[np.arange(count) % 2]
 
 
@@ -49,9 +49,17 @@ def test_a_linear_score_falls_where_its_pixels_are():
 
 @pytest.mark.parametrize("classifier", [GaussianNB(), KNeighborsClassifier(3)])
 def test_classifiers_with_nothing_but_probabilities(classifier):
-    images, labels = draw()
+    # A light so weak that it leaves doubts.
+    images, labels = draw(light=1)
     stages, fit = fitted(classifier, images, labels)
-    assert hide(images[0], stages, fit, 0).falls.max() <= 1
+    falls = hide(images[0], stages, fit, 0).falls
+
+    def score(pictures):
+        return fit.predict_proba(Stream(stages).fit_transform([*pictures]))[:, 0]
+
+    mean = np.rint(images[0].mean(axis=(0, 1)))
+    np.testing.assert_allclose(falls, occlusion(score, images[0], 8, 4, mean), atol=1e-6)
+    assert 0.01 < np.abs(falls).max() <= 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 200, 1), (40, 30, 3)])
