@@ -31,6 +31,7 @@ from sklearn.utils.validation import check_is_fitted
 from featx.constraints import validate
 from featx.descriptor_sets import DescriptorSet
 from featx.lazy_batch import LazyBatch
+from featx.memory import keep_freed_memory
 
 Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]
 #: One image or stack of maps: float32, C-contiguous, (height, width, channels).
@@ -173,6 +174,7 @@ class ImageStage(TransformerMixin, BaseEstimator):
         items = self._check_batch(X)
         if len(items) == 0:
             return self._empty(items)
+        keep_freed_memory()
         images = self._check_items(items)
         if self.gives == "descriptors":
             return [*self._counted(self._transform_batch(images), len(items))]
