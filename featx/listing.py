@@ -97,8 +97,9 @@ def _walk(folder: str) -> Iterator[tuple[Any, str | None]]:
                             files.append(entry.name)
                         elif not (entry.is_symlink() and _leads_up(entry.path, folder)):
                             folders.append(entry.name)
+                    start = os.path.join(place, "")
                     for name in sorted(files):
-                        yield os.path.join(place, name), label
+                        yield start + name, label
         except OSError as error:
             refusal = "unreadable", f"this folder cannot be listed: {error.strerror}."
             yield ImageFile(place, refusal=refusal), label

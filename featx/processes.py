@@ -14,6 +14,8 @@ from typing import Any
 import joblib
 from joblib.externals import loky
 
+from featx.memory import collect_rarely
+
 #: Seconds after which processes that have nothing to do end.
 _IDLE = 60
 
@@ -53,6 +55,7 @@ def _begin(parent: int) -> None:
     """Leave it to the process that started this one what an interruption ends, and load."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, args=(parent,), daemon=True).start()
+    collect_rarely()
     import_module("featx.workers")
 
 

@@ -25,6 +25,8 @@ _PART = re.compile(r"part-(\d{6,})\.parquet")
 _TEXT, _FLOAT = pyarrow.string(), pyarrow.float32()
 # Few values, many times; numbers are not repeated, and looking for that takes long.
 _REPEATED = ["label", "status", "reason", "detail"]
+# Of numbers, all first bytes, then all second bytes: smaller, and faster to compress.
+_SPLIT = ["features.list.element", "features.list.element.list.element"]
 
 
 class StoreError(ValueError):
@@ -273,7 +275,13 @@ class Store:
                 self.parts.remove(part)
             else:
                 with open(self._unfinished, "wb") as file:
-                    parquet.write_table(table, file, compression="lz4", use_dictionary=_REPEATED)
+                    parquet.write_table(
+                        table,
+                        file,
+                        compression="lz4",
+                        use_dictionary=_REPEATED,
+                        use_byte_stream_split=_SPLIT,
+                    )
                     file.flush()
                     os.fsync(file.fileno())
                 # By the open folder: one that has been removed since is not made again.

@@ -1,9 +1,8 @@
 """``featx extract``."""
 
-import gc
 import os
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from itertools import chain
 from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,7 +25,7 @@ from featx.cli.options import (
 from featx.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 # More refused images than these are told apart in the ledger only.
 _MOST_LINES = 20
@@ -69,7 +68,7 @@ def extract(
     stream, _ = split(known.pipeline)
     # Larger chunks than for threads: each goes to another process and back.
     stream.n_jobs, stream.chunk_size = jobs, 32
-    with _frozen(), Interruption() as interruption, Progress(None, quiet) as progress:
+    with Interruption() as interruption, Progress(None, quiet) as progress:
         # A short run, such as one with nothing to do, needs no forecast.
         counting = Timer(_SOON, _count, (images, progress))
         counting.daemon = True
@@ -112,16 +111,6 @@ def extract(
         raise typer.Exit(interruption.status)
     if refused and strict:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _frozen() -> "Iterator[None]":
-    """Keep the garbage collector from looking, again and again, through all that is loaded."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]":

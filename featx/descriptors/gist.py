@@ -15,6 +15,9 @@ from featx.stage import Image, ImageStage
 
 # What a filter passes less of is left out: rounding to single precision does as much.
 _NEGLIGIBLE = 1e-6
+# So many filters are applied at a time: few calls, between which threads wait for each other, and
+# few maps, which stay in cache.
+_TOGETHER = 4
 # The prefilter's own border, and its least divisor, in the authors' code.
 _PREFILTER_BORDER = 5
 _PREFILTER_FLOOR = 0.2
@@ -121,14 +124,20 @@ class GIST(ImageStage):
             image = _even_contrast(image, float(self.prefilter))
         border, (rows, columns) = self.boundary_extension, self.blocks
         height, width = (size + 2 * border for size in image.shape[:2])
-        filters = _filters(height, width, tuple(self.orientations_per_scale))
-        means = np.empty((image.shape[2], len(filters), columns, rows), np.float32)
+        groups = _filters(height, width, tuple(self.orientations_per_scale))
+        means = np.empty(
+            (image.shape[2], sum(self.orientations_per_scale), columns, rows), np.float32
+        )
         for channel in range(image.shape[2]):
             padded = np.pad(image[..., channel], border, mode="symmetric")
-            spectrum = fft2(padded)
-            for passing, out in zip(filters, means[channel], strict=True):
-                response = _response(spectrum, passing, border)
-                _block_means(response.view(np.float32), rows, columns, out)
+            by_row = fft2(padded)
+            by_column = np.ascontiguousarray(by_row.T)
+            for group in groups:
+                spectrum = by_row if group.by_row else by_column
+                responses = _responses(spectrum, group, border).view(np.float32)
+                blocks = (columns, rows) if group.by_row else (rows, columns)
+                found = _block_means(responses, border, *blocks)
+                means[channel, group.numbers] = found if group.by_row else found.swapaxes(1, 2)
         return means.ravel()
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
@@ -196,32 +205,54 @@ def _low_pass(maps: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[
 # The filters.
 
 
-class _Filter(NamedTuple):
-    """What a filter passes: a rectangle of the plane of frequencies, which is periodic."""
+class _Group(NamedTuple):
+    """Filters that are applied together, each a rectangle of the periodic plane of frequencies.
 
-    top: int
-    left: int
-    transfer: NDArray[np.float32]
+    Each is a few lines of the plane, rows or columns, whichever need less to be transformed.
+    """
+
+    by_row: bool
+    #: Which filters these are.
+    numbers: list[int]
+    #: For each its first line and how many these are; where each line begins, and its length.
+    boxes: NDArray[np.int64]
+    #: What is passed there, one line after the other.
+    transfers: NDArray[np.float32]
 
 
 @lru_cache(maxsize=8)
-def _filters(height: int, width: int, orientations_per_scale: tuple[int, ...]) -> list[_Filter]:
+def _filters(height: int, width: int, orientations_per_scale: tuple[int, ...]) -> list[_Group]:
     """Prepare the filters for one size of image, scale by scale."""
     across, down = np.meshgrid(np.fft.fftfreq(width), np.fft.fftfreq(height))
     frequency, direction = np.hypot(across, down), np.arctan2(-down, across)
-    filters = []
-    for scale, count in enumerate(orientations_per_scale):
+    waiting: dict[bool, list[tuple[int, list[int], NDArray[Any]]]] = {False: [], True: []}
+    groups: list[_Group] = []
+    scales = [(s, o) for s, count in enumerate(orientations_per_scale) for o in range(count)]
+    for number, (scale, orientation) in enumerate(scales):
+        count = orientations_per_scale[scale]
         along = 3.5 * (frequency * 1.85**scale / 0.3 - 1) ** 2
-        for orientation in range(count):
-            turn = direction - np.pi * orientation / count
-            turn += 2 * np.pi * (turn < -np.pi)
-            transfer = np.exp(-along - 2 * np.pi * (count / 8 * turn) ** 2)
-            passes = transfer > _NEGLIGIBLE
-            rows, columns = _extent(passes.any(axis=1)), _extent(passes.any(axis=0))
-            passed = np.ascontiguousarray(transfer[np.ix_(rows, columns)], np.float32)
-            passed.setflags(write=False)
-            filters.append(_Filter(int(rows[0]), int(columns[0]), passed))
-    return filters
+        turn = direction - np.pi * orientation / count
+        turn += 2 * np.pi * (turn < -np.pi)
+        transfer = np.exp(-along - 2 * np.pi * (count / 8 * turn) ** 2)
+        passes = transfer > _NEGLIGIBLE
+        rows, columns = _extent(passes.any(axis=1)), _extent(passes.any(axis=0))
+        passed = transfer[np.ix_(rows, columns)].astype(np.float32)
+        box = [rows[0], len(rows), columns[0], len(columns)]
+        by_row = len(rows) * width < len(columns) * height
+        if not by_row:
+            passed, box = passed.T, box[2:] + box[:2]
+        waiting[by_row].append((number, box, passed))
+        if len(waiting[by_row]) == _TOGETHER:
+            groups.append(_group(by_row, waiting.pop(by_row)))
+            waiting[by_row] = []
+    return groups + [_group(by_row, rest) for by_row, rest in waiting.items() if rest]
+
+
+def _group(by_row: bool, filters: list[tuple[int, list[int], NDArray[Any]]]) -> _Group:
+    numbers, boxes, passed = zip(*filters, strict=True)
+    transfers = np.concatenate([lines.ravel() for lines in passed])
+    transfers.setflags(write=False)
+    return _Group(by_row, [*numbers], np.array(boxes, np.int64), transfers)
 
 
 def _extent(used: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -234,72 +265,98 @@ def _extent(used: NDArray[np.bool_]) -> NDArray[np.int64]:
     return run
 
 
-def _response(spectrum: NDArray[np.complex64], passing: _Filter, border: int) -> NDArray[Any]:
-    """Give the complex response inside the border, but for its phase.
+def _responses(spectrum: NDArray[np.complex64], group: _Group, border: int) -> NDArray[Any]:
+    """Give the complex responses, lines inside the border as rows, but for their phase.
 
-    What passes is moved to the lowest frequencies, which changes the phase alone. The transform
-    along the first axis is then of few rows or columns, and the second of those inside the border.
+    What passes is moved to the lowest frequencies, which changes the phase alone. So the first
+    transform is of few lines, and the second of those inside the border.
+
+    Returns
+    -------
+    ndarray of shape (filters, length of a line without its border, lines)
     """
-    top, left, transfer = passing
-    product: NDArray[Any] = np.empty(transfer.shape, np.complex64)
-    _pass(spectrum.view(np.float32), top, left, transfer, product.view(np.float32))
-    height, width = spectrum.shape
-    inside = slice(border, height - border), slice(border, width - border)
-    if product.shape[1] * height <= product.shape[0] * width:
-        rows = ifft(product, height, axis=0, overwrite_x=True)[inside[0]]
-        response = ifft(rows, width, axis=1, overwrite_x=True)[:, inside[1]]
-    else:
-        columns = ifft(product, width, axis=1, overwrite_x=True)[:, inside[1]]
-        response = ifft(columns, height, axis=0, overwrite_x=True)[inside[0]]
-    return np.asarray(response)
+    count, length = spectrum.shape
+    lines = np.empty((group.boxes[:, 1].sum(), length), np.complex64)
+    _pass(spectrum.view(np.float32), group.boxes, group.transfers, lines.view(np.float32))
+    lines = ifft(lines, axis=1, overwrite_x=True)
+    crossing = np.empty((len(group.boxes), length - 2 * border, count), np.complex64)
+    # A complex number in one piece is moved faster.
+    _cross(lines.view(np.float64), group.boxes, border, crossing.view(np.float64))
+    return np.asarray(ifft(crossing, axis=2, overwrite_x=True))
 
 
-# Both loops take complex numbers as pairs of real ones, which are vectorised better.
+# These loops take complex numbers as pairs of real ones, which are vectorised better.
 
 
 @compiled
 def _pass(
     spectrum: NDArray[np.float32],
-    top: int,
-    left: int,
-    transfer: NDArray[np.float32],
-    product: NDArray[np.float32],
+    boxes: NDArray[np.int64],
+    transfers: NDArray[np.float32],
+    lines: NDArray[np.float32],
 ) -> None:
-    """Multiply a rectangle of the periodic spectrum by what the filter passes of it."""
-    height, width = spectrum.shape[0], spectrum.shape[1] // 2
-    rows, columns = transfer.shape
-    before = min(columns, width - left)
-    for i in range(rows):
-        line, factors, out = spectrum[(top + i) % height], transfer[i], product[i]
-        part = line[2 * left :]
-        for j in range(before):
-            out[2 * j] = part[2 * j] * factors[j]
-            out[2 * j + 1] = part[2 * j + 1] * factors[j]
-        factors, out = factors[before:], out[2 * before :]
-        for j in range(columns - before):
-            out[2 * j] = line[2 * j] * factors[j]
-            out[2 * j + 1] = line[2 * j + 1] * factors[j]
+    """Multiply the lines of the periodic spectrum by what each filter passes of them."""
+    length = spectrum.shape[1] // 2
+    line = used = 0
+    for number in range(len(boxes)):
+        first, count, start, size = boxes[number]
+        before = min(size, length - start)
+        for n in range(count):
+            source, out = spectrum[(first + n) % len(spectrum)], lines[line]
+            factors = transfers[used : used + size]
+            part = source[2 * start :]
+            for j in range(before):
+                out[2 * j] = part[2 * j] * factors[j]
+                out[2 * j + 1] = part[2 * j + 1] * factors[j]
+            rest, factors = out[2 * before :], factors[before:]
+            for j in range(size - before):
+                rest[2 * j] = source[2 * j] * factors[j]
+                rest[2 * j + 1] = source[2 * j + 1] * factors[j]
+            out[2 * size :] = 0
+            line, used = line + 1, used + size
+
+
+@compiled
+def _cross(
+    lines: NDArray[np.float64],
+    boxes: NDArray[np.int64],
+    border: int,
+    crossing: NDArray[np.float64],
+) -> None:
+    """Turn the lines of each filter, without their border, and fill them up with zeros."""
+    line = 0
+    for number in range(len(boxes)):
+        count = boxes[number, 1]
+        for i in range(crossing.shape[1]):
+            out = crossing[number, i]
+            for n in range(count):
+                out[n] = lines[line + n, border + i]
+            out[count:] = 0
+        line += count
 
 
 @compiled
 def _block_means(
-    response: NDArray[np.float32], rows: int, columns: int, out: NDArray[np.float32]
-) -> None:
-    """Write the mean magnitude in each block, column by column."""
-    height, width = response.shape[0], response.shape[1] // 2
+    responses: NDArray[np.float32], border: int, rows: int, columns: int
+) -> NDArray[np.float32]:
+    """Give the mean magnitude in each block; the border is at both ends of a row."""
+    height, width = responses.shape[1], responses.shape[2] // 2 - 2 * border
     squares, sums = np.empty(2 * width, np.float32), np.empty(width, np.float32)
-    for row in range(rows):
-        top, bottom = row * height // rows, (row + 1) * height // rows
-        sums[:] = 0
-        for i in range(top, bottom):
-            line = response[i]
-            for j in range(2 * width):
-                squares[j] = line[j] * line[j]
-            for j in range(width):
-                sums[j] += np.sqrt(squares[2 * j] + squares[2 * j + 1])
-        for column in range(columns):
-            left, right = column * width // columns, (column + 1) * width // columns
-            total = np.float32(0)
-            for j in range(left, right):
-                total += sums[j]
-            out[column, row] = total / ((bottom - top) * (right - left))
+    means = np.empty((len(responses), rows, columns), np.float32)
+    for number in range(len(responses)):
+        for row in range(rows):
+            top, bottom = row * height // rows, (row + 1) * height // rows
+            sums[:] = 0
+            for i in range(top, bottom):
+                line = responses[number, i, 2 * border :]
+                for j in range(2 * width):
+                    squares[j] = line[j] * line[j]
+                for j in range(width):
+                    sums[j] += np.sqrt(squares[2 * j] + squares[2 * j + 1])
+            for column in range(columns):
+                left, right = column * width // columns, (column + 1) * width // columns
+                total = np.float32(0)
+                for j in range(left, right):
+                    total += sums[j]
+                means[number, row, column] = total / ((bottom - top) * (right - left))
+    return means
