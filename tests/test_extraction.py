@@ -20,6 +20,7 @@ from featx import (
     Stream,
     Summarize,
     __version__,
+    earlier,
     extraction,
     read_features,
 )
@@ -299,6 +300,7 @@ class TestGoingOn:
     @pytest.fixture(autouse=True)
     def few_rows(self, monkeypatch):
         monkeypatch.setattr(extraction, "_ROWS", 3)
+        monkeypatch.setattr(earlier, "_MOST_WAITING", 3)
 
     def test_finished_images_are_not_read_again(self, tmp_path, images):
         out = tmp_path / "out"

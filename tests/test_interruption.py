@@ -22,10 +22,10 @@ KILLS = int(os.environ.get("FEATX_KILLS", "4"))
 PROGRAM = """
 import resource, signal, sys
 from pathlib import Path
-from featx import ReadImages, SpatialPyramid, Stream, extraction
+from featx import ReadImages, SpatialPyramid, Stream, earlier, extraction
 from featx.extraction import write_features
 
-extraction._ROWS = 16
+extraction._ROWS = earlier._MOST_WAITING = 16
 images, out, most = sys.argv[1:4]
 if most != "none":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
