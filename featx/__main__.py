@@ -1,6 +1,14 @@
-"""``python -m featx``."""
+"""``featx`` and ``python -m featx``: the command line in a process of its own."""
 
 from featx.cli import main
+from featx.memory import collect_rarely
+
+
+def run() -> None:
+    """Run the command line, and end."""
+    collect_rarely()
+    main()
+
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -27,7 +27,6 @@ from featx.cli import (
     train,
 )
 from featx.cli.options import printable
-from featx.memory import collect_rarely
 
 app = typer.Typer(
     name="featx",
@@ -76,7 +75,6 @@ def main() -> None:
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.showwarning = _warn
-    collect_rarely()
     interruption.heed_signals()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
