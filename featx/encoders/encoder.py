@@ -19,8 +19,8 @@ from featx.stage import ImageStage
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# Of the largest variance: directions of less hold nothing but rounding, and whiten to zero.
-_LEAST_WHITENED = 1e-9
+# Of the largest variance: directions of less hold nothing but rounding.
+_LEAST_VARIANCE = 1e-9
 
 
 class Encoder(ImageStage):
@@ -34,10 +34,11 @@ class Encoder(ImageStage):
     Every encoder has these parameters:
 
     n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample.
+        Descriptors are first projected to so many principal components of the sample, or to
+        fewer, where it varies in fewer directions.
     whiten : bool, default=False
-        Divide each component by its standard deviation; of all components, where
-        ``n_components`` is not given.
+        Divide each component by its standard deviation; all components, where ``n_components``
+        is not given.
     append_position : float, optional
         This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
         projection; rows and columns are fractions of the image's height and width.
@@ -209,11 +210,13 @@ class Encoder(ImageStage):
         with np.errstate(invalid="ignore"):  # shares of no variance, which are not used
             pca = PCA(self.n_components, svd_solver="covariance_eigh").fit(centred)
         components, variances = pca.components_, pca.explained_variance_
+        rounding = float(np.finfo(np.float32).eps * np.abs(x).max()) ** 2
+        known = variances > _LEAST_VARIANCE * variances.max() + rounding
+        if not known.any():
+            components, variances, known = np.zeros_like(components[:1]), np.ones(1), slice(None)
+        components, variances = components[known], variances[known]
         if self.whiten:
-            rounding = float(np.finfo(np.float32).eps * np.abs(x).max()) ** 2
-            known = variances > _LEAST_WHITENED * variances.max() + rounding
-            scales = np.where(known, 1 / np.sqrt(np.where(known, variances, 1)), 0)
-            components = components * scales[:, np.newaxis]
+            components = components / np.sqrt(variances)[:, np.newaxis]
         self.components_ = np.ascontiguousarray(components, np.float32)
 
     def _projected(self, x: Float32, found: Sequence[DescriptorSet]) -> Float32:

@@ -40,10 +40,11 @@ class LLC(PooledCodes):
     pooling : {"max", "average", "sum"}, default="max"
         How the codes of a cell's descriptors are put together.
     n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample.
+        Descriptors are first projected to so many principal components of the sample, or to
+        fewer, where it varies in fewer directions.
     whiten : bool, default=False
-        Divide each component by its standard deviation; of all components, where
-        ``n_components`` is not given.
+        Divide each component by its standard deviation; all components, where ``n_components``
+        is not given.
     append_position : float, optional
         This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
         projection; rows and columns are fractions of the image's height and width.

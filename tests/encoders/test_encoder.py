@@ -98,14 +98,16 @@ def test_what_is_encoded_is_projected_and_has_its_position_appended(make):
     )
 
 
-def test_whitening_alone_keeps_all_components_and_drops_what_does_not_vary(make):
+@pytest.mark.parametrize("count", [None, 5])
+def test_directions_in_which_nothing_varies_are_left_out(make, count):
     images = sets()
     x = np.concatenate([found.values for found in images])
     x[:, 4] = x[:, 3]
-    encoder = make(whiten=True).fit([x])
+    encoder = make(n_components=count, whiten=True).fit([x])
     projected = encoder._projected(x, [])
-    assert projected.shape == (300, 5)
-    np.testing.assert_allclose(projected.var(axis=0, ddof=1), [1, 1, 1, 1, 0], atol=1e-4)
+    assert projected.shape == (300, 4)
+    np.testing.assert_allclose(projected.var(axis=0, ddof=1), np.ones(4), atol=1e-4)
+    assert len(encoder.get_feature_names_out()) == encoder.transform([x]).shape[1]
 
 
 # Pyramids and normalisation.
