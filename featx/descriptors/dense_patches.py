@@ -44,9 +44,9 @@ class DensePatches(ImageStage):
 
     Notes
     -----
-    Takes maps (height, width, c), such as grey images or those of ``ColorSpace("opponent")``; gives
-    a `DescriptorSet` of vectors of :math:`n^2 c` entries, ordered by row, column and channel.
-    Patches are ordered by spacing, row and column, the first at the first pixel; spacings that do
+    Takes maps (height, width, c), such as grey or RGB images; gives a `DescriptorSet` of vectors of
+    :math:`n^2 c` entries, ordered by row, column and channel. All channels have one mean, so that
+    they should have one unit, as those of RGB have. Patches are ordered by spacing, row and column, the first at the first pixel; spacings that do
     not fit into an image are left out. ``scales`` are the sides :math:`s(n - 1) + 1`. A patch of
     one number gives zeros.
 
