@@ -46,9 +46,9 @@ class DensePatches(ImageStage):
     -----
     Takes maps (height, width, c), such as grey or RGB images; gives a `DescriptorSet` of vectors of
     :math:`n^2 c` entries, ordered by row, column and channel. All channels have one mean, so that
-    they should have one unit, as those of RGB have. Patches are ordered by spacing, row and column, the first at the first pixel; spacings that do
-    not fit into an image are left out. ``scales`` are the sides :math:`s(n - 1) + 1`. A patch of
-    one number gives zeros.
+    they should have one unit, as those of RGB have. Patches are ordered by spacing, row and column,
+    the first at the first pixel; spacings that do not fit into an image are left out. ``scales``
+    are the sides :math:`s(n - 1) + 1`. A patch of one number gives zeros.
 
     The whitening of [1]_ is left to the encoder, which learns it. Pixels between those of a patch
     are skipped and not averaged: on scenes, averaging was worth less.
