@@ -37,9 +37,10 @@ def _reset() -> bool:
     return _STATUS.is_file()
 
 
-# Parameters of glibc's mallopt, and how many bytes may stay.
+# Parameters of glibc's mallopt: from how many bytes on free memory is given back, and from how many
+# on an array has memory of its own, which is always given back.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-_KEPT = 2**27
+_KEPT, _LARGE = 2**27, 2**26
 
 
 @cache
@@ -50,8 +51,9 @@ def keep_freed_memory() -> None:
     by page, can cost a third of the time. Another C library is left as it is.
     """
     with suppress(AttributeError, OSError, TypeError):
-        for parameter in (_TRIM_THRESHOLD, _MMAP_THRESHOLD):
-            ctypes.CDLL(None).mallopt(parameter, _KEPT)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_TRIM_THRESHOLD, _KEPT)
+        mallopt(_MMAP_THRESHOLD, _LARGE)
 
 
 def collect_rarely() -> None:
