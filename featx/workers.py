@@ -3,6 +3,7 @@
 A file on which a decoder crashes, takes all memory or never ends costs one worker, not the run.
 """
 
+import gc
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import BrokenExecutor, Future
@@ -211,4 +212,5 @@ def _graph(pickled: bytes) -> Graph:
     # For good: a worker does nothing else.
     one_thread_inside.__enter__()
     graph: Graph = cloudpickle.loads(pickled)
+    gc.freeze()
     return graph

@@ -225,8 +225,7 @@ def _filters(height: int, width: int, orientations_per_scale: tuple[int, ...]) -
     """Prepare the filters for one size of image, scale by scale."""
     across, down = np.meshgrid(np.fft.fftfreq(width), np.fft.fftfreq(height))
     frequency, direction = np.hypot(across, down), np.arctan2(-down, across)
-    waiting: dict[bool, list[tuple[int, list[int], NDArray[Any]]]] = {False: [], True: []}
-    groups: list[_Group] = []
+    filters: dict[bool, list[tuple[int, list[int], NDArray[Any]]]] = {False: [], True: []}
     scales = [(s, o) for s, count in enumerate(orientations_per_scale) for o in range(count)]
     for number, (scale, orientation) in enumerate(scales):
         count = orientations_per_scale[scale]
@@ -241,11 +240,12 @@ def _filters(height: int, width: int, orientations_per_scale: tuple[int, ...]) -
         by_row = len(rows) * width < len(columns) * height
         if not by_row:
             passed, box = passed.T, box[2:] + box[:2]
-        waiting[by_row].append((number, box, passed))
-        if len(waiting[by_row]) == _TOGETHER:
-            groups.append(_group(by_row, waiting.pop(by_row)))
-            waiting[by_row] = []
-    return groups + [_group(by_row, rest) for by_row, rest in waiting.items() if rest]
+        filters[by_row].append((number, box, passed))
+    return [
+        _group(by_row, some[start : start + _TOGETHER])
+        for by_row, some in filters.items()
+        for start in range(0, len(some), _TOGETHER)
+    ]
 
 
 def _group(by_row: bool, filters: list[tuple[int, list[int], NDArray[Any]]]) -> _Group:
