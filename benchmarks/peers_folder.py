@@ -101,7 +101,7 @@ def section_folder() -> None:
             lambda: two.transform(paths),
             lambda: reduced.transform(paths),
             lambda: opencv_loop(paths),
-            turns=5,
+            turns=10,
         )
 
         def ratio(above: list[float], below: list[float]) -> float:

@@ -157,12 +157,6 @@ class Sobel(ImageStage):
             return np.sqrt(vertical, out=vertical)
         return interleave([sobel(image, axis, self.padding) for axis in _axes(self.axis)])
 
-    def _transform_into(self, image: Image, out: Image) -> None:
-        if self.axis in ("vertical", "horizontal"):
-            sobel(image, self.axis, self.padding, out)
-        else:
-            out[...] = self._transform_one(image)
-
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         axes = _axes(self.axis)
         return [f"{channel}_sobel_{axis}" for channel in channels for axis in axes]
@@ -325,11 +319,11 @@ def difference_kernel(axis: str, square: bool) -> NDArray[np.float32]:
     return read_only(kernel)
 
 
-def sobel(image: Image, axis: str, padding: str, out: Image | None = None) -> Image:
+def sobel(image: Image, axis: str, padding: str) -> Image:
     """Correlate each channel with Sobel's kernel for vertical or for horizontal edges."""
     across, along = sobel_factors()
     column, row = (along, across) if axis == "vertical" else (across, along)
-    return correlate_separable(image, column, row, padding, out)
+    return correlate_separable(image, column, row, padding)
 
 
 @lru_cache
