@@ -1,5 +1,6 @@
 """Smoothing: the uniform and the Gaussian filter, over images and signals."""
 
+from functools import partial
 from typing import Any, ClassVar
 
 import cv2
@@ -215,9 +216,7 @@ def uniform_blur(
     height, width = size
     anchor = ((width - 1) // 2, (height - 1) // 2)
 
-    def blur(maps: Image, out: Image | None) -> Any:
-        return cv2.blur(maps, (width, height), dst=out, anchor=anchor, borderType=BORDERS[padding])
-
+    blur = partial(cv2.blur, ksize=(width, height), anchor=anchor, borderType=BORDERS[padding])
     result: Image = filter_channels(blur, image, size, padding, out)
     return result
 
@@ -237,10 +236,9 @@ def gaussian_blur(
     side = 2 * gaussian_radius(sigma, truncate) + 1
     size = (side if rows else 1, side)
 
-    def blur(maps: Image, out: Image | None) -> Any:
-        border = BORDERS[padding]
-        return cv2.GaussianBlur(maps, size[::-1], sigma, dst=out, sigmaY=sigma, borderType=border)
-
+    blur = partial(
+        cv2.GaussianBlur, ksize=size[::-1], sigmaX=sigma, sigmaY=sigma, borderType=BORDERS[padding]
+    )
     result: Image = filter_channels(blur, image, size, padding, out)
     return result
 

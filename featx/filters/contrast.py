@@ -1,5 +1,6 @@
 """Contrast: responses in proportion to those around them."""
 
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -91,10 +92,7 @@ class LocalContrast(ImageStage):
         if self.size is None:
             return np.asarray(values.mean(axis=(0, 1), keepdims=True))
         window = (self.size, self.size)
-
-        def blur(maps: Any, _: Any) -> Any:
-            return cv2.blur(maps, window, borderType=cv2.BORDER_REFLECT_101)
-
+        blur = partial(cv2.blur, ksize=window, borderType=cv2.BORDER_REFLECT_101)
         means: NDArray[np.float64] = filter_channels(blur, values, window, "reflect")
         return means
 

@@ -1,6 +1,7 @@
 """Convolution as neural networks have it, and the paddings that all filters share."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import cv2
@@ -158,11 +159,9 @@ def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
     height, width = kernel.shape
     if kernel.size < _LARGE_KERNEL:
         anchor = ((width - 1) // 2, (height - 1) // 2)
-
-        def direct(maps: Image, out: Image | None) -> Any:
-            border = BORDERS[padding]
-            return cv2.filter2D(maps, -1, kernel, dst=out, anchor=anchor, borderType=border)
-
+        direct = partial(
+            cv2.filter2D, ddepth=-1, kernel=kernel, anchor=anchor, borderType=BORDERS[padding]
+        )
         result: Image = filter_channels(direct, image, kernel.shape, padding)
         return result
     padded = pad(image, kernel.shape, padding)
@@ -184,11 +183,14 @@ def correlate_separable(
     """Correlate each channel with the kernel that is the product of a column and a row."""
     size = (len(column), len(row))
     anchor = ((len(row) - 1) // 2, (len(column) - 1) // 2)
-
-    def separable(maps: NDArray[Any], out: NDArray[Any] | None) -> Any:
-        border = BORDERS[padding]
-        return cv2.sepFilter2D(maps, -1, row, column, dst=out, anchor=anchor, borderType=border)
-
+    separable = partial(
+        cv2.sepFilter2D,
+        ddepth=-1,
+        kernelX=row,
+        kernelY=column,
+        anchor=anchor,
+        borderType=BORDERS[padding],
+    )
     result: NDArray[Any] = filter_channels(separable, image, size, padding, out)
     return result
 
@@ -208,7 +210,7 @@ def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) ->
 
 
 def filter_channels(
-    operation: Callable[[Any, Any], Any],
+    operation: Callable[..., Any],
     image: NDArray[Any],
     size: tuple[int, ...],
     padding: str,
@@ -219,7 +221,7 @@ def filter_channels(
     Parameters
     ----------
     operation : callable
-        The filter, for up to 128 channels at once, and where to write to, or None.
+        A function of OpenCV with its parameters, which filters up to 128 channels at once.
     image : ndarray of shape (height, width, channels)
         What is filtered.
     size : tuple of int
@@ -236,13 +238,13 @@ def filter_channels(
     """
     height, width, channels = image.shape
     if out is not None and channels <= _MOST_CHANNELS and padding != "valid":
-        operation(image, out)
+        operation(image, dst=out)
         return out
     if channels <= _MOST_CHANNELS:
-        maps = operation(image, None).reshape(image.shape)  # OpenCV drops an axis of one channel
+        maps = operation(image).reshape(image.shape)  # OpenCV drops an axis of one channel
     else:
         groups = range(0, channels, _MOST_CHANNELS)
-        filtered = [operation(image[..., first : first + _MOST_CHANNELS], None) for first in groups]
+        filtered = [operation(image[..., first : first + _MOST_CHANNELS]) for first in groups]
         maps = np.concatenate([part.reshape(height, width, -1) for part in filtered], axis=2)
     if padding == "valid":
         maps = cut_valid(maps, size)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import cv2
@@ -328,16 +328,13 @@ def window_variance(image: Image, shape: tuple[int, ...]) -> Image:
     height, width = shape[:2]
 
     def mean(box_filter: Callable[..., Any]) -> NDArray[np.float64]:
-        def operation(maps: Image, _: Any) -> Any:
-            # In double precision: the variance is a difference of numbers that may be large.
-            return box_filter(
-                maps,
-                cv2.CV_64F,
-                (width, height),
-                anchor=((width - 1) // 2, (height - 1) // 2),
-                borderType=cv2.BORDER_CONSTANT,
-            )
-
+        operation = partial(
+            box_filter,
+            ddepth=cv2.CV_64F,  # the variance is a difference of numbers that may be large
+            ksize=(width, height),
+            anchor=((width - 1) // 2, (height - 1) // 2),
+            borderType=cv2.BORDER_CONSTANT,
+        )
         means: NDArray[np.float64] = filter_channels(operation, image, (height, width), "zero")
         return means if len(shape) == 2 else means.mean(axis=2, keepdims=True)
 
