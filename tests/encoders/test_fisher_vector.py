@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.special import logsumexp
 from skimage.feature import fisher_vector
@@ -42,12 +42,16 @@ def literal(encoder, x):
 
 @settings(max_examples=30)
 @given(seeds, st.integers(1, 12), st.integers(1, 20), st.integers(20, 700))
+@example(seed=12, modes=12, features=1, count=281)  # a mode with a variance of 1e-4
 def test_values_are_those_of_the_formula(seed, modes, features, count):
     encoder = fitted(seed, modes, features, power=1, norm=None)
     x = descriptors(np.random.default_rng(seed + 1), count, features)
     (result,) = encoder.transform([x])
     assert result.dtype == np.float32
-    np.testing.assert_allclose(result, literal(encoder, x), rtol=1e-4, atol=2e-5)
+    # Squares of distances are expanded: the last bit of the largest one counts in a narrow mode.
+    squares = (x**2 @ (1 / encoder.variances_).T).max()
+    rtol = max(1e-4, np.finfo(np.float32).eps * squares)
+    np.testing.assert_allclose(result, literal(encoder, x), rtol=rtol, atol=max(2e-5, rtol / 5))
 
 
 def test_values_are_the_gradient_of_the_log_likelihood():
