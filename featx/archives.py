@@ -67,7 +67,7 @@ def members(archive: str) -> Iterator[Member]:
             for info in tar:
                 if not info.isdir():
                     yield _of_tar(info)
-                # It would keep all of them.
+                # It would keep all of them; its types do not tell that it has them.
                 tar.members = []  # type: ignore[attr-defined]
 
 

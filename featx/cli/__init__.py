@@ -88,7 +88,7 @@ def main() -> None:
         # Whoever read the output has stopped; nothing more is to be said to them.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # whatever it is, one line says so; --debug shows where
         if debug:
             raise
         print(f"featx: {_one_line(error)}", file=sys.stderr)
