@@ -34,7 +34,7 @@ from featx import make_scenes
 RECIPE = "hog-svm"
 _SMALL, _LARGE = 400, 80
 _MOST_DECODED = 10_000
-_SECONDS = 1.0  # between looks at memory
+_SECONDS = 1.0  # between looks at the processes
 _HEAD = "images  workers  where  images/s  x time  x work  peak MB  bytes/image  first s  again s"
 _ROW = (
     "{images:6d}  {workers:7d}  {where:5}  {rate:8.0f}  {ratio:6.2f}  {work:6.2f}  {peak:7.0f}  "
@@ -147,21 +147,24 @@ def _run(
     command = [sys.executable, "-m", "featx", "extract", folder, "--recipe", RECIPE, "--out", out]
     started, peak, first = time.perf_counter(), 0, 0.0
     work: dict[int, float] = {}
-    before = sum(_look(others)[1].values())
+    before = sum(_work(others).values())
     with subprocess.Popen(
         [*map(str, command), *options, "--quiet"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
-        looked = started
+        looked = measured = started
         while process.poll() is None:
             now = time.perf_counter()
             if not first and out.is_dir() and any(out.iterdir()):
                 first = now - started
-            # Looking takes 25 milliseconds of a processor.
             if now - looked > _SECONDS:
-                memory, seconds = _look([process.pid, *others])
-                peak, work, looked = max(peak, memory), work | seconds, now
+                work |= _work([process.pid, *others])
+                looked = now
+            # Each takes 25 milliseconds of a processor: rarer in a long run.
+            if now - measured > max(_SECONDS, (now - started) / 20):
+                peak = max(peak, _memory([process.pid, *others]))
+                measured = now
             with suppress(subprocess.TimeoutExpired):
                 process.wait(0.1)
         if process.returncode:
@@ -169,17 +172,31 @@ def _run(
     return time.perf_counter() - started, sum(work.values()) - before, peak, first
 
 
-def _look(processes: list[int]) -> tuple[int, dict[int, float]]:
-    """Give the bytes of processes and all that they have started, and the seconds of each."""
-    memory, seconds = 0, {}
+def _work(processes: list[int]) -> dict[int, float]:
+    """Give the seconds that processes and all that they have started have worked, for each."""
+    seconds = {}
+    for process in _with_children(processes):
+        with suppress(psutil.Error):
+            seconds[process.pid] = sum(process.cpu_times()[:2])
+    return seconds
+
+
+def _memory(processes: list[int]) -> int:
+    """Give the bytes of processes and all that they have started."""
+    memory = 0
+    for process in _with_children(processes):
+        with suppress(psutil.Error):
+            memory += process.memory_full_info().pss
+    return memory
+
+
+def _with_children(processes: list[int]) -> list[psutil.Process]:
+    found = []
     for number in processes:
         with suppress(psutil.Error):
             process = psutil.Process(number)
-            for one in (process, *process.children(recursive=True)):
-                with suppress(psutil.Error):
-                    seconds[one.pid] = sum(one.cpu_times()[:2])
-                    memory += one.memory_full_info().pss
-    return memory, seconds
+            found += [process, *process.children(recursive=True)]
+    return found
 
 
 @contextmanager
