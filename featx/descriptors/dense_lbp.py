@@ -1,6 +1,6 @@
 """Local binary and ternary patterns as local descriptors."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import gcd
 from typing import Any, ClassVar
 
@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from featx.constraints import Each, StrOptions, natural, positive
 from featx.descriptor_sets import DescriptorSet
-from featx.descriptors.binary_patterns import METHODS, circle, histograms, pattern_bins
-from featx.descriptors.lbp import (
-    NORMS,
-    channel_patterns,
-    check_points,
-    normalised,
-    number_of_points,
+from featx.descriptors.binary_patterns import (
+    METHODS,
+    binary_patterns,
+    circle,
+    grey_levels,
+    histograms,
+    pattern_bins,
 )
+from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
 from featx.descriptors.windows import Windows, check_cells, describe, windows_within
 from featx.stage import Image, ImageStage
 
@@ -125,7 +126,7 @@ class DenseLBP(ImageStage):
     def _transform_one(self, image: Image) -> DescriptorSet:
         border = circle(self.points, self.radius).margin
         bins, count = pattern_bins(self.points, self.method)
-        maps = list(channel_patterns(image, self.points, self.radius, self.threshold))
+        maps = list(_channel_patterns(image, self.points, self.radius, self.threshold))
 
         def write(those: Windows, out: NDArray[np.float32]) -> None:
             parts = out.reshape(*out.shape[:2], len(maps), self.cells, self.cells, count)
@@ -166,3 +167,17 @@ class DenseLBP(ImageStage):
             for column in range(self.cells)
             for bin_ in range(pattern_bins(self.points, self.method)[1])
         ]
+
+
+def _channel_patterns(
+    image: Image, points: int, radius: float, threshold: float | None
+) -> Iterator[NDArray[Any]]:
+    """Give the patterns of each channel: the binary ones, or the upper and the lower ones."""
+    around = circle(points, radius)
+    for channel in range(image.shape[2]):
+        levels, unit = grey_levels(image[..., channel])
+        if threshold is None:
+            yield binary_patterns(levels, around)
+        else:
+            yield binary_patterns(levels, around, unit * threshold)
+            yield binary_patterns(-levels, around, unit * threshold)

@@ -1,6 +1,6 @@
 """Histograms of local binary and ternary patterns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from numbers import Integral
 from typing import Any, ClassVar
@@ -12,13 +12,11 @@ from featx.constraints import Each, Interval, StrOptions, pair, positive
 from featx.descriptors.binary_patterns import (
     FEW_POINTS,
     METHODS,
-    binary_patterns,
     borders,
     boxes_between,
     circle,
-    grey_levels,
-    histograms,
     pattern_bins,
+    pattern_histograms,
 )
 from featx.stage import Image, ImageStage
 
@@ -159,9 +157,13 @@ class LBP(ImageStage):
         parts = []
         for points, radius in self._circles():
             bins, count = pattern_bins(points, self.method)
-            for patterns in channel_patterns(image, points, radius, self.threshold):
-                boxes = _cells(*patterns.shape, *self.grid)
-                parts.append(normalised(histograms(patterns, bins, count, boxes), self.norm))
+            around = circle(points, radius)
+            boxes = _cells(*image.shape[:2], around.margin, *self.grid)
+            for channel in range(image.shape[2]):
+                counted = pattern_histograms(
+                    image[..., channel], around, self.threshold, bins, count, boxes
+                )
+                parts.append(normalised(counted.reshape(-1, count), self.norm))
         return np.concatenate(parts, axis=None)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
@@ -186,20 +188,6 @@ def check_points(stage: Any, points: int) -> None:
         )
 
 
-def channel_patterns(
-    image: Image, points: int, radius: float, threshold: float | None
-) -> Iterator[NDArray[Any]]:
-    """Give the patterns of each channel: the binary ones, or the upper and the lower ones."""
-    around = circle(points, radius)
-    for channel in range(image.shape[2]):
-        levels, unit = grey_levels(image[..., channel])
-        if threshold is None:
-            yield binary_patterns(levels, around)
-        else:
-            yield binary_patterns(levels, around, unit * threshold)
-            yield binary_patterns(-levels, around, unit * threshold)
-
-
 def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
     """Normalise each row of counts in place; none of them is all zero."""
     if norm == "L2":
@@ -210,5 +198,6 @@ def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.flo
 
 
 @lru_cache(maxsize=32)
-def _cells(height: int, width: int, rows: int, columns: int) -> NDArray[np.int64]:
+def _cells(height: int, width: int, margin: int, rows: int, columns: int) -> NDArray[np.int64]:
+    height, width = height - 2 * margin, width - 2 * margin
     return boxes_between(borders(height, rows), borders(width, columns))
