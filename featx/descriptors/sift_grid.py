@@ -1,9 +1,10 @@
 """The places of SIFT descriptors on a grid, and the compiled loops that compute them.
 
 The formulas are those of `featx.DenseSIFT`. Per grid, an image is gone through once, row by row:
-its gradients by orientation, 8 values a pixel; the rows of these that the kernel reaches summed at
-each row of bins; the pixels of that sum at each column of bins. Descriptors gather their bins from
-there. All loops run over neighbouring memory, and vectorise.
+its gradients by orientation, 8 values a pixel; the rows of these that the kernel reaches, summed
+at each row of bins. A few such sums are turned, so that those at each column of bins are taken in
+the same way. Descriptors gather their bins from there. Loops run over long pieces of neighbouring
+memory, and vectorise: those of 8 values would not.
 """
 
 from functools import lru_cache
@@ -20,6 +21,8 @@ BINS, ORIENTATIONS = 4, 8
 ENTRIES = BINS * BINS * ORIENTATIONS
 # What the rounding of pixels in [0, 1] may leave of a gradient where the image is constant.
 ROUNDING = 1e-6
+# How many rows of sums are turned at a time, and how many values, which remain in cache.
+_FEW_TURNED, _MOST_TURNED, _VALUES = 8, 32, 2**16
 
 
 def sift_names() -> list[str]:
@@ -158,51 +161,65 @@ def _histograms(
 
     Returns
     -------
-    ndarray of shape (rows, columns, 8)
+    ndarray of shape (columns, rows, 8)
     """
     height, width = plane.shape
     taps = kernels.shape[1]
-    zero = np.float32(0)
     kept = np.empty((taps, width * ORIENTATIONS), np.float32)
-    lengths, bins = np.empty((2, width), np.float32), np.empty((2, width), np.int32)
-    # A row that is filtered, and its border's values on both sides.
-    padded = np.empty((width + 2 * taps) * ORIENTATIONS, np.float32)
-    inside = padded[taps * ORIENTATIONS : (taps + width) * ORIENTATIONS]
-    histograms = np.empty((len(rows), len(columns), ORIENTATIONS), np.float32)
+    lengths, places = np.empty((2, width), np.float32), np.empty((2, width), np.int32)
+    most = max(_FEW_TURNED, min(_VALUES // (width * ORIENTATIONS), _MOST_TURNED))
+    summed = np.empty(width * ORIENTATIONS, np.float32)
+    turned = np.empty((width, most * ORIENTATIONS), np.float32)
+    histograms = np.empty((len(columns), len(rows) * ORIENTATIONS), np.float32)
+    reached = np.empty(taps, np.int64)
     known = 0
-    for i in range(len(rows)):
-        top = rows[i] - reach
-        while known < min(top + taps, height):
-            _orientations(plane, known, lengths, bins, kept[known % taps])
-            known += 1
-        kernel = kernels[row_kernels[i]]
-        inside[:] = zero
-        for k in range(0, taps, 4):
-            first = kept[min(max(top + k, 0), height - 1) % taps]
-            second = kept[min(max(top + k + 1, 0), height - 1) % taps]
-            third = kept[min(max(top + k + 2, 0), height - 1) % taps]
-            fourth = kept[min(max(top + k + 3, 0), height - 1) % taps]
-            a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
-            for n in range(len(inside)):
-                inside[n] += (a * first[n] + b * second[n]) + (c * third[n] + d * fourth[n])
-        for k in range(taps):
-            padded[k * ORIENTATIONS : (k + 1) * ORIENTATIONS] = inside[:ORIENTATIONS]
-            end = (taps + width + k) * ORIENTATIONS
-            padded[end : end + ORIENTATIONS] = inside[-ORIENTATIONS:]
+    for first in range(0, len(rows), most):
+        last = min(first + most, len(rows))
+        for i in range(first, last):
+            top = rows[i] - reach
+            while known < min(top + taps, height):
+                _orientations(plane, known, lengths, places, kept[known % taps])
+                known += 1
+            for k in range(taps):
+                reached[k] = min(max(top + k, 0), height - 1) % taps
+            _sum(kept, reached, kernels[row_kernels[i]], summed)
+            _turn(summed, i - first, turned)
         for j in range(len(columns)):
-            left = columns[j] - reach + taps
-            kernel = kernels[column_kernels[j]]
-            pixels = padded[left * ORIENTATIONS : (left + taps) * ORIENTATIONS]
-            histogram = histograms[i, j]
-            histogram[:] = zero
-            for k in range(0, taps, 4):
-                a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
-                four = pixels[k * ORIENTATIONS : (k + 4) * ORIENTATIONS]
-                for o in range(ORIENTATIONS):
-                    histogram[o] += (a * four[o] + b * four[o + 8]) + (
-                        c * four[o + 16] + d * four[o + 24]
-                    )
-    return histograms
+            for k in range(taps):
+                reached[k] = min(max(columns[j] - reach + k, 0), width - 1)
+            part = histograms[j, first * ORIENTATIONS : last * ORIENTATIONS]
+            _sum(turned, reached, kernels[column_kernels[j]], part)
+    return histograms.reshape(len(columns), len(rows), ORIENTATIONS)
+
+
+@compiled
+def _sum(
+    rows: NDArray[np.float32],
+    reached: NDArray[np.int64],
+    kernel: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Add up the rows that a kernel reaches, each times its weight."""
+    for k in range(0, len(kernel), 4):
+        a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
+        first, second = rows[reached[k]], rows[reached[k + 1]]
+        third, fourth = rows[reached[k + 2]], rows[reached[k + 3]]
+        if k == 0:
+            for n in range(len(out)):
+                out[n] = (a * first[n] + b * second[n]) + (c * third[n] + d * fourth[n])
+        else:
+            for n in range(len(out)):
+                out[n] += (a * first[n] + b * second[n]) + (c * third[n] + d * fourth[n])
+
+
+@compiled
+def _turn(row: NDArray[np.float32], i: int, turned: NDArray[np.float32]) -> None:
+    """Make a row of pixels the i-th of each column's; two values are moved as one."""
+    pairs, columns = row.view(np.float64), turned.view(np.float64)
+    size = ORIENTATIONS // 2
+    for x in range(len(columns)):
+        for n in range(size):
+            columns[x, i * size + n] = pairs[x * size + n]
 
 
 @compiled
@@ -210,7 +227,7 @@ def _orientations(
     plane: NDArray[np.float32],
     y: int,
     lengths: NDArray[np.float32],
-    bins: NDArray[np.int32],
+    places: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None:
     """Write the gradients of a row by orientation, 8 values a pixel.
@@ -237,13 +254,14 @@ def _orientations(
         length = np.sqrt(gx * gx + gy * gy)
         oblique = length * share
         lengths[0, x], lengths[1, x] = length - oblique, oblique
-        bins[0, x] = (0 if gx > 0 else 4) if wide >= high else (2 if gy > 0 else 6)
-        bins[1, x] = (1 if gy > 0 else 7) if gx > 0 else (3 if gy > 0 else 5)
+        straight = (0 if gx > 0 else 4) if wide >= high else (2 if gy > 0 else 6)
+        diagonal = (1 if gy > 0 else 7) if gx > 0 else (3 if gy > 0 else 5)
+        places[0, x], places[1, x] = x * ORIENTATIONS + straight, x * ORIENTATIONS + diagonal
+    out[:] = np.float32(0)
     for x in range(width):
-        pixel = out[x * ORIENTATIONS : (x + 1) * ORIENTATIONS]
-        pixel[:] = np.float32(0)
-        pixel[bins[0, x]] = lengths[0, x]
-        pixel[bins[1, x]] = lengths[1, x]
+        # Unsigned: that an index may be negative would be looked for at each.
+        out[np.uint64(places[0, x])] = lengths[0, x]
+        out[np.uint64(places[1, x])] = lengths[1, x]
 
 
 @compiled
@@ -264,9 +282,9 @@ def _descriptors(
         for j in range(column_slots.shape[1]):
             vector = out[n, first : first + ENTRIES]
             for r in range(BINS):
-                line = histograms[row_slots[r, i]]
                 for c in range(BINS):
-                    histogram, weight = line[column_slots[c, j]], weights[r, c]
+                    histogram = histograms[column_slots[c, j], row_slots[r, i]]
+                    weight = weights[r, c]
                     start = (r * BINS + c) * ORIENTATIONS
                     part = vector[start : start + ORIENTATIONS]
                     for o in range(ORIENTATIONS):
@@ -309,10 +327,10 @@ def _normalize(
 
 @compiled
 def _add_up(lanes: NDArray[np.float32]) -> Any:
-    """Add up the lanes by halves; they are overwritten."""
-    count = len(lanes)
-    while count > 1:
-        count //= 2
-        for n in range(count):
-            lanes[n] += lanes[n + count]
-    return lanes[0]
+    """Add up the 32 lanes by halves; they are overwritten."""
+    for n in range(16):
+        lanes[n] += lanes[n + 16]
+    for n in range(8):
+        lanes[n] += lanes[n + 8]
+    even = (lanes[0] + lanes[4]) + (lanes[2] + lanes[6])
+    return even + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
