@@ -1,7 +1,6 @@
 """Local binary and ternary patterns as local descriptors."""
 
 from collections.abc import Iterator, Sequence
-from math import gcd
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,14 @@ from featx.descriptors.binary_patterns import (
     pattern_bins,
 )
 from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
-from featx.descriptors.windows import Windows, check_cells, describe, windows_within
+from featx.descriptors.windows import (
+    Windows,
+    cell_starts,
+    check_cells,
+    describe,
+    gather_cells,
+    windows_within,
+)
 from featx.stage import Image, ImageStage
 
 
@@ -145,18 +151,14 @@ class DenseLBP(ImageStage):
         out: NDArray[np.float32],
     ) -> None:
         """Count in all cells that any window has, and give each window its own."""
-        rows, columns, cells, _, count = out.shape
-        side = windows.side // cells
-        between = gcd(self.step, side)
-        tops, lefts = (np.arange(0, length - side + 1, between) for length in patterns.shape)
+        border = circle(self.points, self.radius).margin
+        tops, row_slots = cell_starts(windows.tops - border, windows.side, self.cells)
+        lefts, column_slots = cell_starts(windows.lefts - border, windows.side, self.cells)
         corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
-        boxes = np.stack([corners, corners + side], axis=-1).reshape(-1, 4)
-        counted = histograms(patterns, bins, count, boxes).reshape(len(tops), len(lefts), count)
-        cell, step = side // between, self.step // between
-        for row in range(cells):
-            below = counted[row * cell :: step][:rows]
-            for column in range(cells):
-                out[:, :, row, column] = below[:, column * cell :: step][:, :columns]
+        boxes = np.concatenate([corners, corners + windows.side // self.cells], axis=1)
+        counted = histograms(patterns, bins, out.shape[-1], boxes[:, [0, 2, 1, 3]])
+        cells = counted.reshape(len(tops), len(lefts), out.shape[-1])
+        gather_cells(cells, row_slots, column_slots, out)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return [

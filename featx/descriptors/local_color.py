@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 from featx.compiled import compiled
 from featx.constraints import Each, natural
 from featx.descriptor_sets import DescriptorSet
-from featx.descriptors.windows import Windows, check_cells, describe, windows_within
+from featx.descriptors.windows import (
+    Windows,
+    cell_starts,
+    check_cells,
+    describe,
+    gather_cells,
+    windows_within,
+)
 from featx.stage import Image, ImageStage
 
 
@@ -84,11 +91,17 @@ class LocalColor(ImageStage):
 
     def _transform_one(self, image: Image) -> DescriptorSet:
         windows = windows_within(image.shape, self.patch_sizes, self.step)
+        entries = 2 * image.shape[2]
 
         def write(those: Windows, out: NDArray[np.float32]) -> None:
-            _statistics(image, those.tops, those.lefts, those.side // self.cells, self.cells, out)
+            tops, row_slots = cell_starts(those.tops, those.side, self.cells)
+            lefts, column_slots = cell_starts(those.lefts, those.side, self.cells)
+            found = np.empty((len(tops), len(lefts), entries), np.float32)
+            _statistics(image, tops, lefts, those.side // self.cells, found)
+            parts = out.reshape(*out.shape[:2], self.cells, self.cells, entries)
+            gather_cells(found, row_slots, column_slots, parts)
 
-        return describe(windows, 2 * self.cells**2 * image.shape[2], write, image.shape)
+        return describe(windows, self.cells**2 * entries, write, image.shape)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return [
@@ -106,7 +119,6 @@ def _statistics(
     tops: NDArray[np.int64],
     lefts: NDArray[np.int64],
     side: int,
-    cells: int,
     out: NDArray[np.float32],
 ) -> None:
     """Write the statistics of cells, from running totals along their rows.
@@ -122,24 +134,21 @@ def _statistics(
     totals, squares = np.zeros((width + 1) * channels), np.zeros((width + 1) * channels)
     sums, square_sums = totals[channels:], squares[channels:]
     for i in range(len(tops)):
-        for r in range(cells):
-            sums[:], square_sums[:] = 0, 0
-            for y in range(tops[i] + r * side, tops[i] + (r + 1) * side):
-                row = flat[y]
-                for x in range(len(row)):
-                    value = row[x] - origin[x]
-                    sums[x] += value
-                    square_sums[x] += value * value
-            for x in range(channels, len(sums)):
-                sums[x] += sums[x - channels]
-                square_sums[x] += square_sums[x - channels]
-            for j in range(len(lefts)):
-                for c in range(cells):
-                    start = (lefts[j] + c * side) * channels
-                    target = out[i, j, 2 * channels * (r * cells + c) :]
-                    for k in range(channels):
-                        begin, end = start + k, start + side * channels + k
-                        mean = (totals[end] - totals[begin]) * share
-                        variance = (squares[end] - squares[begin]) * share - mean * mean
-                        target[k] = mean + first[k]
-                        target[channels + k] = np.sqrt(np.float32(max(variance, 0.0)))
+        sums[:], square_sums[:] = 0, 0
+        for y in range(tops[i], tops[i] + side):
+            row = flat[y]
+            for x in range(len(row)):
+                value = row[x] - origin[x]
+                sums[x] += value
+                square_sums[x] += value * value
+        for x in range(channels, len(sums)):
+            sums[x] += sums[x - channels]
+            square_sums[x] += square_sums[x - channels]
+        for j in range(len(lefts)):
+            for k in range(channels):
+                begin = lefts[j] * channels + k
+                end = begin + side * channels
+                mean = (totals[end] - totals[begin]) * share
+                variance = (squares[end] - squares[begin]) * share - mean * mean
+                out[i, j, k] = mean + first[k]
+                out[i, j, channels + k] = np.sqrt(np.float32(max(variance, 0.0)))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.compiled import compiled
 from featx.descriptor_sets import DescriptorSet
 
 
@@ -57,6 +58,43 @@ def describe(
     positions = np.concatenate([one.centres() for one in windows])
     sides = np.array([one.side for one in windows], np.float32)
     return DescriptorSet(values, positions, np.repeat(sides, counts), (shape[0], shape[1]))
+
+
+def cell_starts(
+    firsts: NDArray[np.int64], side: int, cells: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Tell where the cells of windows start along one axis, those that windows share only once.
+
+    Returns
+    -------
+    starts : ndarray of shape (different,)
+        In rising order.
+    slots : ndarray of shape (windows, cells)
+        Which of them each cell of each window is.
+    """
+    places = firsts[:, np.newaxis] + side // cells * np.arange(cells)
+    starts, slots = np.unique(places, return_inverse=True)
+    return starts, slots.reshape(places.shape)
+
+
+@compiled
+def gather_cells(
+    found: NDArray[np.float32],
+    row_slots: NDArray[np.int64],
+    column_slots: NDArray[np.int64],
+    out: NDArray[np.float32],
+) -> None:
+    """Copy what was found in each cell (rows, columns, entries) to all windows that have it.
+
+    ``out`` has the shape (window rows, window columns, cell rows, cell columns, entries).
+    """
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for row in range(out.shape[2]):
+                for column in range(out.shape[3]):
+                    cell, target = found[row_slots[i, row], column_slots[j, column]], out[i, j]
+                    for n in range(len(cell)):
+                        target[row, column, n] = cell[n]
 
 
 def check_cells(stage: Any, sides: Iterable[int], cells: int) -> None:
