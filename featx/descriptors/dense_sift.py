@@ -58,7 +58,7 @@ class DenseSIFT(ImageStage):
         Size of bin in units of the scale to which the image is smoothed; None leaves the image as
         it is. Key points have 3.
     window : {"flat", "gaussian"}, default="flat"
-        Flat is two to three times as fast.
+        Flat is up to twice as fast, where descriptors share bins.
     contrast_threshold : float, default=0.005
         Descriptors whose :math:`\sum h / (3b + 1)^2`, about the mean length of the gradient under
         the window, is less become zero. At least :math:`10^{-6}` is asked for: what
