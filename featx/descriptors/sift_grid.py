@@ -21,8 +21,8 @@ BINS, ORIENTATIONS = 4, 8
 ENTRIES = BINS * BINS * ORIENTATIONS
 # What the rounding of pixels in [0, 1] may leave of a gradient where the image is constant.
 ROUNDING = 1e-6
-# How many rows of sums are turned at a time, and how many values, which remain in cache.
-_FEW_TURNED, _MOST_TURNED, _VALUES = 8, 32, 2**16
+# How many rows of sums are turned at a time: most pictures' remain in cache.
+_TURNED = 32
 
 
 def sift_names() -> list[str]:
@@ -167,14 +167,13 @@ def _histograms(
     taps = kernels.shape[1]
     kept = np.empty((taps, width * ORIENTATIONS), np.float32)
     lengths, places = np.empty((2, width), np.float32), np.empty((2, width), np.int32)
-    most = max(_FEW_TURNED, min(_VALUES // (width * ORIENTATIONS), _MOST_TURNED))
     summed = np.empty(width * ORIENTATIONS, np.float32)
-    turned = np.empty((width, most * ORIENTATIONS), np.float32)
+    turned = np.empty((width, _TURNED * ORIENTATIONS), np.float32)
     histograms = np.empty((len(columns), len(rows) * ORIENTATIONS), np.float32)
     reached = np.empty(taps, np.int64)
     known = 0
-    for first in range(0, len(rows), most):
-        last = min(first + most, len(rows))
+    for first in range(0, len(rows), _TURNED):
+        last = min(first + _TURNED, len(rows))
         for i in range(first, last):
             top = rows[i] - reach
             while known < min(top + taps, height):
