@@ -204,7 +204,7 @@ def _describe(
 ) -> None:
     levels = np.empty_like(plane)
     if _to_levels(plane, levels):
-        threshold *= 255
+        threshold *= 255  # the unit is now a level
     else:
         levels[:] = plane
     for half in range(len(counted)):
@@ -382,13 +382,13 @@ def _count(
         inside = patterns[top:bottom, left:right]
         if len(bins) <= _FEW_PATTERNS and inside.size >= _MANY_PIXELS:
             _count_patterns(inside, by_pattern)
-            counted[box] = 0
+            by_bin[:] = 0
             for pattern in range(len(bins)):
-                counted[box, bins[pattern]] += _sum_of_four(by_pattern, pattern)
+                by_bin[0, bins[pattern]] += _sum_of_four(by_pattern, pattern)
         else:
             _count_bins(inside, bins, by_bin)
-            for b in range(counted.shape[1]):
-                counted[box, b] = _sum_of_four(by_bin, b)
+        for b in range(counted.shape[1]):
+            counted[box, b] = _sum_of_four(by_bin, b)
 
 
 # To count patterns first, and then add up those of a bin, saves a step for each pixel.
