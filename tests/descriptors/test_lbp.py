@@ -53,6 +53,14 @@ def test_counts_are_those_of_scikit_image(seed, method, radius, grid, shape, gre
     np.testing.assert_array_equal(vector, expected.ravel())
 
 
+@pytest.mark.parametrize("method", sorted(BINS))
+@pytest.mark.parametrize("grid", [(1, 1), (3, 1)])
+def test_large_cells_are_counted_as_small_ones(method, grid):
+    image = noise(0, 203, 170)
+    (vector,) = LBP(8, 1, method, None, grid, None).fit_transform([image])
+    np.testing.assert_array_equal(vector, expected_histograms(image, 8, 1, method, grid).ravel())
+
+
 @pytest.mark.parametrize(
     ("norm", "normalise"),
     [
