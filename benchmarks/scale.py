@@ -55,6 +55,8 @@ def main() -> None:
     print(_HEAD)
     with tempfile.TemporaryDirectory() as place:
         sources = _sources(arguments.data, Path(place))
+        # The first run of an installation compiles loops, for some seconds.
+        _run(_linked(sources, Path(place) / "first", 32), Path(place) / "out", [], [])
         for count in arguments.images:
             folder = _linked(sources, Path(place) / f"images-{count}", count)
             for workers in arguments.workers:
