@@ -367,6 +367,10 @@ def _compare_between(
         )
 
 
+# To count patterns first, and then add up those of a bin, saves a step for each pixel.
+_FEW_PATTERNS, _MANY_PIXELS = 2**8, 2**12
+
+
 @compiled
 def _count(
     patterns: NDArray[Any],
@@ -389,10 +393,6 @@ def _count(
             _count_bins(inside, bins, by_bin)
         for b in range(counted.shape[1]):
             counted[box, b] = _sum_of_four(by_bin, b)
-
-
-# To count patterns first, and then add up those of a bin, saves a step for each pixel.
-_FEW_PATTERNS, _MANY_PIXELS = 2**8, 2**12
 
 
 @compiled

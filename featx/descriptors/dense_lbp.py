@@ -17,14 +17,7 @@ from featx.descriptors.binary_patterns import (
     pattern_bins,
 )
 from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
-from featx.descriptors.windows import (
-    Windows,
-    cell_starts,
-    check_cells,
-    describe,
-    gather_cells,
-    windows_within,
-)
+from featx.descriptors.windows import Windows, check_cells, describe, windows_within
 from featx.stage import Image, ImageStage
 
 
@@ -152,13 +145,12 @@ class DenseLBP(ImageStage):
     ) -> None:
         """Count in all cells that any window has, and give each window its own."""
         border = circle(self.points, self.radius).margin
-        tops, row_slots = cell_starts(windows.tops - border, windows.side, self.cells)
-        lefts, column_slots = cell_starts(windows.lefts - border, windows.side, self.cells)
-        corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), axis=-1).reshape(-1, 2)
-        boxes = np.concatenate([corners, corners + windows.side // self.cells], axis=1)
-        counted = histograms(patterns, bins, out.shape[-1], boxes[:, [0, 2, 1, 3]])
-        cells = counted.reshape(len(tops), len(lefts), out.shape[-1])
-        gather_cells(cells, row_slots, column_slots, out)
+        cells = windows.cells(self.cells)
+        grid = np.meshgrid(cells.tops - border, cells.lefts - border, indexing="ij")
+        corners = np.stack(grid, axis=-1).reshape(-1, 2)
+        boxes = np.stack([corners, corners + cells.side], axis=-1).reshape(-1, 4)
+        counted = histograms(patterns, bins, out.shape[-1], boxes)
+        cells.to_windows(counted.reshape(len(cells.tops), len(cells.lefts), -1), out)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return [

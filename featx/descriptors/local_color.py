@@ -9,14 +9,7 @@ from numpy.typing import NDArray
 from featx.compiled import compiled
 from featx.constraints import Each, natural
 from featx.descriptor_sets import DescriptorSet
-from featx.descriptors.windows import (
-    Windows,
-    cell_starts,
-    check_cells,
-    describe,
-    gather_cells,
-    windows_within,
-)
+from featx.descriptors.windows import Windows, check_cells, describe, windows_within
 from featx.stage import Image, ImageStage
 
 
@@ -94,12 +87,10 @@ class LocalColor(ImageStage):
         entries = 2 * image.shape[2]
 
         def write(those: Windows, out: NDArray[np.float32]) -> None:
-            tops, row_slots = cell_starts(those.tops, those.side, self.cells)
-            lefts, column_slots = cell_starts(those.lefts, those.side, self.cells)
-            found = np.empty((len(tops), len(lefts), entries), np.float32)
-            _statistics(image, tops, lefts, those.side // self.cells, found)
-            parts = out.reshape(*out.shape[:2], self.cells, self.cells, entries)
-            gather_cells(found, row_slots, column_slots, parts)
+            cells = those.cells(self.cells)
+            found = np.empty((len(cells.tops), len(cells.lefts), entries), np.float32)
+            _statistics(image, cells.tops, cells.lefts, cells.side, found)
+            cells.to_windows(found, out.reshape(*out.shape[:2], self.cells, self.cells, entries))
 
         return describe(windows, self.cells**2 * entries, write, image.shape)
 

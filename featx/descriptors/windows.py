@@ -10,6 +10,25 @@ from featx.compiled import compiled
 from featx.descriptor_sets import DescriptorSet
 
 
+class Cells(NamedTuple):
+    """The cells of windows; those that windows share, once."""
+
+    #: The first row of each row of cells, and the first column of each column, in rising order.
+    tops: NDArray[np.int64]
+    lefts: NDArray[np.int64]
+    #: Which of these each cell of each window is: (windows, cells) along each axis.
+    row_slots: NDArray[np.int64]
+    column_slots: NDArray[np.int64]
+    side: int
+
+    def to_windows(self, found: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        """Copy what was found in each cell (rows, columns, entries) to all windows that have it.
+
+        ``out`` has the shape (window rows, window columns, cell rows, cell columns, entries).
+        """
+        _gather(found, self.row_slots, self.column_slots, out)
+
+
 class Windows(NamedTuple):
     """All windows of one side, row by row."""
 
@@ -22,6 +41,17 @@ class Windows(NamedTuple):
         """Give the row and the column of each window's centre."""
         corners = np.stack(np.meshgrid(self.tops, self.lefts, indexing="ij"), axis=-1)
         return (corners.reshape(-1, 2) + (self.side - 1) / 2).astype(np.float32)
+
+    def cells(self, count: int) -> Cells:
+        """Divide each window into as many equal cells along each side."""
+        side = self.side // count
+        offsets = side * np.arange(count)
+        (tops, row_slots), (lefts, column_slots) = (
+            np.unique(firsts[:, np.newaxis] + offsets, return_inverse=True)
+            for firsts in (self.tops, self.lefts)
+        )
+        shape = -1, count
+        return Cells(tops, lefts, row_slots.reshape(shape), column_slots.reshape(shape), side)
 
 
 def windows_within(
@@ -60,34 +90,13 @@ def describe(
     return DescriptorSet(values, positions, np.repeat(sides, counts), (shape[0], shape[1]))
 
 
-def cell_starts(
-    firsts: NDArray[np.int64], side: int, cells: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Tell where the cells of windows start along one axis, those that windows share only once.
-
-    Returns
-    -------
-    starts : ndarray of shape (different,)
-        In rising order.
-    slots : ndarray of shape (windows, cells)
-        Which of them each cell of each window is.
-    """
-    places = firsts[:, np.newaxis] + side // cells * np.arange(cells)
-    starts, slots = np.unique(places, return_inverse=True)
-    return starts, slots.reshape(places.shape)
-
-
 @compiled
-def gather_cells(
+def _gather(
     found: NDArray[np.float32],
     row_slots: NDArray[np.int64],
     column_slots: NDArray[np.int64],
     out: NDArray[np.float32],
 ) -> None:
-    """Copy what was found in each cell (rows, columns, entries) to all windows that have it.
-
-    ``out`` has the shape (window rows, window columns, cell rows, cell columns, entries).
-    """
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             for row in range(out.shape[2]):
