@@ -111,7 +111,7 @@ def binary_patterns(
     """
     height, width = levels.shape
     patterns = np.zeros((height - 2 * points.margin, width - 2 * points.margin), points.bits.dtype)
-    _patterns(levels, *points, threshold, patterns)
+    _patterns(levels, points, threshold, patterns)
     return patterns
 
 
@@ -182,20 +182,14 @@ def pattern_histograms(
     height, width = plane.shape[0] - 2 * points.margin, plane.shape[1] - 2 * points.margin
     patterns = np.empty((height, width), points.bits.dtype)
     counted = np.empty((1 if threshold is None else 2, len(boxes), count), np.float32)
-    _describe(plane, *points, threshold or 0.0, bins, boxes, patterns, counted)
+    _describe(plane, points, threshold or 0.0, bins, boxes, patterns, counted)
     return counted
 
 
 @compiled
 def _describe(
     plane: NDArray[np.float32],
-    whole: NDArray[np.int64],
-    whole_bits: NDArray[Any],
-    rows: NDArray[np.float64],
-    column_of: NDArray[np.int64],
-    bits: NDArray[Any],
-    columns: NDArray[np.float64],
-    margin: int,
+    points: Points,
     threshold: float,
     bins: NDArray[Any],
     boxes: NDArray[np.int64],
@@ -211,9 +205,7 @@ def _describe(
         if half == 1:
             levels[:] = -levels
         patterns[:] = 0
-        _patterns(
-            levels, whole, whole_bits, rows, column_of, bits, columns, margin, threshold, patterns
-        )
+        _patterns(levels, points, threshold, patterns)
         _count(patterns, bins, boxes, counted[half])
 
 
@@ -236,17 +228,12 @@ def _to_levels(plane: NDArray[np.float32], levels: NDArray[np.float32]) -> bool:
 @compiled
 def _patterns(
     levels: NDArray[np.float32],
-    whole: NDArray[np.int64],
-    whole_bits: NDArray[Any],
-    rows: NDArray[np.float64],
-    column_of: NDArray[np.int64],
-    bits: NDArray[Any],
-    columns: NDArray[np.float64],
-    margin: int,
+    points: Points,
     threshold: float,
     patterns: NDArray[Any],
 ) -> None:
     """Compute the patterns row by row, interpolating each row's columns once for all points."""
+    whole, whole_bits, rows, column_of, bits, columns, margin = points
     width, wide = levels.shape[1], patterns.shape[1]
     pixels, out, across = levels.ravel(), patterns.ravel(), np.uint64(wide)
     right = np.empty(len(columns) * wide)
