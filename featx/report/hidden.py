@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -62,13 +63,14 @@ def picture_of_hidden(hidden: Hidden, answer: str) -> bytes:
     pixels = pixels_of(hidden.pixels, hidden.pixels.shape[:2])
     largest = float(np.abs(hidden.falls).max()) or 1.0
     figure = Figure(figsize=(8, 3.9), layout="constrained")
-    figure.suptitle(f"What the answer {answer} rests on", fontsize=11, parse_math=False)
+    title = "\n".join(wrap(f"What the answer {answer} rests on", 80))
+    figure.suptitle(title, fontsize=11, parse_math=False)
     before, after = figure.subplots(1, 2)
     before.imshow(pixels)
     before.set_title("the picture", fontsize=9)
     after.imshow(overlaid(pixels, hidden.falls, largest))
     after.set_title(
-        f"red: hidden, it lowers the score, by up to {largest:.3g}; blue: it raises it", fontsize=9
+        f"red: hidden, it lowers the score, by up to {largest:.3g};\nblue: it raises it", fontsize=9
     )
     for axis in (before, after):
         axis.set_axis_off()

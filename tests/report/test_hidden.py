@@ -72,3 +72,20 @@ def test_the_picture(shape, dtype):
         with Image.open(BytesIO(file)) as picture:
             assert picture.format == "PNG"
             assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize("largest", [1.0, 1.234e-38, 1.234e38])
+def test_all_that_is_written_lies_within_the_picture(monkeypatch, largest):
+    figures = []
+    monkeypatch.setattr("featx.report.hidden.figure_png", figures.append)
+    falls = np.full((32, 32), largest, np.float32)
+    picture_of_hidden(Hidden(np.zeros((32, 32, 3), np.uint8), falls), "a long name " * 12)
+    (figure,) = figures
+    figure.draw_without_rendering()
+    texts = [*figure.texts, *(axis.title for axis in figure.axes)]
+    assert len(texts) == 3
+    for text in texts:
+        box = text.get_window_extent()
+        assert min(box.x0, box.y0) >= 0
+        assert box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
