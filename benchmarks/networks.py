@@ -1,6 +1,6 @@
 """How well networks tell digits and small pictures apart, and how fast they are.
 
-    python benchmarks/networks.py [usps] [mnist] [cifar] [tricks] [speed] [--data FOLDER]
+    python benchmarks/networks.py [usps] [mnist] [cifar] [tricks] [airbench] [speed] [--data FOLDER]
 
 The data are two files of arrays, usps_train.npz and mnist_10k.npz, and a folder of CIFAR-10's
 classes. A fifth of each, of each class, is held out. Prints rows of Markdown as they are ready;
@@ -21,6 +21,7 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 
 from featx import HOG, ColorHistogram, ConvNet, PretrainedNet, ReadImages, Stream, load_dataset
+from featx.learned.library import chosen_device
 from featx.learned.pretrained_net import load_backbone
 from featx.learned.training import Batches
 from featx.recipes import load_recipe
@@ -110,18 +111,26 @@ def small_pictures(data: Path) -> tuple[Any, Any]:
     return ReadImages(size=(32, 32)).transform(paths), labels
 
 
+def airbench(data: Path) -> None:
+    """Train a network that was made for a GPU; twice, since the first time CUDA has to begin."""
+    images, labels = small_pictures(data)
+    for _ in range(2):
+        compare(images, labels, recipes("airbench"))
+
+
 def speed(data: Path) -> None:
-    """Measure beside plain torch, in turns, on one thread: ratios of least times."""
+    """Measure beside plain torch, in turns, on one thread or on a GPU: ratios of least times."""
     torch.set_num_threads(1)
+    device = chosen_device("auto")
     rng = np.random.default_rng(0)
     images = rng.random((32, 224, 224, 3), dtype=np.float32)
     backbone = load_backbone("efficientnet-lite0")
-    network, stage = backbone.network.eval(), PretrainedNet()
+    network, stage = backbone.network.eval().to(device), PretrainedNet()
 
     def features(pixels: np.ndarray) -> None:
         x = torch.from_numpy(((pixels - backbone.mean) / backbone.deviation).transpose(0, 3, 1, 2))
         with torch.inference_mode():
-            network.extract_features(x.contiguous()).mean((2, 3))
+            network.extract_features(x.contiguous().to(device)).mean((2, 3)).cpu()
 
     least = least_times(
         {
@@ -134,33 +143,50 @@ def speed(data: Path) -> None:
         f"| PretrainedNet | {least['PretrainedNet'] / least['bare, batches']:.2f} of bare batches, "
         f"{least['bare, one by one'] / least['PretrainedNet']:.2f} times one by one |"
     )
-    digits, labels = rng.random((4096, 28, 28, 1), dtype=np.float32), np.arange(4096) % 10
-    parameters = {"architecture_params": {"maps": (16, 32)}, "epochs": 5}
-    net = ConvNet("lenet-5", **parameters).fit(digits, labels)
+    beside_a_bare_loop("lenet-5", {"maps": (16, 32)}, rng.random((4096, 28, 28, 1)), 128)
+    if device == "cuda":
+        beside_a_bare_loop("airbench", {}, rng.random((8192, 32, 32, 3)), 512)
+
+
+def beside_a_bare_loop(
+    architecture: str, architecture_params: dict[str, Any], images: np.ndarray, batch_size: int
+) -> None:
+    device = chosen_device("auto")
+    images, labels = images.astype(np.float32), np.arange(len(images)) % 10
+    net = ConvNet(architecture, architecture_params, epochs=5, batch_size=batch_size)
+    net.fit(images, labels)
 
     def loop() -> None:
-        module = net._module().to(memory_format=torch.channels_last)
-        pixels = torch.from_numpy((digits - net.mean_) / net.deviation_)
+        module = net._module().to(device, memory_format=torch.channels_last)
+        pixels = torch.from_numpy((images - net.mean_) / net.deviation_)
         optimizer = torch.optim.Adam(module.parameters(), lr=1e-3)
-        examples = torch.utils.data.TensorDataset(pixels, torch.from_numpy(labels))
+        examples = torch.utils.data.TensorDataset(
+            pixels.to(device), torch.from_numpy(labels).to(device)
+        )
         for _ in range(5):
-            for x, y in Batches(examples, 128, shuffle=True):
+            for x, y in Batches(examples, batch_size, shuffle=True):
                 optimizer.zero_grad()
-                torch.nn.functional.cross_entropy(module(x), y).backward()
+                with torch.autocast("cuda", torch.bfloat16, enabled=device == "cuda"):
+                    scores = module(x)
+                torch.nn.functional.cross_entropy(scores, y).backward()
                 optimizer.step()
+        next(module.parameters()).cpu()  # waits for the GPU
 
-    least = least_times({"ConvNet": lambda: net.fit(digits, labels), "bare": loop})
-    print(f"| ConvNet.fit | {least['ConvNet'] / least['bare']:.2f} of a bare loop |")
+    least = least_times({"ConvNet": lambda: net.fit(images, labels), "bare": loop})
+    print(
+        f"| ConvNet.fit, {architecture} | {least['ConvNet'] / least['bare']:.2f} of a bare loop |"
+    )
 
 
 def least_times(candidates: Mapping[str, Any], rounds: int = 4) -> dict[str, float]:
-    """Run candidates in turns, and give the least processor time of each."""
+    """Run candidates in turns, and give the least time of each: the processor's, or a GPU's."""
+    clock = time.perf_counter if chosen_device("auto") == "cuda" else time.process_time
     least = dict.fromkeys(candidates, np.inf)
     for _ in range(rounds):
         for name, candidate in candidates.items():
-            started = time.process_time()
+            started = clock()
             candidate()
-            least[name] = min(least[name], time.process_time() - started)
+            least[name] = min(least[name], clock() - started)
     return least
 
 
@@ -190,7 +216,14 @@ def compare(images: Any, labels: Any, candidates: Mapping[str, Any]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    tasks = {"usps": usps, "mnist": mnist, "cifar": cifar, "tricks": tricks, "speed": speed}
+    tasks = {
+        "usps": usps,
+        "mnist": mnist,
+        "cifar": cifar,
+        "tricks": tricks,
+        "airbench": airbench,
+        "speed": speed,
+    }
     parser.add_argument("tasks", nargs="*", choices=[*tasks], metavar="TASK")
     parser.add_argument("--data", default=os.environ.get("FEATX_DATA", ""), type=Path)
     given = parser.parse_args()

@@ -329,7 +329,7 @@ class Airbench(nn.Module):
 
     def begin_with(self, images: Any) -> None:
         """Compute the filters of the first layer from images (n, channels, height, width)."""
-        patches = functional.unfold(images[:5000], 2).transpose(1, 2).flatten(0, 1)
+        patches = functional.unfold(images, 2).transpose(1, 2).flatten(0, 1)
         patches = patches.double() - patches.double().mean(dim=0)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         filters = (vectors / torch.sqrt(values + 5e-4)).T.flip(0)

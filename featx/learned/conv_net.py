@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from numbers import Integral, Real
@@ -275,9 +276,10 @@ class ConvNet(ClassifierMixin, ImageStage):
                 random_state=self.random_state,
             )
         self.mean_, self.deviation_ = self._moments(pixels, train)
-        pixels -= self.mean_
-        pixels /= self.deviation_
         device = chosen_device(self.device)
+        mean, deviation = (
+            torch.from_numpy(part).to(device) for part in (self.mean_, self.deviation_)
+        )
 
         def dataset(chosen: NDArray[np.int64]) -> Any:
             parts = (
@@ -285,7 +287,8 @@ class ConvNet(ClassifierMixin, ImageStage):
                 if len(chosen) == len(pixels)
                 else (pixels[chosen], numbers[chosen])
             )
-            return TensorDataset(*(torch.from_numpy(part).to(device) for part in parts))
+            images, classes = (torch.from_numpy(part).to(device) for part in parts)
+            return TensorDataset(images.sub_(mean).div_(deviation), classes)
 
         examples, validation = dataset(train), dataset(held_out) if len(held_out) else None
         with torch.random.fork_rng([]):
@@ -294,7 +297,8 @@ class ConvNet(ClassifierMixin, ImageStage):
             if self.initialization is not None:
                 initialize(module, self.initialization)
         if hasattr(module, "begin_with"):
-            module.begin_with(examples.tensors[0][:5000].permute(0, 3, 1, 2).cpu())
+            some = examples.tensors[0][:: math.ceil(len(examples) / 1000)]
+            module.begin_with(some.permute(0, 3, 1, 2).cpu())
         plan = Plan(
             **{
                 name: getattr(self, name)
@@ -346,6 +350,8 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _moments(self, pixels: Float32, train: NDArray[np.int64]) -> tuple[Float32, Float32]:
         """Compute what standardizes each channel."""
+        import torch
+
         channels = pixels.shape[3]
         if not self.standardize:
             return np.zeros(channels, np.float32), np.ones(channels, np.float32)
@@ -353,11 +359,14 @@ class ConvNet(ClassifierMixin, ImageStage):
             return LITE0_MEAN, LITE0_DEVIATION
         blocks = np.array_split(train, -(-len(train) // 256))  # all at once needs twice the memory
         count = pixels[0, ..., 0].size * len(train)
-        sums = [pixels[block].sum(axis=(0, 1, 2), dtype=np.float64) for block in blocks]
-        mean = np.sum(sums, axis=0) / count
-        squares = sum(((pixels[block] - mean) ** 2).sum(axis=(0, 1, 2)) for block in blocks) / count
-        deviation = np.where(squares > 0, np.sqrt(squares), 1)
-        return mean.astype(np.float32), deviation.astype(np.float32)
+
+        def values(block: NDArray[np.int64]) -> Any:
+            return torch.from_numpy(pixels[block]).double()
+
+        mean: Any = sum(values(block).sum((0, 1, 2)) for block in blocks) / count
+        squares: Any = sum((values(b) - mean).square_().sum((0, 1, 2)) for b in blocks) / count
+        deviation = torch.where(squares > 0, squares.sqrt(), 1.0)
+        return mean.float().numpy(), deviation.float().numpy()
 
     def _purpose(self, pixels: Float32, numbers: NDArray[np.int64]) -> dict[str, str]:
         """Tell what is trained, on what, and how: a checkpoint is of one purpose."""

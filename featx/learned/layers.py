@@ -1,6 +1,8 @@
 """The activations of a network's layers, batch by batch."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 from warnings import warn
 
@@ -67,7 +69,7 @@ def run(network: Any, batch: Float32, device: str) -> Float32:
     the batch is halved.
     """
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), _full_precision(device):
             output = network(torch.from_numpy(batch).to(device).permute(0, 3, 1, 2))
     except torch.OutOfMemoryError:
         if len(batch) == 1:
@@ -80,6 +82,23 @@ def run(network: Any, batch: Float32, device: str) -> Float32:
     if output.ndim == 4:
         output = output.permute(0, 2, 3, 1)
     return np.ascontiguousarray(output.flatten(1).float().cpu().numpy())
+
+
+_PRECISION = Lock()
+
+
+@contextmanager
+def _full_precision(device: str) -> Iterator[None]:
+    """Have a GPU's convolutions give the processor's values.
+
+    By themselves they round their inputs to ten bits. It is a setting of the whole process, which
+    threads would take over from one another.
+    """
+    if device == "cuda":
+        with _PRECISION, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    else:
+        yield
 
 
 def batches_of_one_size(images: Iterable[Float32], batch_size: int) -> Iterator[Float32]:

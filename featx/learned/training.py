@@ -233,7 +233,7 @@ class _Course(Callback):
         plan = self.training.plan
         self.epoch, self.batch = len(self.training.state["history"]), 0
         self.batches = math.ceil(len(self.training.examples) / net.batch_size)
-        self.right = {True: 0, False: 0}
+        self.right: dict[bool, Any] = {True: 0, False: 0}
         self.loading = 0.0
         self.started = self.ended = time.perf_counter()
         torch.manual_seed((plan.seed << 24) + self.epoch)
@@ -251,10 +251,12 @@ class _Course(Callback):
     def on_batch_end(
         self, net: Any, batch: Any = None, training: bool = False, **step: Any
     ) -> None:
-        if not torch.isfinite(step["loss"]):
+        loss = net.history[-1, "batches", -1, "train_loss" if training else "valid_loss"]
+        if not math.isfinite(loss):
             raise self.training.diverged()
         answers = step["y_pred"].argmax(dim=1)
-        self.right[training] += int((answers == batch[1].to(answers.device)).sum())
+        # Stays on the device, for which nothing waits here.
+        self.right[training] += (answers == batch[1].to(answers.device)).sum()
         self.ended = time.perf_counter()
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
@@ -262,11 +264,11 @@ class _Course(Callback):
             "epoch": self.epoch + 1,
             "learning_rate": self.rate,
             "training_loss": float(net.history[-1, "train_loss"]),
-            "training_accuracy": self.right[True] / len(self.training.examples),
+            "training_accuracy": int(self.right[True]) / len(self.training.examples),
         }
         if self.training.validation:
             row["validation_loss"] = float(net.history[-1, "valid_loss"])
-            row["validation_accuracy"] = self.right[False] / len(self.training.validation)
+            row["validation_accuracy"] = int(self.right[False]) / len(self.training.validation)
         row["seconds"] = time.perf_counter() - self.started
         row["loading_seconds"] = self.loading
         self.training.ended(net, row)

@@ -113,8 +113,9 @@ def test_the_last_dense_layer_takes_the_features():
 
 def test_one_step_is_that_of_plain_torch():
     images, labels = pictures(32)
-    network = small(epochs=1, batch_size=32, optimizer="sgd", schedule="constant")
-    network.fit(images, labels)
+    network = small(
+        epochs=1, batch_size=32, optimizer="sgd", schedule="constant", device="cpu"
+    ).fit(images, labels)
     torch.manual_seed(0)
     module = network._module()
     x = torch.from_numpy((images - network.mean_) / network.deviation_).permute(0, 3, 1, 2)
@@ -129,7 +130,8 @@ def test_one_step_is_that_of_plain_torch():
 
 def test_squared_error_is_that_of_the_formula():
     images, labels = pictures(32)
-    network = small(epochs=1, batch_size=32, loss="squared_error").fit(images, labels)
+    network = small(epochs=1, batch_size=32, loss="squared_error", device="cpu")
+    network.fit(images, labels)
     torch.manual_seed(0)
     x = torch.from_numpy((images - network.mean_) / network.deviation_).permute(0, 3, 1, 2)
     with torch.inference_mode():
@@ -319,14 +321,14 @@ class Narrow(nn.Sequential):
 def test_too_little_memory_halves_the_batch_and_says_so():
     images, labels = pictures()
     module = Narrow(nn.Flatten(), nn.Linear(144, 2))
-    network = ConvNet(module, epochs=2, batch_size=32)
+    network = ConvNet(module, epochs=2, batch_size=32, device="cpu")
     with pytest.warns(UserWarning, match="too small") as said:
         network.fit(images, labels)
     assert [str(one.message) for one in said] == [
         f"The memory of cpu is too small: batches of {size} images from epoch 1 on."
         for size in (16, 8)
     ]
-    expected = ConvNet(module, epochs=2, batch_size=8).fit(images, labels)
+    expected = clone(network).set_params(batch_size=8).fit(images, labels)
     assert_equal_weights(network, expected)
     with pytest.warns(UserWarning, match="The memory of cpu is too small: batches of"):
         scores = network.decision_function(images)
@@ -470,11 +472,41 @@ def test_a_network_stands_before_a_classifier_in_a_recipe(tmp_path):
 
 
 @pytest.mark.cuda
-def test_cuda_gives_the_features_of_the_processor():
+@pytest.mark.parametrize("architecture", ["lenet-5", "resnet-20", "airbench"])
+def test_cuda_gives_the_features_of_the_processor(architecture):
     images, labels = pictures(channels=3)
-    network = small(device="cuda").fit(images, labels)
+    network = small(device="cuda").set_params(architecture=architecture).fit(images, labels)
     features = network.transform(images)
     loaded = clone(network).set_params(device="cpu").fit(images, labels)
     loaded.weights_ = network.weights_
+    loaded.mean_, loaded.deviation_ = network.mean_, network.deviation_
     loaded.__dict__.pop("_networks", None)
     assert_allclose(loaded.transform(images), features, atol=1e-3)
+
+
+@pytest.mark.cuda
+def test_too_little_memory_of_a_gpu_halves_the_batch():
+    images, labels = pictures(n=512, size=(32, 32))
+    network = ConvNet("resnet-20", epochs=2, batch_size=512, device="cuda")
+    torch.cuda.empty_cache()
+    memory = torch.cuda.get_device_properties(0).total_memory
+    torch.cuda.set_per_process_memory_fraction(2**28 / memory)
+    try:
+        with pytest.warns(UserWarning, match="too small") as said:
+            network.fit(images, labels)
+        assert str(said[0].message) == (
+            "The memory of cuda is too small: batches of 256 images from epoch 1 on."
+        )
+        assert np.isfinite(network.decision_function(images)).all()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+@pytest.mark.cuda
+def test_training_on_a_gpu_goes_on_from_its_checkpoint(tmp_path):
+    images, labels = pictures()
+    parameters = {"device": "cuda", "checkpoint": tmp_path / "network.pt"}
+    network = small(**parameters).fit(images, labels)
+    again = small(**parameters).fit(images, labels)
+    assert_equal_weights(again, network)
+    assert len(again.history_["epoch"]) == 3
