@@ -1,4 +1,3 @@
-from .classifiers import GramSVC as GramSVC
 from .classifiers import KernelMap as KernelMap
 from .classifiers import ScoreSum as ScoreSum
 from .comparison import compare as compare
@@ -34,6 +33,8 @@ from .filters.gabor import GaborBank as GaborBank
 from .filters.pattern import PatternMatch as PatternMatch
 from .filters.rectify import Rectify as Rectify
 from .filters.scale_space import ScaleSpace as ScaleSpace
+from .gram_classifiers import GramLDA as GramLDA
+from .gram_classifiers import GramSVC as GramSVC
 from .learned.conv_net import ConvNet as ConvNet
 from .learned.patch_dictionary import PatchDictionary as PatchDictionary
 from .learned.pretrained_net import PretrainedNet as PretrainedNet

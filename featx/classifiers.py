@@ -1,4 +1,4 @@
-"""What the classifiers of the literature need and scikit-learn has not: maps, forms and sums."""
+"""What the classifiers of the literature need and scikit-learn has not: maps and sums."""
 
 from collections.abc import Sequence
 from numbers import Integral
@@ -12,13 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import LabelEncoder
-from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.constraints import Each, Interval, Options, StrOptions, natural, positive, validate
-
-_ROWS = 16
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -182,131 +179,6 @@ def _spectrum(kernel: str, frequency: float) -> float:
     if kernel == "intersection":
         return 2 / (np.pi * (1 + 4 * frequency**2))
     return float(1 / np.cosh(np.pi * frequency))
-
-
-class GramSVC(ClassifierMixin, BaseEstimator):
-    r"""A linear support vector machine for few vectors of very many entries.
-
-    It is fitted from the vectors' inner products :math:`X X^\top` (the Gram matrix), one class
-    against the rest, and then written as weights, :math:`w = \sum_i \alpha_i y_i x_i`: the same
-    classifier as `sklearn.svm.SVC` with a linear kernel, at the cost of one matrix product.
-
-    Parameters
-    ----------
-    C : float, default=1.0
-        What a vector on the wrong side of the margin costs. For vectors of unit length, use 1 at
-        least.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        The classes.
-    coef_ : ndarray of float32 of shape (n_classes, d), or (1, d) for two classes
-        The weights.
-    intercept_ : ndarray of shape (n_classes,) or (1,)
-        What is added to the scores.
-
-    Raises
-    ------
-    ValueError
-        If there are not two classes at least.
-
-    Notes
-    -----
-    Takes vectors (n, d), in single precision, without a copy where they are float32: time grows
-    with :math:`n^2 d`, memory beyond the vectors with :math:`n^2`. Inner products are computed in
-    single precision.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from featx import GramSVC
-    >>> X = np.array([[0.0, 1.0], [1.0, 0.0], [0.1, 0.9]])
-    >>> GramSVC().fit(X, ["up", "right", "up"]).predict([[0.9, 0.2]]).tolist()
-    ['right']
-    """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"C": [positive]}
-
-    def __init__(self, C: float = 1.0) -> None:
-        self.C = C
-
-    def fit(self, X: Any, y: Any) -> Self:
-        """Fit from the inner products of the vectors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            The vectors.
-        y : array-like of shape (n,)
-            Their classes.
-
-        Returns
-        -------
-        self
-        """
-        validate(self._parameter_constraints, self.get_params(), "GramSVC")
-        vectors, y = validate_data(self, X, y, dtype=np.float32)
-        check_classification_targets(y)
-        encoder = LabelEncoder().fit(y)
-        self.classes_ = encoder.classes_
-        if len(self.classes_) < 2:
-            raise ValueError(
-                "GramSVC needs vectors of two classes at least, but there is only one class, "
-                f"'{self.classes_[0]}'."
-            )
-        numbers = encoder.transform(y)
-        products = (vectors @ vectors.T).astype(np.float64)
-        # Of two classes, the second is told from the first.
-        told = range(len(self.classes_)) if len(self.classes_) > 2 else [1]
-        self.coef_ = np.empty((len(told), vectors.shape[1]), np.float32)
-        self.intercept_ = np.empty(len(told))
-        for row, number in enumerate(told):
-            machine = SVC(C=self.C, kernel="precomputed").fit(products, numbers == number)
-            weights = np.zeros(len(vectors), np.float32)
-            weights[machine.support_] = machine.dual_coef_[0]
-            self.coef_[row] = weights @ vectors
-            self.intercept_[row] = machine.intercept_[0]
-        return self
-
-    def decision_function(self, X: Any) -> Float64:
-        """Score the vectors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            The vectors.
-
-        Returns
-        -------
-        ndarray of shape (n, n_classes), or (n,) for two classes
-            The higher, the surer; of two classes, those above zero are of the second.
-        """
-        check_is_fitted(self, "coef_")
-        vectors = validate_data(self, X, dtype=np.float32, reset=False)
-        weights = self.coef_.T.astype(np.float64)
-        scores = np.empty((len(vectors), len(self.coef_)))
-        for start in range(0, len(vectors), _ROWS):  # a few at a time in double precision
-            rows = slice(start, start + _ROWS)
-            scores[rows] = vectors[rows].astype(np.float64) @ weights + self.intercept_
-        return scores if len(self.classes_) > 2 else scores[:, 0]
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Give the class of the highest score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-            The vectors.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-        """
-        scores = self.decision_function(X)
-        number = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
-        classes: NDArray[Any] = self.classes_[number]
-        return classes
 
 
 class ScoreSum(ClassifierMixin, BaseEstimator):

@@ -26,7 +26,8 @@ from featx.stream import Stream, named_stages
 ESTIMATORS = {
     name: module
     for module, listed in {
-        "featx.classifiers": "GramSVC KernelMap",
+        "featx.classifiers": "KernelMap",
+        "featx.gram_classifiers": "GramLDA GramSVC",
         "sklearn.calibration": "CalibratedClassifierCV",
         "sklearn.decomposition": "PCA TruncatedSVD",
         "sklearn.discriminant_analysis": "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis",
