@@ -1,5 +1,6 @@
 """The local descriptors of an image, with the places at which they were taken."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,3 +74,18 @@ class DescriptorSet:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.values, dtype, copy=copy)
+
+
+def with_mirrored(
+    describe: Callable[[NDArray[np.float32]], Any], image: NDArray[np.float32]
+) -> DescriptorSet:
+    """Describe an image, and then its mirror image, of which places become those in the image."""
+    plain, mirrored = describe(image), describe(np.ascontiguousarray(image[:, ::-1]))
+    rows, columns = mirrored.positions.T
+    places = np.column_stack([rows, image.shape[1] - 1 - columns])
+    return DescriptorSet(
+        np.concatenate([plain.values, mirrored.values]),
+        np.concatenate([plain.positions, places]),
+        np.concatenate([plain.scales, mirrored.scales]),
+        plain.size,
+    )

@@ -2,7 +2,9 @@ import pickle
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
+from featx import DenseHOG, DenseLBP
 from featx.descriptor_sets import DescriptorSet
 from featx.stage import ImageStage
 
@@ -71,3 +73,26 @@ def test_one_set_is_no_batch_of_them(alone):
         "of arrays (count, length), but got one set of shape (5, 3). For a single image, wrap it "
         "in a list: [descriptors]."
     )
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        DenseHOG(cell_sizes=[4, 8], step=4),
+        DenseLBP(radius=1.5, points=6, patch_sizes=[8, 16], step=3, threshold=0.05),
+    ],
+)
+def test_mirrored_descriptors_are_those_of_the_mirrored_image(stage):
+    image = np.random.default_rng(0).random((30, 35, 3), np.float32)
+    (plain,) = stage.fit_transform([image])
+    (flipped,) = stage.fit_transform([image[:, ::-1]])
+    (both,) = clone(stage).set_params(mirrored=True).fit_transform([image])
+    count = len(plain)
+    assert (len(both), both.size) == (2 * count, (30, 35))
+    for part, expected in ((both[:count], plain), (both[count:], flipped)):
+        np.testing.assert_array_equal(part.values, expected.values)
+        np.testing.assert_array_equal(part.scales, expected.scales)
+        np.testing.assert_array_equal(part.positions[:, 0], expected.positions[:, 0])
+    np.testing.assert_array_equal(both[:count].positions, plain.positions)
+    np.testing.assert_array_equal(both[count:].positions[:, 1], 34 - flipped.positions[:, 1])
+    assert both.positions.dtype == np.float32

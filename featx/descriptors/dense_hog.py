@@ -8,7 +8,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from featx.constraints import Each, natural
-from featx.descriptor_sets import DescriptorSet
+from featx.descriptor_sets import DescriptorSet, with_mirrored
 from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
 from featx.stage import Image, ImageStage
 
@@ -32,6 +32,8 @@ class DenseHOG(ImageStage):
         Pixels from one descriptor to the next; None for the cell's side. Cells of a finer grid
         are those of the image without its first rows and columns: each halving costs four times
         as much.
+    mirrored : bool, default=False
+        Give the descriptors of the mirrored image too, after the others.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class DenseHOG(ImageStage):
         "cell_sizes": [Each(natural)],
         "cells": [natural],
         "step": [natural, None],
+        "mirrored": ["boolean"],
     }
 
     def __init__(
@@ -80,11 +83,13 @@ class DenseHOG(ImageStage):
         cell_sizes: Sequence[int] = (8,),
         cells: int = 2,
         step: int | None = None,
+        mirrored: bool = False,
     ) -> None:
         self.orientations = orientations
         self.cell_sizes = cell_sizes
         self.cells = cells
         self.step = step
+        self.mirrored = mirrored
 
     def _check_together(self) -> None:
         if self.step is None:
@@ -107,6 +112,9 @@ class DenseHOG(ImageStage):
         return self.cells * side - side // 2
 
     def _transform_one(self, image: Image) -> DescriptorSet:
+        return with_mirrored(self._describe, image) if self.mirrored else self._describe(image)
+
+    def _describe(self, image: Image) -> DescriptorSet:
         values, positions, scales = [], [], []
         for side in self.cell_sizes:
             if min(image.shape[:2]) < self._least(side):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.constraints import Each, StrOptions, natural, positive
-from featx.descriptor_sets import DescriptorSet
+from featx.descriptor_sets import DescriptorSet, with_mirrored
 from featx.descriptors.binary_patterns import (
     METHODS,
     binary_patterns,
@@ -46,6 +46,8 @@ class DenseLBP(ImageStage):
     norm : {"L1", "L1-sqrt", "L2"} or None, default="L1-sqrt"
         What is done to each descriptor :math:`h`: :math:`h / \|h\|_1`, its square root,
         :math:`h / \|h\|_2`; or None for counts.
+    mirrored : bool, default=False
+        Give the descriptors of the mirrored image too, after the others.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class DenseLBP(ImageStage):
         "cells": [natural],
         "step": [natural],
         "norm": [StrOptions(set(NORMS)), None],
+        "mirrored": ["boolean"],
     }
 
     def __init__(
@@ -104,6 +107,7 @@ class DenseLBP(ImageStage):
         cells: int = 2,
         step: int = 4,
         norm: str | None = "L1-sqrt",
+        mirrored: bool = False,
     ) -> None:
         self.points = points
         self.radius = radius
@@ -113,6 +117,7 @@ class DenseLBP(ImageStage):
         self.cells = cells
         self.step = step
         self.norm = norm
+        self.mirrored = mirrored
 
     def _check_together(self) -> None:
         check_points(self, self.points)
@@ -123,6 +128,9 @@ class DenseLBP(ImageStage):
         return side, side
 
     def _transform_one(self, image: Image) -> DescriptorSet:
+        return with_mirrored(self._describe, image) if self.mirrored else self._describe(image)
+
+    def _describe(self, image: Image) -> DescriptorSet:
         border = circle(self.points, self.radius).margin
         bins, count = pattern_bins(self.points, self.method)
         maps = list(_channel_patterns(image, self.points, self.radius, self.threshold))
