@@ -76,16 +76,17 @@ class DescriptorSet:
         return np.array(self.values, dtype, copy=copy)
 
 
+def joined(first: DescriptorSet, second: DescriptorSet) -> DescriptorSet:
+    """Put two sets with places and scales, of images of one size, into one."""
+
+    def both(name: str) -> NDArray[np.float32]:
+        return np.concatenate([getattr(first, name), getattr(second, name)])
+
+    return DescriptorSet(both("values"), both("positions"), both("scales"), first.size)
+
+
 def with_mirrored(
-    describe: Callable[[NDArray[np.float32]], Any], image: NDArray[np.float32]
+    describe: Callable[[NDArray[np.float32]], DescriptorSet], image: NDArray[np.float32]
 ) -> DescriptorSet:
-    """Describe an image, and then its mirror image, of which places become those in the image."""
-    plain, mirrored = describe(image), describe(np.ascontiguousarray(image[:, ::-1]))
-    rows, columns = mirrored.positions.T
-    places = np.column_stack([rows, image.shape[1] - 1 - columns])
-    return DescriptorSet(
-        np.concatenate([plain.values, mirrored.values]),
-        np.concatenate([plain.positions, places]),
-        np.concatenate([plain.scales, mirrored.scales]),
-        plain.size,
-    )
+    """Describe an image, and then its mirror image, whose places are those in the mirror image."""
+    return joined(describe(image), describe(np.ascontiguousarray(image[:, ::-1])))

@@ -33,7 +33,7 @@ class DenseHOG(ImageStage):
         are those of the image without its first rows and columns: each halving costs four times
         as much.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others.
+        Give the descriptors of the mirrored image too, after the others, with their places in it.
 
     Raises
     ------

@@ -47,7 +47,7 @@ class DenseLBP(ImageStage):
         What is done to each descriptor :math:`h`: :math:`h / \|h\|_1`, its square root,
         :math:`h / \|h\|_2`; or None for counts.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others.
+        Give the descriptors of the mirrored image too, after the others, with their places in it.
 
     Raises
     ------

@@ -1,6 +1,7 @@
 """Dense SIFT: scale-invariant feature transform descriptors on a regular grid."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.constraints import Each, Interval, StrOptions, natural, positive
-from featx.descriptor_sets import DescriptorSet
+from featx.descriptor_sets import DescriptorSet, joined
 from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid, sift_names
 from featx.filters.blur import gaussian_blur
 from featx.stage import Image, ImageStage
@@ -66,7 +67,7 @@ class DenseSIFT(ImageStage):
     root : bool, default=False
         RootSIFT [2]_: divide by the sum instead of the last length, and take the square root.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others.
+        Give the descriptors of the mirrored image too, after the others, with their places in it.
 
     Raises
     ------
@@ -164,14 +165,14 @@ class DenseSIFT(ImageStage):
             self._describe(self._at_scale(image, grid), grid, part)
         positions = np.concatenate([grid.positions() for grid in grids])
         scales = np.repeat([grid.scale for grid in grids], [grid.count for grid in grids])
-        if self.mirrored:
-            values = np.concatenate([values, self._mirror(values)])
-            across = image.shape[1] - 1 - positions[:, 1]
-            positions = np.concatenate([positions, np.column_stack([positions[:, 0], across])])
-            scales = np.tile(scales, 2)
-        return DescriptorSet(
+        found = DescriptorSet(
             values, positions.astype(np.float32), scales.astype(np.float32), image.shape[:2]
         )
+        if not self.mirrored:
+            return found
+        across = image.shape[1] - 1 - positions[:, 1]
+        places = np.column_stack([positions[:, 0], across]).astype(np.float32)
+        return joined(found, replace(found, values=self._mirror(values), positions=places))
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return sift_names()
