@@ -86,7 +86,7 @@ def joined(first: DescriptorSet, second: DescriptorSet) -> DescriptorSet:
 
 
 def with_mirrored(
-    describe: Callable[[NDArray[np.float32]], DescriptorSet], image: NDArray[np.float32]
+    describe: Callable[[NDArray[Any]], DescriptorSet], image: NDArray[Any]
 ) -> DescriptorSet:
     """Describe an image, and then its mirror image, whose places are those in the mirror image."""
     return joined(describe(image), describe(np.ascontiguousarray(image[:, ::-1])))

@@ -10,7 +10,8 @@ A stage is a scikit-learn transformer that is written for one image. Its author 
 - `ImageStage._least_shape`, the smallest image that it can work on, and ``channels``, where the
   number of channels matters;
 - `ImageStage._feature_names`, the names of what it gives;
-- `ImageStage._fit`, and ``learns = True``, where it learns from the images.
+- `ImageStage._fit`, and ``learns = True``, where it learns from the images;
+- ``takes_uint8 = True``, where pixels of 8 bits need not be scaled first.
 
 A stage that gives descriptors gives a `DescriptorSet` for each image, and one that takes
 descriptors is given them.
@@ -36,6 +37,8 @@ from featx.memory import keep_freed_memory
 Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]
 #: One image or stack of maps: float32, C-contiguous, (height, width, channels).
 Image: TypeAlias = NDArray[np.float32]
+#: The same, or pixels of uint8 that are not scaled: what a stage with ``takes_uint8`` is given.
+Pixels: TypeAlias = NDArray[np.float32 | np.uint8]
 #: What a stage takes and gives: an array whose first axis counts images, or a list of arrays.
 Batch: TypeAlias = NDArray[Any] | Sequence[Any]
 
@@ -67,6 +70,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
     channels: ClassVar[tuple[int, ...] | None] = None
     #: What to give a stage of images so that it takes signals, such as ``size=[5]``.
     for_signals: ClassVar[str] = ""
+    #: Whether `_transform_one` also takes pixels of uint8 that are not scaled.
+    takes_uint8: ClassVar[bool] = False
     #: Whether `fit` learns anything from the images.
     learns: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
@@ -335,6 +340,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
             )
         if array.shape != known:
             self._check_shape(array.shape, f"{noun} {index}")
+        if self.takes_uint8 and array.dtype == np.uint8:
+            return np.ascontiguousarray(array)
         return _as_float32(array, f"{name}: {noun} {index}")
 
     def _hint(self) -> str:

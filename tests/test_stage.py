@@ -227,6 +227,26 @@ def test_it_is_given_what_has_been_checked():
     np.testing.assert_allclose(Center().fit(lazy).mean_, [0.3], rtol=1e-6)
 
 
+class Given(ImageStage):
+    takes_uint8 = True
+
+    def _transform_one(self, image):
+        assert image.flags.c_contiguous
+        self.given = image
+        return image.astype(np.float32)
+
+
+def test_pixels_of_8_bits_stay_what_they_are_where_a_stage_takes_them():
+    stage, pixels = Given(), np.arange(12, dtype=np.uint8).reshape(2, 3, 2)
+    for image in (pixels, pixels[:, ::-1], np.asfortranarray(pixels), pixels[..., 0]):
+        stage.fit_transform([image])
+        assert stage.given.dtype == np.uint8
+        np.testing.assert_array_equal(stage.given, np.atleast_3d(image))
+    for kind in (np.uint16, np.float32, np.float64, bool):
+        stage.fit_transform([pixels.astype(kind)])
+        assert stage.given.dtype == np.float32
+
+
 def test_errors_in_a_sample_name_the_image_of_the_batch():
     images = IMAGES.copy()
     images[2, 0, 0, 0] = np.nan

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.compiled import compiled
+from featx.stage import Pixels
 
 METHODS = ("default", "ror", "uniform", "nri_uniform")
 #: Methods with a bin for each pattern, or nearly: more points would make too many.
@@ -75,14 +76,13 @@ def _points(
     )
 
 
-def grey_levels(plane: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """Give pixels of 8 bits as whole numbers again, others as they are, and the unit's inverse.
+def grey_levels(plane: Pixels) -> tuple[NDArray[np.float32], float]:
+    """Give pixels of 8 bits, scaled or not, as whole numbers, others as they are, and the white.
 
     What is equal in 8 bits is then equal after interpolation, and means of pixels are exact.
     """
-    plane = np.ascontiguousarray(plane)
-    levels = np.empty_like(plane)
-    return (levels, 255.0) if _to_levels(plane, levels) else (plane, 1.0)
+    levels = np.empty(plane.shape, np.float32)
+    return levels, _to_levels(np.ascontiguousarray(plane), plane.dtype == np.uint8, levels)
 
 
 def binary_patterns(
@@ -162,7 +162,7 @@ def histograms(
 
 
 def pattern_histograms(
-    plane: NDArray[np.float32],
+    plane: Pixels,
     points: Points,
     threshold: float | None,
     bins: NDArray[Any],
@@ -182,13 +182,15 @@ def pattern_histograms(
     height, width = plane.shape[0] - 2 * points.margin, plane.shape[1] - 2 * points.margin
     patterns = np.empty((height, width), points.bits.dtype)
     counted = np.empty((1 if threshold is None else 2, len(boxes), count), np.float32)
-    _describe(plane, points, threshold or 0.0, bins, boxes, patterns, counted)
+    whole = plane.dtype == np.uint8
+    _describe(plane, whole, points, threshold or 0.0, bins, boxes, patterns, counted)
     return counted
 
 
 @compiled
 def _describe(
-    plane: NDArray[np.float32],
+    plane: NDArray[Any],
+    whole: bool,
     points: Points,
     threshold: float,
     bins: NDArray[Any],
@@ -196,11 +198,8 @@ def _describe(
     patterns: NDArray[Any],
     counted: NDArray[np.float32],
 ) -> None:
-    levels = np.empty_like(plane)
-    if _to_levels(plane, levels):
-        threshold *= 255  # the unit is now a level
-    else:
-        levels[:] = plane
+    levels = np.empty(plane.shape, np.float32)
+    threshold *= _to_levels(plane, whole, levels)
     for half in range(len(counted)):
         if half == 1:
             levels[:] = -levels
@@ -210,15 +209,20 @@ def _describe(
 
 
 @compiled
-def _to_levels(plane: NDArray[np.float32], levels: NDArray[np.float32]) -> bool:
-    pixels, whole = plane.ravel(), levels.ravel()
+def _to_levels(plane: NDArray[Any], whole: bool, levels: NDArray[np.float32]) -> float:
+    """Write the levels of pixels that are whole numbers, or may be after scaling; give white's."""
+    pixels, out = plane.ravel(), levels.ravel()
     most = np.float32(255)
     same = True
-    for n in range(len(pixels)):
-        level = np.rint(pixels[n] * most)
-        same &= (level / most == pixels[n]) & (level >= 0) & (level <= most)
-        whole[n] = level
-    return same
+    if not whole:
+        for n in range(len(pixels)):
+            level = np.rint(pixels[n] * most)
+            same &= (level / most == pixels[n]) & (level >= 0) & (level <= most)
+            out[n] = level
+    if whole or not same:
+        for n in range(len(pixels)):
+            out[n] = pixels[n]
+    return 255.0 if same else 1.0
 
 
 # Offsets into flat arrays are unsigned below: an index that may be negative, for all numba knows,

@@ -19,7 +19,7 @@ from featx.descriptors.binary_patterns import (
     square,
 )
 from featx.lazy_batch import LazyBatch
-from featx.stage import Image, ImageStage
+from featx.stage import ImageStage, Pixels
 
 #: The patterns that are counted: all but those of no bit and of all bits.
 PATTERNS = 254
@@ -92,6 +92,7 @@ class CENTRIST(ImageStage):
     """
 
     gives = "vectors"
+    takes_uint8 = True
     channels = (1,)
     learns = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -133,13 +134,13 @@ class CENTRIST(ImageStage):
         signs = np.sign(np.take_along_axis(components, largest[:, np.newaxis], axis=1))
         self.components_ = components * signs
 
-    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+    def _transform_one(self, image: Pixels) -> NDArray[np.float32]:
         shares, moments = self._blocks(image)
         if self.n_components is not None:
             shares = (shares - self.mean_) @ self.components_.T
         return np.concatenate([shares, moments], axis=1, dtype=np.float32).ravel()
 
-    def _blocks(self, image: Image) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    def _blocks(self, image: Pixels) -> tuple[NDArray[Any], NDArray[np.float64]]:
         """Compute the shares of the patterns in each block; its mean and standard deviation."""
         levels, unit = grey_levels(image[..., 0])
         counted, moments = [], []

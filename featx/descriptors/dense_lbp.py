@@ -18,7 +18,7 @@ from featx.descriptors.binary_patterns import (
 )
 from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
 from featx.descriptors.windows import Windows, check_cells, describe, windows_within
-from featx.stage import Image, ImageStage
+from featx.stage import ImageStage, Pixels
 
 
 class DenseLBP(ImageStage):
@@ -85,6 +85,7 @@ class DenseLBP(ImageStage):
     """
 
     gives = "descriptors"
+    takes_uint8 = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "points": [number_of_points],
         "radius": [positive],
@@ -127,10 +128,10 @@ class DenseLBP(ImageStage):
         side = min(self.patch_sizes) + 2 * circle(self.points, self.radius).margin
         return side, side
 
-    def _transform_one(self, image: Image) -> DescriptorSet:
+    def _transform_one(self, image: Pixels) -> DescriptorSet:
         return with_mirrored(self._describe, image) if self.mirrored else self._describe(image)
 
-    def _describe(self, image: Image) -> DescriptorSet:
+    def _describe(self, image: Pixels) -> DescriptorSet:
         border = circle(self.points, self.radius).margin
         bins, count = pattern_bins(self.points, self.method)
         maps = list(_channel_patterns(image, self.points, self.radius, self.threshold))
@@ -172,7 +173,7 @@ class DenseLBP(ImageStage):
 
 
 def _channel_patterns(
-    image: Image, points: int, radius: float, threshold: float | None
+    image: Pixels, points: int, radius: float, threshold: float | None
 ) -> Iterator[NDArray[Any]]:
     """Give the patterns of each channel: the binary ones, or the upper and the lower ones."""
     around = circle(points, radius)

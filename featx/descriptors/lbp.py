@@ -18,7 +18,7 @@ from featx.descriptors.binary_patterns import (
     pattern_bins,
     pattern_histograms,
 )
-from featx.stage import Image, ImageStage
+from featx.stage import ImageStage, Pixels
 
 NORMS = ("L1", "L1-sqrt", "L2")
 #: More have tables of patterns that are larger than an image.
@@ -107,6 +107,7 @@ class LBP(ImageStage):
     """
 
     gives = "vectors"
+    takes_uint8 = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "points": [number_of_points, Each(number_of_points)],
         "radius": [positive, Each(positive)],
@@ -153,7 +154,7 @@ class LBP(ImageStage):
         rows, columns = self.grid
         return rows + border, columns + border
 
-    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+    def _transform_one(self, image: Pixels) -> NDArray[np.float32]:
         parts = []
         for points, radius in self._circles():
             bins, count = pattern_bins(points, self.method)
