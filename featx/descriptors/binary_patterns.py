@@ -82,7 +82,7 @@ def grey_levels(plane: Pixels) -> tuple[NDArray[np.float32], float]:
     What is equal in 8 bits is then equal after interpolation, and means of pixels are exact.
     """
     levels = np.empty(plane.shape, np.float32)
-    return levels, _to_levels(np.ascontiguousarray(plane), plane.dtype == np.uint8, levels)
+    return levels, _to_levels(np.ascontiguousarray(plane), levels)
 
 
 def binary_patterns(
@@ -182,15 +182,13 @@ def pattern_histograms(
     height, width = plane.shape[0] - 2 * points.margin, plane.shape[1] - 2 * points.margin
     patterns = np.empty((height, width), points.bits.dtype)
     counted = np.empty((1 if threshold is None else 2, len(boxes), count), np.float32)
-    whole = plane.dtype == np.uint8
-    _describe(plane, whole, points, threshold or 0.0, bins, boxes, patterns, counted)
+    _describe(plane, points, threshold or 0.0, bins, boxes, patterns, counted)
     return counted
 
 
 @compiled
 def _describe(
     plane: NDArray[Any],
-    whole: bool,
     points: Points,
     threshold: float,
     bins: NDArray[Any],
@@ -199,7 +197,7 @@ def _describe(
     counted: NDArray[np.float32],
 ) -> None:
     levels = np.empty(plane.shape, np.float32)
-    threshold *= _to_levels(plane, whole, levels)
+    threshold *= _to_levels(plane, levels)
     for half in range(len(counted)):
         if half == 1:
             levels[:] = -levels
@@ -209,9 +207,10 @@ def _describe(
 
 
 @compiled
-def _to_levels(plane: NDArray[Any], whole: bool, levels: NDArray[np.float32]) -> float:
+def _to_levels(plane: NDArray[Any], levels: NDArray[np.float32]) -> float:
     """Write the levels of pixels that are whole numbers, or may be after scaling; give white's."""
     pixels, out = plane.ravel(), levels.ravel()
+    whole = plane.itemsize == 1  # uint8
     most = np.float32(255)
     same = True
     if not whole:

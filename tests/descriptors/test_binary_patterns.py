@@ -171,11 +171,11 @@ def test_boxes_are_counted_each(seed, height, width):
 
 
 def test_levels_are_those_of_8_bits_and_no_others():
-    all_of_them = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    for plane in (all_of_them, all_of_them.T, pixels(all_of_them)):
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    for plane, expected in ((every, every), (every.T, every.T), (pixels(every), every)):
         levels, unit = grey_levels(plane)
         assert (levels.dtype, unit) == (np.float32, 255)
-        np.testing.assert_array_equal(levels, plane if plane.dtype == np.uint8 else all_of_them)
+        np.testing.assert_array_equal(levels, expected)
     for other in (0.5, -1 / 255, 2.0, 1e-7, 1 / 65535):
         plane = np.array([[0, 1, other]], np.float32)
         levels, unit = grey_levels(plane)
