@@ -16,8 +16,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from featx import compare, load_dataset
-from featx.bundled import names
-from featx.recipes import read_recipe
+from featx.io.bundled import names
+from featx.pipeline.recipes import read_recipe
 
 DOCS = Path(__file__).parents[1] / "docs"
 #: What is told apart: a data set's card, and one of its targets.

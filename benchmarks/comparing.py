@@ -20,9 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featx import OrientedEdges, PatternMatch, ReadImages, Stream, Summarize, compare, load_dataset
-from featx.gathering import gather
-from featx.report import page
-from featx.scenes import write_scenes
+from featx.datasets.scenes.generation import write_scenes
+from featx.evaluation.shared_features import gather
+from featx.report.page import page
 
 
 def recipes() -> dict[str, Pipeline]:

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from sklearn.naive_bayes import GaussianNB
 
-from featx.statistics import LEVEL, UNDECIDED, verdicts
+from featx.evaluation.significance import LEVEL, UNDECIDED, verdicts
 
 
 def run(rng: np.random.Generator, repeats: int, count: int = 100, folds: int = 5) -> dict:

@@ -21,10 +21,10 @@ from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer
 
 from featx import HOG, ColorHistogram, ConvNet, PretrainedNet, ReadImages, Stream, load_dataset
-from featx.learned.library import chosen_device
-from featx.learned.pretrained_net import load_backbone
-from featx.learned.training import Batches
-from featx.recipes import load_recipe
+from featx.networks.pretrained_net import load_backbone
+from featx.networks.torch_support import chosen_device
+from featx.networks.training import Batches
+from featx.pipeline.recipes import load_recipe
 
 
 def usps(data: Path) -> None:

@@ -14,7 +14,7 @@ from featx import (
     BagOfWords,
     FisherVector,
 )
-from featx.descriptor_sets import DescriptorSet
+from featx.core.descriptor_sets import DescriptorSet
 
 
 def descriptors(count: int, length: int):

@@ -17,7 +17,7 @@ from featx import (
     Sobel,
     UniformBlur,
 )
-from featx.stage import ImageStage
+from featx.core.stage import ImageStage
 
 REFLECT = cv2.BORDER_REFLECT_101
 

@@ -176,7 +176,7 @@ def section_imports() -> None:
     commands = {
         "import numpy": [sys.executable, "-c", "import numpy"],
         "import featx": [sys.executable, "-c", "import featx"],
-        "featx --help": [sys.executable, "-c", "from featx.cli import main; main(['--help'])"],
+        "featx --help": [sys.executable, "-c", "from featx.cli.main import main; main(['--help'])"],
     }
     script = Path(sys.executable).with_name("featx")
     commands["featx --help"] = [str(script), "--help"]

@@ -21,7 +21,7 @@ from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 from threadpoolctl import threadpool_limits
 
 from featx import ReadAudio, ToneBank, load_recipe
-from featx.signals import NOTES
+from featx.filters.tones import NOTES
 
 RATE = 22_050
 #: Seconds between which a note is heard, by probabilistic YIN, which sees the waveform and not its

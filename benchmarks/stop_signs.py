@@ -20,7 +20,13 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold
 
 from featx import ReadImages, load_dataset, load_recipe
-from featx.search import Hit, common_part, find_pattern, small_pattern, stop_sign
+from featx.descriptors.pattern_search import (
+    Hit,
+    common_part,
+    find_pattern,
+    small_pattern,
+    stop_sign,
+)
 
 DRAWS = 5
 HIDDEN = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)

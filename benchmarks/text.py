@@ -26,7 +26,7 @@ from sklearn.base import clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from featx import ReadImages, load_recipe
-from featx.statistics import wilson_interval
+from featx.evaluation.significance import wilson_interval
 
 TYPES = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSerif", "STIXGeneral", "cmr10", "DejaVuSansMono")
 TEXT = (

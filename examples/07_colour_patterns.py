@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.datasets import load_sample_image
 
 from featx import PatternMatch
-from featx.search import find_pattern, stop_sign
+from featx.descriptors.pattern_search import find_pattern, stop_sign
 
 # %%
 # A stop sign, drawn by featx, is put into a photograph, and beside it one that is blue.

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from featx import ConvNet
-from featx.learned.inside import parameter_counts
+from featx.explanation.networks import parameter_counts
 
 rng = np.random.default_rng(0)
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")

@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from featx import GaborBank, PretrainedNet
-from featx.learned.inside import edge_likeness, filters
+from featx.explanation.networks import edge_likeness, filters
 
 banks = filters(PretrainedNet())
 scores = edge_likeness(banks)

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 from sklearn.datasets import load_sample_image
 
 from featx import PretrainedNet
-from featx.learned.inside import grad_cam, maximize_activation, occlusion
+from featx.explanation.networks import grad_cam, maximize_activation, occlusion
 
 network = PretrainedNet()
 

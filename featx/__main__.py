@@ -1,7 +1,7 @@
 """``featx`` and ``python -m featx``: the command line in a process of its own."""
 
-from featx.cli import main
-from featx.memory import collect_rarely
+from featx.cli.main import main
+from featx.core.memory import collect_rarely
 
 
 def run() -> None:

@@ -67,12 +67,12 @@ from featx import (
     ToneBank,
     UniformBlur,
 )
-from featx.constraints import InvalidParameterError, bad_value, make_constraint
-from featx.descriptor_sets import DescriptorSet
+from featx.core.constraints import InvalidParameterError, bad_value, make_constraint
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.stage import ImageStage
 from featx.encoders.code_book import CodeBookEncoder, PooledCodes
 from featx.encoders.encoder import Encoder
-from featx.recipes import stage_names
-from featx.stage import ImageStage
+from featx.pipeline.recipes import stage_names
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import dataset
 
-from featx.files import REASONS, ImageFile, RefusedImage
-from featx.reading import read_image
+from featx.io.files import REASONS, ImageFile, RefusedImage
+from featx.io.images import read_image
 
 
 def test_every_hostile_file_has_one_row(real_data, tmp_path):

@@ -22,8 +22,10 @@ KILLS = int(os.environ.get("FEATX_KILLS", "4"))
 PROGRAM = """
 import resource, signal, sys
 from pathlib import Path
-from featx import ReadImages, SpatialPyramid, Stream, earlier, extraction
-from featx.extraction import write_features
+from featx import ReadImages, SpatialPyramid, Stream
+from featx.store import resume as earlier
+from featx.jobs import extract as extraction
+from featx.jobs.extract import write_features
 
 extraction._ROWS = earlier._MOST_WAITING = 16
 images, out, most = sys.argv[1:4]
@@ -103,7 +105,9 @@ def test_killed_at_any_moment(images, whole, tmp_path):
 def test_killed_while_refused_images_are_listed(images, whole, tmp_path):
     out = tmp_path / "out"
     kill = "lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
-    program = f"import os, signal, featx.store\nfeatx.store.csv.writer = {kill}\n{PROGRAM}"
+    program = (
+        f"import os, signal, featx.store.store\nfeatx.store.store.csv.writer = {kill}\n{PROGRAM}"
+    )
     with begin(images, out, program=program) as process:
         process.communicate(timeout=600)
     assert process.returncode == -signal.SIGKILL

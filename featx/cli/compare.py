@@ -50,12 +50,14 @@ def compare(
     found = listing(images, labels)
     found_test = None if test is None else listing(test, labels)
 
-    from featx import comparison, report
-    from featx.cache import default_folder
-    from featx.datasets import labelled
-    from featx.writing import new_folder
+    from featx.datasets.loading import labelled
+    from featx.evaluation import comparison
+    from featx.evaluation.cache import default_folder
+    from featx.io.writing import new_folder
+    from featx.report.comparison import as_data, write_comparison
+    from featx.report.requirements import require
 
-    report.require("jinja2")
+    require("jinja2")
     paths, classes = labelled(found, images)
     tested = None if found_test is None else labelled(found_test, str(test))
     total = len(paths) + (0 if tested is None else len(tested.paths))
@@ -74,8 +76,8 @@ def compare(
                 learning_curves=learning_curves,
                 cache=None if no_cache else cache or default_folder(),
             )
-        report.write_comparison(compared, folder)
-    show(report.as_data(compared), f"{compared}\n{out}/report.html", json)
+        write_comparison(compared, folder)
+    show(as_data(compared), f"{compared}\n{out}/report.html", json)
     for remark in compared.remarks:
         print(printable(remark), file=sys.stderr)
     show_refused(compared.refused, strict)

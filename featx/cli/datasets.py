@@ -13,7 +13,7 @@ app = typer.Typer(help="Data sets: list them, show one's card, make one.", no_ar
 @app.command("list")
 def list_datasets(json: Json = False) -> None:
     """List the data sets that have a card."""
-    from featx import bundled
+    from featx.io import bundled
 
     known = bundled.titles("datasets")
     width = max(map(len, known))
@@ -27,7 +27,7 @@ def show_card(
     """Print what is known of a data set: citation, terms, targets, known faults."""
     from dataclasses import asdict
 
-    from featx.datasets import card_file, read_card
+    from featx.datasets.loading import card_file, read_card
 
     card = read_card(name)
     show(asdict(card), card_file(name).read_text(encoding="utf-8").rstrip(), json)
@@ -43,7 +43,7 @@ def make(
     quiet: Quiet = False,
 ) -> None:
     """Draw the generated scenes, cities and landscapes, into a folder."""
-    from featx.scenes import write_scenes
+    from featx.datasets.scenes.generation import write_scenes
 
     with Progress(n, quiet) as progress:
         write_scenes(out, n, size, seed, lambda _: progress(1))

@@ -23,13 +23,16 @@ def demo(
     Cities and landscapes are drawn; recipes from edges alone to histograms of oriented gradients
     are compared on them; and what the stages of vertical-lines make of a scene is drawn.
     """
-    from featx import comparison, report
-    from featx.datasets import load_dataset
-    from featx.recipes import load_recipe
-    from featx.scenes import write_scenes
-    from featx.writing import new_folder
+    from featx.datasets.loading import load_dataset
+    from featx.datasets.scenes.generation import write_scenes
+    from featx.evaluation import comparison
+    from featx.io.writing import new_folder
+    from featx.pipeline.recipes import load_recipe
+    from featx.report.comparison import as_data, write_comparison
+    from featx.report.explanation import explain, write_explanation
+    from featx.report.requirements import require
 
-    report.require("jinja2", "matplotlib")
+    require("jinja2", "matplotlib")
     # In the folder itself: what is written names the scenes by their paths from there.
     with new_folder(out) as folder, chdir(folder):
         with Progress(n, quiet) as progress:
@@ -37,9 +40,9 @@ def demo(
         paths, labels = load_dataset("scenes")
         with Progress(n, quiet) as progress:
             compared = comparison.compare(RECIPES, paths, labels, n_jobs=-1, progress=progress.step)
-        report.write_comparison(compared, ".")
+        write_comparison(compared, ".")
         for label in compared.classes:
             image = next(path for path, name in zip(paths, labels, strict=True) if name == label)
-            explanation = report.explain(image, load_recipe("vertical-lines"))
-            report.write_explanation(explanation, f"{label}.png")
-    show(report.as_data(compared), f"{compared}\n{Path(out) / 'report.html'}", json)
+            explanation = explain(image, load_recipe("vertical-lines"))
+            write_explanation(explanation, f"{label}.png")
+    show(as_data(compared), f"{compared}\n{Path(out) / 'report.html'}", json)

@@ -28,8 +28,8 @@ def evaluate(
     """Compare a model's predictions with the classes of labelled images."""
     found = listing(images, labels)
 
-    from featx import models
-    from featx.datasets import labelled
+    from featx.datasets.loading import labelled
+    from featx.jobs import models
 
     paths, classes = labelled(found, images)
     fitted = models.load_model(model)

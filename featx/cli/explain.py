@@ -31,16 +31,19 @@ def explain(
     if among is not None and not unit:
         raise typer.BadParameter("--among needs a --unit, such as --unit _fc:130.")
 
-    from featx import report
-    from featx.models import load_model
-    from featx.recipes import load_recipe
+    from featx.jobs.models import load_model
+    from featx.pipeline.recipes import load_recipe
+    from featx.report.explanation import explain as explain_image
+    from featx.report.explanation import write_explanation
+    from featx.report.requirements import require
+    from featx.report.units import look_for
 
-    report.require("jinja2", "matplotlib")
+    require("jinja2", "matplotlib")
     pipeline = load_recipe(recipe) if recipe is not None else load_model(str(model))
     paths = [] if among is None else listing(among, []).paths
-    explained = [report.explain(image, pipeline) for image in images]
-    units = [report.look_for(pipeline, name, paths) for name in unit]
-    report.write_explanation(explained, out, units)
+    explained = [explain_image(image, pipeline) for image in images]
+    units = [look_for(pipeline, name, paths) for name in unit]
+    write_explanation(explained, out, units)
     data = [one.as_data() for one in explained]
     result = data[0] if len(data) == 1 else {"images": data}
     if units:

@@ -55,14 +55,14 @@ def extract(
     inputs = _inputs(images, labels)
     if scheduler is None and (jobs == -1 or jobs > 0) and not os.path.lexists(out):
         # There is something to do: processes start while what follows is loaded.
-        from featx import processes
+        from featx.pipeline import processes
 
         processes.start(jobs)
 
-    from featx.extraction import write_features
-    from featx.models import split
-    from featx.recipes import read_recipe
-    from featx.store import read_refused
+    from featx.jobs.extract import write_features
+    from featx.jobs.models import split
+    from featx.pipeline.recipes import read_recipe
+    from featx.store.store import read_refused
 
     known = read_recipe(recipe)
     stream, _ = split(known.pipeline)
@@ -117,7 +117,7 @@ def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]
     """Give the images as they are found; which classes there are, only a list of all tells."""
     if labels:
         return zip(*listing(images, labels), strict=True)
-    from featx.listing import iterate_images
+    from featx.datasets.listing import iterate_images
 
     inputs = iterate_images(images)
     return chain([next(inputs)], inputs)  # the first at once: what is wrong is said at once
@@ -125,7 +125,7 @@ def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]
 
 def _count(folder: str, progress: Progress) -> None:
     """Find how many images there are in a folder, while work on them goes on."""
-    from featx.listing import DatasetError, iterate_images
+    from featx.datasets.listing import DatasetError, iterate_images
 
     if not os.path.isdir(folder):
         return

@@ -45,7 +45,7 @@ def find(
     """Find a pattern in images: where it is, how large and how strongly."""
     found = listing(images, [])
 
-    from featx.finding import read_pattern, write_hits
+    from featx.jobs.find import read_pattern, write_hits
 
     wanted = read_pattern(pattern)
     with Progress(len(found.paths), quiet) as progress:

@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from featx.datasets import Listing
-    from featx.files import RefusedImage
+    from featx.datasets.loading import Listing
+    from featx.io.files import RefusedImage
 
 Images = Annotated[
     str,
@@ -37,7 +37,7 @@ Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if any image
 
 def listing(images: str, labels: list[str]) -> "Listing":
     """List the images, with the classes that ``--labels`` wants."""
-    from featx.datasets import list_images, merge_labels, parse_target
+    from featx.datasets.loading import list_images, merge_labels, parse_target
 
     return merge_labels(list_images(images), parse_target(labels))
 
@@ -59,7 +59,7 @@ def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:
 
 def refused_as_data(refused: "Iterable[RefusedImage]") -> list[dict[str, str]]:
     """Give refused images as plain data."""
-    from featx.writing import as_text
+    from featx.io.writing import as_text
 
     return [
         {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}

@@ -30,8 +30,8 @@ def predict(
 
     from collections import Counter
 
-    from featx.datasets import class_counts
-    from featx.models import load_model, write_predictions
+    from featx.datasets.loading import class_counts
+    from featx.jobs.models import load_model, write_predictions
 
     fitted = load_model(model)
     with Progress(len(found.paths), quiet) as progress:

@@ -13,7 +13,7 @@ Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="The name of a rec
 @app.command("list")
 def list_recipes(json: Json = False) -> None:
     """List the recipes that come with featx."""
-    from featx import bundled
+    from featx.io import bundled
 
     known = bundled.titles("pipelines")
     width = max(map(len, known))
@@ -23,7 +23,7 @@ def list_recipes(json: Json = False) -> None:
 @app.command("show")
 def show_recipe(recipe: Recipe) -> None:
     """Print a recipe as it stands in its file."""
-    from featx.recipes import find_recipe
+    from featx.pipeline.recipes import find_recipe
 
     print(find_recipe(recipe).read_text(encoding="utf-8"), end="")
 
@@ -31,7 +31,7 @@ def show_recipe(recipe: Recipe) -> None:
 @app.command()
 def check(recipe: Recipe, json: Json = False) -> None:
     """Check a recipe: every stage, parameter and value."""
-    from featx.recipes import read_recipe
+    from featx.pipeline.recipes import read_recipe
 
     known = read_recipe(recipe)
     result = {"name": known.name, "title": known.title, "digest": known.digest}

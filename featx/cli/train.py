@@ -37,10 +37,10 @@ def train(
     """Fit a recipe on labelled images, and keep the model in a file."""
     found = listing(images, labels)
 
-    from featx import models
-    from featx.datasets import class_counts, labelled
-    from featx.recipes import load_recipe
-    from featx.writing import new_file
+    from featx.datasets.loading import class_counts, labelled
+    from featx.io.writing import new_file
+    from featx.jobs import models
+    from featx.pipeline.recipes import load_recipe
 
     paths, classes = labelled(found, images)
     pipeline = load_recipe(recipe)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.stage import Pixels
+from featx.core.compiled import compiled
+from featx.core.stage import Pixels
 
 METHODS = ("default", "ror", "uniform", "nri_uniform")
 #: Methods with a bin for each pattern, or nearly: more points would make too many.

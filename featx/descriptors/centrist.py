@@ -8,8 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import Interval, StrOptions, natural
+from featx.core.compiled import compiled
+from featx.core.constraints import Interval, StrOptions, natural
+from featx.core.lazy_batch import LazyBatch
+from featx.core.stage import ImageStage, Pixels
 from featx.descriptors.binary_patterns import (
     binary_patterns,
     borders,
@@ -18,8 +20,6 @@ from featx.descriptors.binary_patterns import (
     histograms,
     square,
 )
-from featx.lazy_batch import LazyBatch
-from featx.stage import ImageStage, Pixels
 
 #: The patterns that are counted: all but those of no bit and of all bits.
 PATTERNS = 254

@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import Each, StrOptions, natural, pair
+from featx.core.compiled import compiled
+from featx.core.constraints import Each, StrOptions, natural, pair
+from featx.core.stage import Image, ImageStage
 from featx.filters.color import CHANNEL_NAMES, convert
-from featx.stage import Image, ImageStage
 
 # Where the first bin begins and the last one ends, for each channel.
 _RANGES = MappingProxyType(

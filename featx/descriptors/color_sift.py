@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import StrOptions
+from featx.core.compiled import compiled
+from featx.core.constraints import StrOptions
+from featx.core.stage import Image
 from featx.descriptors.dense_sift import DenseSIFT, mirror_sift
 from featx.descriptors.sift_grid import BINS, ENTRIES, ROUNDING, Grid, sift_names
 from featx.filters.color import LUMA, OPPONENT
-from featx.stage import Image
 
 Planes: TypeAlias = tuple[NDArray[np.float32], ...]
 

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from featx.constraints import Each, natural
-from featx.descriptor_sets import DescriptorSet, with_mirrored
+from featx.core.constraints import Each, natural
+from featx.core.descriptor_sets import DescriptorSet, with_mirrored
+from featx.core.stage import Image, ImageStage
 from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
-from featx.stage import Image, ImageStage
 
 
 class DenseHOG(ImageStage):

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.constraints import Each, StrOptions, natural, positive
-from featx.descriptor_sets import DescriptorSet, with_mirrored
+from featx.core.constraints import Each, StrOptions, natural, positive
+from featx.core.descriptor_sets import DescriptorSet, with_mirrored
+from featx.core.stage import ImageStage, Pixels
 from featx.descriptors.binary_patterns import (
     METHODS,
     binary_patterns,
@@ -18,7 +19,6 @@ from featx.descriptors.binary_patterns import (
 )
 from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
 from featx.descriptors.windows import Windows, check_cells, describe, windows_within
-from featx.stage import ImageStage, Pixels
 
 
 class DenseLBP(ImageStage):

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import Each, natural, positive
-from featx.descriptor_sets import DescriptorSet
+from featx.core.compiled import compiled
+from featx.core.constraints import Each, natural, positive
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.stage import Image, ImageStage
 from featx.descriptors.windows import Windows, describe, windows_within
-from featx.stage import Image, ImageStage
 
 
 class DensePatches(ImageStage):

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.constraints import Each, Interval, StrOptions, natural, positive
-from featx.descriptor_sets import DescriptorSet, joined
+from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.descriptor_sets import DescriptorSet, joined
+from featx.core.stage import Image, ImageStage
 from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid, sift_names
 from featx.filters.blur import gaussian_blur
-from featx.stage import Image, ImageStage
 
 
 class DenseSIFT(ImageStage):

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import Interval, positive
-from featx.stage import Image, ImageStage
+from featx.core.compiled import compiled
+from featx.core.constraints import Interval, positive
+from featx.core.stage import Image, ImageStage
 
 # OpenCV takes gradients of 16 bits, and lengths up to 32767: so much for each of two parts.
 _LARGEST_GRADIENT = 23000

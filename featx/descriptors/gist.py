@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import fft2, ifft
 
-from featx.compiled import compiled
-from featx.constraints import Each, Interval, natural, pair, positive
-from featx.stage import Image, ImageStage
+from featx.core.compiled import compiled
+from featx.core.constraints import Each, Interval, natural, pair, positive
+from featx.core.stage import Image, ImageStage
 
 # What a filter passes less of is left out: rounding to single precision does as much.
 _NEGLIGIBLE = 1e-6

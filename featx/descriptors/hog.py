@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import StrOptions, natural, pair
+from featx.core.compiled import compiled
+from featx.core.constraints import StrOptions, natural, pair
+from featx.core.stage import Image, ImageStage
 from featx.descriptors.uoctti import count_cells, uoctti_cells, uoctti_names
-from featx.stage import Image, ImageStage
 
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.constraints import Each, Interval, StrOptions, pair, positive
+from featx.core.constraints import Each, Interval, StrOptions, pair, positive
+from featx.core.stage import ImageStage, Pixels
 from featx.descriptors.binary_patterns import (
     FEW_POINTS,
     METHODS,
@@ -18,7 +19,6 @@ from featx.descriptors.binary_patterns import (
     pattern_bins,
     pattern_histograms,
 )
-from featx.stage import ImageStage, Pixels
 
 NORMS = ("L1", "L1-sqrt", "L2")
 #: More have tables of patterns that are larger than an image.

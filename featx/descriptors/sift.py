@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from featx.constraints import Interval, natural, positive
-from featx.descriptor_sets import DescriptorSet
+from featx.core.constraints import Interval, natural, positive
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.stage import Image, ImageStage
 from featx.descriptors.sift_grid import ENTRIES, sift_names
-from featx.stage import Image, ImageStage
 
 #: Side of a spatial bin, in units of the scale of the key point, which is half of OpenCV's size.
 _MAGNIFICATION = 3

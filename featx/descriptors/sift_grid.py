@@ -14,7 +14,7 @@ import numpy as np
 from numpy.polynomial.polynomial import polyfit
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
+from featx.core.compiled import compiled
 
 #: Rows and columns of spatial bins, orientations, and entries of a descriptor.
 BINS, ORIENTATIONS = 4, 8

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
+from featx.core.compiled import compiled
 
 #: How many numbers do not depend on the orientations: one for each of four blocks.
 TEXTURES = 4

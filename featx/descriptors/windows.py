@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.descriptor_sets import DescriptorSet
+from featx.core.compiled import compiled
+from featx.core.descriptor_sets import DescriptorSet
 
 
 class Cells(NamedTuple):

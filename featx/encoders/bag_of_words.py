@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import StrOptions, positive
+from featx.core.constraints import StrOptions, positive
 from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearest_words, nearness

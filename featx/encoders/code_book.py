@@ -4,13 +4,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featx.constraints import StrOptions, natural
+from featx.core.constraints import StrOptions, natural
+from featx.core.lazy_batch import LazyBatch
+from featx.core.stage import Batch
+from featx.core.threads import one_thread_inside
 from featx.encoders.encoder import Encoder, Float32, Float64
 from featx.encoders.k_means import fit_words, move_words
 from featx.encoders.sampling import draw_descriptors
-from featx.lazy_batch import LazyBatch
-from featx.one_thread import one_thread_inside
-from featx.stage import Batch
 
 
 class CodeBookEncoder(Encoder):

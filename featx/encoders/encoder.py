@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from featx.constraints import Each, Interval, StrOptions, natural, pair, positive
-from featx.descriptor_sets import DescriptorSet
+from featx.core.constraints import Each, Interval, StrOptions, natural, pair, positive
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.lazy_batch import LazyBatch
+from featx.core.stage import ImageStage
+from featx.core.threads import one_thread_inside
 from featx.encoders.pyramid import Grids, Regions, cell_names, divide, is_whole
 from featx.encoders.sampling import draw_descriptors
-from featx.lazy_batch import LazyBatch
-from featx.one_thread import one_thread_inside
-from featx.stage import ImageStage
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import natural
+from featx.core.constraints import natural
 from featx.encoders.encoder import Encoder, Float32, Float64
 from featx.encoders.gaussian_mixture import GaussianMixture
 from featx.encoders.pyramid import Grids

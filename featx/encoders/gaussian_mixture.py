@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from featx.compiled import compiled
+from featx.core.compiled import compiled
 from featx.encoders.k_means import fit_words, nearest_words
 from featx.encoders.softmax import exponentiate
 

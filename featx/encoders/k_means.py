@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 
-from featx.compiled import compiled
+from featx.core.compiled import compiled
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
-from featx.constraints import natural, positive
+from featx.core.compiled import compiled
+from featx.core.constraints import natural, positive
 from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearness

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.compiled import compiled
+from featx.core.compiled import compiled
 
 Float32 = NDArray[np.float32]
 

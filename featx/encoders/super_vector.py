@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import Interval
+from featx.core.constraints import Interval
 from featx.encoders.code_book import CodeBookEncoder
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearest_words, residual_sums

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import StrOptions
+from featx.core.constraints import StrOptions
 from featx.encoders.code_book import CodeBookEncoder
 from featx.encoders.encoder import Float32, Float64, divided
 from featx.encoders.k_means import nearest_words, residual_sums

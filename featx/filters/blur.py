@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import cv2
 
-from featx.constraints import Each, natural, pair, positive
+from featx.core.constraints import Each, natural, pair, positive
+from featx.core.stage import Image, ImageStage, Kind
 from featx.filters.convolve import BORDERS, PADDINGS, along, filter_channels
-from featx.stage import Image, ImageStage, Kind
 
 
 class UniformBlur(ImageStage):

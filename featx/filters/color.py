@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from featx.constraints import StrOptions
-from featx.stage import Image, ImageStage
+from featx.core.constraints import StrOptions
+from featx.core.stage import Image, ImageStage
 
 #: Luma weights of ITU-R BT.601, which JPEG uses.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)

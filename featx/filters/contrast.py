@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.constraints import Interval, positive
+from featx.core.constraints import Interval, positive
+from featx.core.stage import Image, ImageStage
 from featx.filters.convolve import filter_channels
-from featx.stage import Image, ImageStage
 
 
 class LocalContrast(ImageStage):

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from featx.constraints import Array, Each, StrOptions, natural
-from featx.stage import Image, ImageStage, Kind
+from featx.core.constraints import Array, Each, StrOptions, natural
+from featx.core.stage import Image, ImageStage, Kind
 
 #: What a filter may do at the border: give less (valid), or take the image to be larger.
 PADDINGS = StrOptions({"valid", "zero", "reflect", "edge"})

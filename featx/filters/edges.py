@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.stage import Image, ImageStage
 from featx.filters.blur import gaussian_radius
 from featx.filters.convolve import PADDINGS, correlate, correlate_separable, interleave, read_only
-from featx.stage import Image, ImageStage
 
 #: A direction of lines, in degrees counter-clockwise from the horizontal axis.
 line_angle = Interval(Real, 0, 180, closed="left")

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 
-from featx.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.stage import Image, ImageStage
 from featx.filters.convolve import PADDINGS, correlate, interleave, pad, read_only
 from featx.filters.edges import line_angle
-from featx.stage import Image, ImageStage
 
 # Kernels of fewer entries cost less as they are than through the Fourier transform.
 _SMALL_KERNEL = 121

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featx.constraints import Array, Each, StrOptions, natural
+from featx.core.constraints import Array, Each, StrOptions, natural
+from featx.core.stage import Image, ImageStage, Kind
 from featx.filters.blur import uniform_blur
 from featx.filters.convolve import (
     PADDINGS,
@@ -23,7 +24,6 @@ from featx.filters.convolve import (
     read_only,
 )
 from featx.filters.edges import angle_name, line_angle
-from featx.stage import Image, ImageStage, Kind
 
 
 class PatternMatch(ImageStage):

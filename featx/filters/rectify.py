@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import StrOptions
-from featx.stage import Image, ImageStage
+from featx.core.constraints import StrOptions
+from featx.core.stage import Image, ImageStage
 
 
 class Rectify(ImageStage):

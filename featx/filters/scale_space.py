@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.constraints import Each, positive
+from featx.core.constraints import Each, positive
+from featx.core.stage import Image, ImageStage
 from featx.filters.blur import gaussian_blur
 from featx.filters.convolve import interleave
-from featx.stage import Image, ImageStage
 
 # The variances of two sampled Gaussians add up only if neither is narrower than this.
 _LEAST_SIGMA = 1.0

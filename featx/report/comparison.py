@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow
 from pyarrow import parquet
 
+from featx.evaluation.results import Comparison, Result
+from featx.io.writing import as_text
 from featx.report.page import page
-from featx.results import Comparison, Result
-from featx.writing import as_text
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.descriptor_sets import DescriptorSet
+from featx.core.descriptor_sets import DescriptorSet
 from featx.filters.edges import OrientedEdges
 
 Pixels = NDArray[np.uint8]

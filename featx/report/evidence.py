@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.results import Comparison, Result
-from featx.trials import MOST_WEIGHTS
+from featx.evaluation.cross_validation import MOST_WEIGHTS
+from featx.evaluation.results import Comparison, Result
 
 _BLOCK = re.compile(r"hog_block(\d+)_(\d+)_cell(\d+)_(\d+)_bin\d+$")
 _CELL = re.compile(r"hog_cell(\d+)_(\d+)_")

@@ -16,19 +16,19 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from featx.graph import Graph, learns
-from featx.learned.conv_net import ConvNet
-from featx.learned.pretrained_net import PretrainedNet
-from featx.models import class_scores, split
-from featx.reading import ReadImages
+from featx.evaluation.cross_validation import linear_weights
+from featx.io.images import ReadImages
+from featx.io.writing import OutputError, new_file
+from featx.jobs.models import class_scores, split
+from featx.networks.conv_net import ConvNet
+from featx.networks.pretrained_net import PretrainedNet
+from featx.pipeline.graph import Graph, learns
 from featx.report.drawings import drawing
 from featx.report.hidden import Hidden, hide, picture_of_hidden
 from featx.report.networks import Network, look_inside, picture_of_filters, what_speaks_for
 from featx.report.pictures import figure_png
 from featx.report.text import name_of, number_name, shown
 from featx.report.units import Unit, picture_of_unit
-from featx.trials import linear_weights
-from featx.writing import OutputError, new_file
 
 _CHANNELS = 8  # maps drawn of a stage, at most
 _WRITTEN = 4  # numbers written out, at most
@@ -152,7 +152,7 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
 def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str, NDArray[Any]]]:
     """Give what speaks for a network's answer in its last maps, and its scores."""
     # torch is an extra, as the libraries that draw are.
-    from featx.learned.inside import grad_cam
+    from featx.explanation.networks import grad_cam
 
     scores = net.decision_function([image])[0]
     if not has_maps:

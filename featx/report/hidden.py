@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from featx.graph import Graph
-from featx.models import class_scores, decision_scores
-from featx.occlusion import occlusion
+from featx.explanation.occlusion import occlusion
+from featx.jobs.models import class_scores, decision_scores
+from featx.pipeline.graph import Graph
 from featx.report.pictures import figure_png, overlaid, pixels_of
 
 _ALONG = 4  # squares that fill the shorter side; there are others between them

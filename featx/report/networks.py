@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from featx.filters.edges import Sobel
 from featx.filters.gabor import GaborBank
-from featx.learned.conv_net import ConvNet
-from featx.learned.pretrained_net import PretrainedNet
-from featx.models import decision_scores
+from featx.jobs.models import decision_scores
+from featx.networks.conv_net import ConvNet
+from featx.networks.pretrained_net import PretrainedNet
 from featx.report.pictures import figure_png
 
 if TYPE_CHECKING:
-    from featx.learned.inside import LayerCount
+    from featx.explanation.networks import LayerCount
 
 Float32 = NDArray[np.float32]
 _DRAWN = 32  # filters, at most
@@ -51,7 +51,7 @@ def look_inside(
 ) -> tuple[list[tuple[str, NDArray[Any]]], Network]:
     """Give the maps that a network's layers make of an image, and what it is made of."""
     # torch is an extra, as the libraries that draw are.
-    from featx.learned.inside import block_maps, filters, parameter_counts
+    from featx.explanation.networks import block_maps, filters, parameter_counts
 
     maps = [(f"layer {name}", value) for name, value in block_maps(net, image).items()]
     channels, unused = image.shape[2], ""
@@ -76,7 +76,7 @@ def what_speaks_for(
     ndarray of float32 of shape (height, width, 1), or None
         None if the classifier has no such score, or features are so many that it would take long.
     """
-    from featx.learned.inside import grad_cam
+    from featx.explanation.networks import grad_cam
 
     (vector,) = net.transform([image])
     if len(vector) > _WEIGHED:
@@ -95,7 +95,7 @@ def picture_of_filters(banks: Float32) -> bytes:
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
-    from featx.learned.inside import edge_likeness
+    from featx.explanation.networks import edge_likeness
 
     scores = edge_likeness(banks)
     order = np.argsort(-scores, kind="stable")[:_DRAWN]

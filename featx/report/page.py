@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.cache import Cache, kept, key
-from featx.embedding import evenly, flattened, principal_components
-from featx.files import RefusedImage
-from featx.learned.conv_net import ConvNet
+from featx.evaluation.cache import Cache, kept, key
+from featx.evaluation.cross_validation import EXPLAINED, MAPPED
+from featx.evaluation.results import BASELINE, Comparison, Result
+from featx.explanation.embedding import evenly, flattened, principal_components
+from featx.io.files import RefusedImage
+from featx.networks.conv_net import ConvNet
 from featx.report import evidence
 from featx.report.pictures import (
     CLASS_COLORS,
@@ -31,8 +33,6 @@ from featx.report.pictures import (
 )
 from featx.report.plots import Plots, svg, threshold
 from featx.report.text import number_name, shown
-from featx.results import BASELINE, Comparison, Result
-from featx.trials import EXPLAINED, MAPPED
 
 _GALLERY = 12  # pictures in a gallery
 _DISAGREEING = 6  # pictures a pair of recipes disagrees on, each way

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.evaluation.results import Comparison, Result
 from featx.report.text import number_name, short
-from featx.results import Comparison, Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Any
 
-from featx.writing import as_text
+from featx.io.writing import as_text
 
 _LONGEST = 40  # characters of a name in a drawing
 #: Statistics of the last map, V, as they are written.

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from featx.files import RefusedImage
-from featx.graph import Graph
-from featx.learned.conv_net import ConvNet
-from featx.learned.pretrained_net import PretrainedNet
-from featx.models import ModelError
+from featx.io.files import RefusedImage
+from featx.jobs.models import ModelError
+from featx.networks.conv_net import ConvNet
+from featx.networks.pretrained_net import PretrainedNet
+from featx.pipeline.graph import Graph
 from featx.report.pictures import figure_png, pixels_of
 from featx.report.text import name_of, shown
 
@@ -69,7 +69,7 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
         If there is no network, or no such unit in it.
     """
     # torch is an extra, as the libraries that draw are.
-    from featx.learned.inside import maximize_activation, most_exciting
+    from featx.explanation.networks import maximize_activation, most_exciting
 
     stream = pipeline[0]
     net, graph = _network(pipeline)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from featx.cli import main
+from featx.cli.main import main
 
 # What ends each piece of work: how many images, and how fast they went.
 PROGRESS = re.compile(r"^(\d+ of \d+ images(?:, \d+ refused)?), \d+ a second\n", re.MULTILINE)

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from featx import bundled, load_dataset
-from featx.datasets import card_file, read_card
+from featx import load_dataset
+from featx.datasets.loading import card_file, read_card
+from featx.io import bundled
 
 NAMES = bundled.names("datasets")
 

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from featx import load_recipe
-from featx.models import load_model
-from featx.report import explain, look_for
+from featx.jobs.models import load_model
+from featx.report.explanation import explain
+from featx.report.units import look_for
 
 
 @pytest.fixture

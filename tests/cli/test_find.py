@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from featx.search import stop_sign
+from featx.descriptors.pattern_search import stop_sign
 
 
 def with_sign(size=40, row=30, column=60):

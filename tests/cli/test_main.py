@@ -109,8 +109,8 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("featx.reading.read_file", fail)
-    monkeypatch.setattr("featx.listing.iterate_images", fail)
+    monkeypatch.setattr("featx.io.images.read_file", fail)
+    monkeypatch.setattr("featx.datasets.listing.iterate_images", fail)
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert (run.code, run.out) == (code, "")
     assert run.err.startswith(f"featx: {line}")
@@ -173,7 +173,7 @@ def test_output_that_the_terminal_cannot_show(photos, recipe, tmp_path):
 
 HEAVY = """
 import sys
-from featx.cli import main
+from featx.cli.main import main
 heavy, arguments = sys.argv[1].split(","), sys.argv[2:]
 sys.argv = ["featx", *arguments]
 try:
@@ -217,11 +217,11 @@ WITHOUT_EXTRAS = """
 import sys
 for name in ("jinja2", "matplotlib", "distributed", "skimage", "skorch"):
     sys.modules[name] = None
-import featx.report, featx.cli
+import featx.report.explanation, featx.report.page, featx.cli.main
 for line in sys.argv[1:]:
     sys.argv = ["featx", *line.split("|")]
     try:
-        featx.cli.main()
+        featx.cli.main.main()
         code = 0
     except SystemExit as end:
         code = end.code

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from featx import bundled
-from featx.recipes import find_recipe, read_recipe
+from featx.io import bundled
+from featx.pipeline.recipes import find_recipe, read_recipe
 
 NAMES = bundled.names("pipelines")
 TITLES = {name: read_recipe(name).title for name in NAMES}

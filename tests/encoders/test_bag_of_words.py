@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from featx import BagOfWords
-from featx.descriptor_sets import DescriptorSet
+from featx.core.descriptor_sets import DescriptorSet
 
 seeds = st.integers(0, 2**32 - 1)
 poolings = st.sampled_from(["average", "sum", "max"])

@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from featx import LLC, VLAD, BagOfWords, FisherVector, Stream, SuperVector
-from featx.descriptor_sets import DescriptorSet
-from featx.stage import ImageStage
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.stage import ImageStage
 
 ENCODERS = {
     "FisherVector": (FisherVector, {"n_modes": 4}),

@@ -1,8 +1,8 @@
 import numpy as np
 
-from featx.descriptor_sets import DescriptorSet
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.lazy_batch import LazyBatch
 from featx.encoders.sampling import draw_descriptors
-from featx.lazy_batch import LazyBatch
 
 
 def images_of(counts):

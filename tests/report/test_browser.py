@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from featx import HOG, ReadImages, Sobel, SpatialPyramid, Stream, Summarize, compare
-from featx.report import write_comparison
+from featx.report.comparison import write_comparison
 
 LABELS = [
     "<script>alert(1)</script>",

@@ -14,7 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
 from featx import ReadImages, SpatialPyramid, Stream, compare
-from featx.report import as_data, write_comparison
+from featx.report.comparison import as_data, write_comparison
 
 HOSTILE = "<script>alert(1)<script>.jpg"  # a slash is no part of a file's name
 

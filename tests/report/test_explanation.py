@@ -27,17 +27,17 @@ from featx import (
     SpatialPyramid,
     Stream,
     Summarize,
-    bundled,
     load_recipe,
 )
-from featx.files import RefusedImage
-from featx.learned.inside import activations
-from featx.models import ModelError, split, train
-from featx.recipes import read_recipe
-from featx.report import explain, look_for, write_explanation
+from featx.explanation.networks import activations
+from featx.io import bundled
+from featx.io.files import RefusedImage
+from featx.io.writing import OutputError
+from featx.jobs.models import ModelError, split, train
+from featx.pipeline.recipes import read_recipe
+from featx.report.explanation import explain, write_explanation
 from featx.report.hidden import hide
-from featx.report.units import picture_of_unit
-from featx.writing import OutputError
+from featx.report.units import look_for, picture_of_unit
 
 
 def draw(count=12, shape=(40, 48, 3)):

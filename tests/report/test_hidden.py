@@ -9,7 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from featx import Grayscale, SpatialPyramid, Stream
-from featx.occlusion import occlusion
+from featx.explanation.occlusion import occlusion
 from featx.report.hidden import Hidden, hide, picture_of_hidden
 
 

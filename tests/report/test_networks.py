@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from featx import ConvNet, PretrainedNet, Sobel
-from featx.learned.inside import edge_likeness, filters, grad_cam, parameter_counts
+from featx.explanation.networks import edge_likeness, filters, grad_cam, parameter_counts
 from featx.report.networks import (
     _as_picture,
     _gabor_bank,

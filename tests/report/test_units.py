@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from featx import ConvNet, PretrainedNet, ReadImages, Stream, load_recipe
-from featx.learned.inside import maximize_activation, most_exciting
-from featx.models import ModelError, train
+from featx.explanation.networks import maximize_activation, most_exciting
+from featx.jobs.models import ModelError, train
 from featx.report.units import look_for, picture_of_unit
 
 

@@ -9,10 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from featx import BagOfWords, ConvNet, DenseSIFT, ReadImages, Stream, compare
-from featx.attribution import SIDE, attribute
-from featx.cache import Cache
-from featx.report import page
-from featx.report.page import _kept
+from featx.evaluation.cache import Cache
+from featx.explanation.attribution import SIDE, attribute
+from featx.report.page import _kept, page
 
 READ, SIFT = ReadImages(mode="gray"), DenseSIFT(step=8, bin_sizes=[3])
 RECIPES = {

@@ -1,0 +1,1 @@
+"""Generated city-scapes and landscapes."""

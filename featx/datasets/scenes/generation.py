@@ -1,0 +1,197 @@
+"""Scenes drawn by the program: cities and landscapes, each different, for work without data.
+
+They are made so that what the lecture says of photographs holds: how much edge there is does not
+tell a city from a landscape, and how much of it lies in long vertical lines does. Grass, leaves,
+stones and waves have as many edges as facades, but short, bent or level ones; trunks are upright
+too. What a camera does, exposure, contrast, colour, sharpness and noise, is drawn from the same
+distributions for both classes, so that no mean and no variance tells them apart.
+
+A scene is painted from back to front. A *texture* is a map of tones in [0, 1], a *ramp* the two
+colours between which its tones lie, and a *mask* says where it covers what is behind it.
+"""
+
+from collections.abc import Callable
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.core.constraints import Each, Interval, StrOptions, natural, validate
+from featx.datasets.scenes import brushes, camera, cities, landscapes, textures
+from featx.datasets.scenes.brushes import Rng, Scene
+from featx.io.writing import new_folder
+
+LABELS = ("city", "landscape")
+
+#: Colours of a sky, at its top and at the horizon.
+SKIES = ("4678c8 bed7f0", "6996cd e1e6eb", "96a0af d7d7d7", "5a5f82 f5be96", "7887a0 f0e1c8")
+
+
+def make_scenes(
+    n: int = 200, size: tuple[int, int] = (256, 256), seed: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
+    """Draw cities and landscapes.
+
+    Parameters
+    ----------
+    n : int, default=200
+        How many images, half of them cities; where ``n`` is odd, one class has one more.
+    size : (int, int), default=(256, 256)
+        Height and width, at least 64 pixels each.
+    seed : int, default=0
+        Which scenes. Image i of a seed is the same whatever ``n``.
+
+    Returns
+    -------
+    images : ndarray of uint8, shape (n, height, width, 3)
+        RGB images.
+    labels : ndarray of str, shape (n,)
+        ``"city"`` or ``"landscape"``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as above.
+
+    See Also
+    --------
+    featx.load_dataset : Photographs, from folders.
+
+    Notes
+    -----
+    The same versions of NumPy and OpenCV give the same images.
+
+    Examples
+    --------
+    >>> from featx import make_scenes
+    >>> images, labels = make_scenes(n=4, size=(64, 96))
+    >>> images.shape
+    (4, 64, 96, 3)
+    >>> sorted(labels.tolist())
+    ['city', 'city', 'landscape', 'landscape']
+    """
+    _check("make_scenes", n=n, size=size, seed=seed)
+    labels = _labels(n, seed)
+    images = np.empty((n, *size, 3), np.uint8)
+    for index, label in enumerate(labels):
+        images[index] = _draw(str(label), size, _stream(seed, index))
+    return images, labels
+
+
+def draw_scene(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]:
+    """Draw one scene.
+
+    Parameters
+    ----------
+    label : {"city", "landscape"}
+        What is drawn.
+    size : (int, int)
+        Height and width, at least 64 pixels each.
+    rng : numpy.random.Generator
+        Where chance comes from.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width, 3)
+        An RGB image.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as above.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx.datasets.scenes.generation import draw_scene
+    >>> draw_scene("city", (64, 96), np.random.default_rng(0)).shape
+    (64, 96, 3)
+    """
+    _check("draw_scene", label=label, size=size, rng=rng)
+    return _draw(label, size, rng)
+
+
+def write_scenes(
+    folder: str | Path,
+    n: int = 200,
+    size: tuple[int, int] = (256, 256),
+    seed: int = 0,
+    progress: Callable[[int], Any] | None = None,
+) -> None:
+    """Write the images of `make_scenes` as PNG files into one sub-folder for each class.
+
+    Image 12 is ``city/0012.png`` or ``landscape/0012.png``. The folder is there whole or not at
+    all: the files are written beside it, and moved when all are there.
+
+    Parameters
+    ----------
+    folder : str or Path
+        A folder that does not exist yet, or is empty.
+    n, size, seed
+        As in `make_scenes`.
+    progress : callable, optional
+        Called after each file with the number of files written.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not as above, or the folder is there and not empty.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from featx.datasets.scenes.generation import write_scenes
+    >>> with TemporaryDirectory() as place:
+    ...     write_scenes(Path(place) / "scenes", n=2, size=(64, 64))
+    ...     sorted(file.parent.name for file in Path(place).glob("scenes/*/*.png"))
+    ['city', 'landscape']
+    """
+    _check("write_scenes", n=n, size=size, seed=seed)
+    digits = max(4, len(str(n - 1)))
+    with new_folder(folder) as unfinished:
+        for label in LABELS:
+            (unfinished / label).mkdir()
+        for index, label in enumerate(_labels(n, seed)):
+            image = _draw(str(label), size, _stream(seed, index))
+            code = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
+            (unfinished / label / f"{index:0{digits}}.png").write_bytes(code.tobytes())
+            if progress is not None:
+                progress(index + 1)
+
+
+_CONSTRAINTS: dict[str, list[Any]] = {
+    "n": [natural],
+    "size": [Each(Interval(Integral, 64, None, closed="left"), length=2)],
+    "seed": [Interval(Integral, 0, None, closed="left")],
+    "label": [StrOptions(set(LABELS))],
+    "rng": [Rng],
+}
+
+
+def _check(owner: str, **arguments: Any) -> None:
+    validate({name: _CONSTRAINTS[name] for name in arguments}, arguments, owner)
+
+
+def _labels(n: int, seed: int) -> NDArray[np.str_]:
+    """Shuffle the two classes within each pair, so that more images leave the first as they are."""
+    pairs = [np.random.default_rng([seed, 0, pair]).permutation(2) for pair in range((n + 1) // 2)]
+    return np.asarray(LABELS)[np.concatenate(pairs)[:n]]
+
+
+def _stream(seed: int, index: int) -> Rng:
+    return np.random.default_rng([seed, 1, index])
+
+
+def _draw(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]:
+    zenith, air = brushes.colors(brushes.pick(rng, SKIES))
+    scene = Scene(np.zeros((*size, 3), np.float32), rng, air, min(size) / 256)
+    textures.sky(scene, zenith)
+    if label == "landscape":
+        landscapes.landscape(scene)
+    else:
+        brushes.pick(rng, cities.CITIES)(scene)
+    return camera.photograph(scene)

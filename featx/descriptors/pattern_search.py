@@ -1,0 +1,318 @@
+"""A pattern looked for at every place and in every size: where it is, and how strongly."""
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from numbers import Real
+from typing import Any, ClassVar, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from featx.core.constraints import Array, Interval, StrOptions, natural
+from featx.core.stage import Image, ImageStage
+from featx.filters.convolve import correlate, correlate_volume, read_only
+from featx.io.images import resize
+
+# Windows that vary by less than this, of the full scale, are even: what they show is noise.
+_LEAST_DEVIATION = 0.01
+
+
+class Hit(NamedTuple):
+    """Where a pattern is found: a box in pixels, and the strength of the response."""
+
+    strength: float
+    row: float
+    column: float
+    height: float
+    width: float
+
+
+class PatternSearch(ImageStage):
+    r"""The strongest response to a pattern anywhere in the image, in any size.
+
+    At a place where the image under the pattern is :math:`x`, and :math:`w` is the pattern, both
+    of :math:`C` channels, two normalised cross-correlations are computed: that of the shapes,
+    each channel about its own mean, and that of the colours, all channels about their common
+    mean,
+
+    .. math::
+        r_s = \frac{\sum_c \langle x_c - \bar x_c,\, w_c - \bar w_c \rangle}
+        {\sqrt{\sum_c \|x_c - \bar x_c\|^2 \sum_c \|w_c - \bar w_c\|^2}}, \qquad
+        r_c = \frac{\sum_c \langle x_c - \bar x,\, w_c - \bar w \rangle}
+        {\sqrt{\sum_c \|x_c - \bar x\|^2 \sum_c \|w_c - \bar w\|^2}}
+
+    The strength is their geometric mean :math:`\sqrt{\max(0, r_s) \max(0, r_c)}`: red things
+    of another shape have a small :math:`r_s`, and the same shape in other colours a small
+    :math:`r_c`. With one channel both are the same.
+
+    Parameters
+    ----------
+    pattern : "stop-sign" or array_like of shape (h, w) or (h, w, c), default="stop-sign"
+        What is looked for: a stop sign as featx draws it, or an image, in float values.
+    mask : array_like of shape (h, w), optional
+        How much each pixel of the pattern counts, from 0 to 1: what is around the pattern in its
+        rectangle should not. By default, all count.
+    size : int, default=24
+        The height in pixels of the smallest pattern that is found.
+    step : float, default=1.19
+        From one size to the next, by which the image is shrunk. The last is the largest that
+        fits into the image.
+
+    Raises
+    ------
+    ValueError
+        If the image does not have as many channels as the pattern, or is smaller than the
+        smallest pattern; if the pattern has one value, or the mask another size.
+
+    See Also
+    --------
+    PatternMatch : The response at every pixel, in one size.
+
+    Notes
+    -----
+    Takes images (height, width, channels) in [0, 1]; gives vectors of one number, in [0, 1]. The
+    pattern stays small, and the image is shrunk, by averaging over areas: twice as large costs a
+    quarter. Where the image deviates from its mean by less than 0.01, as a standard deviation,
+    the response is that of this deviation.
+
+    `find_pattern` gives the places and sizes; ``featx find`` does so for files.
+
+    References
+    ----------
+    .. [1] J. P. Lewis, "Fast normalized cross-correlation", Vision Interface, 1995.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import PatternSearch
+    >>> from featx.descriptors.pattern_search import stop_sign
+    >>> sign, opaque = stop_sign(60)
+    >>> image = np.full((120, 160, 3), (0.5, 0.6, 0.9), dtype=np.float32)
+    >>> image[20:80, 50:110][opaque > 0.5] = 0.7 * sign[opaque > 0.5]
+    >>> PatternSearch().fit_transform([image]).round(1)
+    array([[0.8]], dtype=float32)
+    """
+
+    takes = "maps"
+    gives = "vectors"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "pattern": [StrOptions({"stop-sign"}), Array(2, 3)],
+        "mask": [Array(2), None],
+        "size": [natural],
+        "step": [Interval(Real, 1.01, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        pattern: str | ArrayLike = "stop-sign",
+        mask: ArrayLike | None = None,
+        size: int = 24,
+        step: float = 1.19,
+    ) -> None:
+        self.pattern = pattern
+        self.mask = mask
+        self.size = size
+        self.step = step
+
+    def _check_together(self) -> None:
+        pattern, mask = self._pattern()
+        if mask.shape != pattern.shape[:2]:
+            raise ValueError(
+                f"PatternSearch: the mask is {mask.shape[0]} x {mask.shape[1]}, but the pattern "
+                f"is {pattern.shape[0]} x {pattern.shape[1]} pixels."
+            )
+        if mask.min() < 0 or mask.max() > 1:
+            raise ValueError("PatternSearch: the mask must be from 0 to 1.")
+        if np.ptp(pattern[mask > 0], axis=0).max(initial=0) == 0:
+            raise ValueError(
+                "PatternSearch: the pattern must vary, but all that counts of it is the same."
+            )
+
+    def _least_shape(self) -> tuple[int, ...]:
+        pattern, _ = self._pattern()
+        return (*small_size(pattern, self.size), pattern.shape[2])
+
+    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+        pattern, mask = self._pattern()
+        if image.shape[2] != pattern.shape[2]:
+            raise ValueError(
+                f"PatternSearch: the pattern has {pattern.shape[2]} channels, but an image has "
+                f"{image.shape[2]}."
+            )
+        responses = pyramid(image, *small_pattern(pattern, mask, self.size), self.step)
+        return np.array([max(response.max() for response, _ in responses)], np.float32)
+
+    def _pattern(self) -> tuple[Image, NDArray[np.float32]]:
+        if isinstance(self.pattern, str):
+            return stop_sign(4 * self.size)
+        pattern = np.asarray(self.pattern, np.float32)
+        pattern = pattern.reshape(*pattern.shape[:2], -1)
+        if self.mask is None:
+            return pattern, np.ones(pattern.shape[:2], np.float32)
+        return pattern, np.asarray(self.mask, np.float32)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return ["strength"]
+
+
+def find_pattern(
+    image: Image,
+    pattern: Image,
+    mask: NDArray[np.float32],
+    step: float = 1.19,
+    threshold: float = 0.5,
+    overlap: float = 0.3,
+) -> list[Hit]:
+    """List where a pattern is found, the strongest first.
+
+    Parameters
+    ----------
+    image, pattern, mask, step
+        As for `PatternSearch`; the pattern, which has the axis of channels, is as small as it is
+        looked for, which `small_pattern` makes it.
+    threshold : float
+        The least strength of a hit.
+    overlap : float
+        Of two boxes whose common area is more than this part of the smaller, the weaker is
+        dropped.
+    """
+    hits = []
+    height, width = pattern.shape[:2]
+    for response, (by_row, by_column) in pyramid(image, pattern, mask, step):
+        largest = cv2.dilate(response, np.ones((3, 3), np.uint8))
+        # Nothing is found where there is no response at all, whatever the threshold.
+        peaks = (response == largest) & (response >= threshold) & (response > 0)
+        rows, columns = np.nonzero(peaks)
+        hits += [
+            Hit(
+                float(response[row, column]),
+                row * by_row,
+                column * by_column,
+                height * by_row,
+                width * by_column,
+            )
+            for row, column in zip(rows.tolist(), columns.tolist(), strict=True)
+        ]
+    return suppressed(hits, overlap)
+
+
+def suppressed(hits: Sequence[Hit], overlap: float) -> list[Hit]:
+    """Keep the strongest of the hits that overlap: non-maximum suppression."""
+    left, kept = sorted(hits, reverse=True), []
+    boxes = np.array([hit[1:] for hit in left]).reshape(-1, 4)
+    while len(boxes) > 0:
+        kept.append(left[0])
+        apart = np.flatnonzero(common_part(boxes[0], boxes[1:]) <= overlap) + 1
+        left, boxes = [left[index] for index in apart], boxes[apart]
+    return kept
+
+
+def common_part(box: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
+    """Give the areas that a box shares with others, as parts of the smaller of the two.
+
+    A box is (row, column, height, width); 1 says that one lies within the other.
+    """
+    ends, other_ends = box[:2] + box[2:], others[:, :2] + others[:, 2:]
+    shared = np.minimum(ends, other_ends) - np.maximum(box[:2], others[:, :2])
+    smaller = np.minimum(box[2:].prod(), others[:, 2:].prod(axis=1))
+    return np.asarray(shared.clip(0).prod(axis=1) / smaller)
+
+
+def pyramid(
+    image: Image, pattern: Image, mask: NDArray[np.float32], step: float
+) -> Iterator[tuple[NDArray[np.float32], tuple[float, float]]]:
+    """Compute the response in one size after the other, with how much each image was shrunk."""
+    largest = min(image.shape[0] / pattern.shape[0], image.shape[1] / pattern.shape[1])
+    count = 1 + int(np.log(max(largest, 1)) / np.log(step))
+    factors = [*(step**index for index in range(count)), largest] if largest >= 1 else []
+    for factor in factors:
+        rows, columns = round(image.shape[0] / factor), round(image.shape[1] / factor)
+        shrunk = resize(image, (rows, columns))
+        yield strength(shrunk, pattern, mask), (image.shape[0] / rows, image.shape[1] / columns)
+
+
+def small_pattern(
+    pattern: Image, mask: NDArray[np.float32], size: int
+) -> tuple[Image, NDArray[np.float32]]:
+    """Bring a pattern to the height in which it is looked for; what is hidden has no part."""
+    shape = small_size(pattern, size)
+    weights = resize(mask[..., np.newaxis], shape)
+    seen = resize(pattern * mask[..., np.newaxis], shape)
+    return np.asarray(seen / np.maximum(weights, 1e-3), np.float32), weights[..., 0]
+
+
+def small_size(pattern: Image, size: int) -> tuple[int, int]:
+    """Give the height and width of a pattern of this height."""
+    return size, max(1, round(size * pattern.shape[1] / pattern.shape[0]))
+
+
+def strength(image: Image, pattern: Image, mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Compute the response of `PatternSearch` at every place where the pattern fits."""
+    weights, count, channels = mask[..., np.newaxis], float(mask.sum()), image.shape[2]
+    own = (weights * pattern).sum(axis=(0, 1)) / count
+    shape = weights * (pattern - own)
+    apart = own - own.mean()
+    shape_energy = float((shape * (pattern - own)).sum())
+    color_energy = shape_energy + count * float((apart**2).sum())
+    sums = correlate(image, mask, "valid")
+    squares = correlate(added(image**2)[..., np.newaxis], mask, "valid")[..., 0]
+    by_shape = correlate_volume(image, shape, "valid")[..., 0]
+    by_color = by_shape + sums @ apart
+    least = count * channels * _LEAST_DEVIATION**2
+    shape_norm = np.maximum(squares - added(sums**2) / count, least)
+    color_norm = np.maximum(squares - added(sums) ** 2 / (count * channels), least)
+    alike = by_shape / np.sqrt(shape_norm * shape_energy)
+    colored = by_color / np.sqrt(color_norm * color_energy)
+    response = np.sqrt(np.clip(alike, 0, 1) * np.clip(colored, 0, 1))
+    return np.asarray(response, np.float32)
+
+
+def added(maps: Image) -> NDArray[np.float32]:
+    """Add up the channels, one after the other: NumPy's sum along a short axis is slow."""
+    first, *others = np.moveaxis(maps, 2, 0)
+    return np.asarray(sum(others, first), np.float32)
+
+
+@lru_cache
+def stop_sign(size: int) -> tuple[Image, NDArray[np.float32]]:
+    """Draw a stop sign, and tell by a mask what belongs to it."""
+    side = 16 * size
+    corner = np.array([-1, 1]) * np.tan(np.pi / 8)
+    x = np.concatenate([corner, [1, 1], -corner, [-1, -1]])
+    octagon = np.stack([x, np.roll(x, 2)], axis=1)
+
+    def at(points: ArrayLike) -> NDArray[np.int32]:
+        return np.rint((np.asarray(points) + 1) / 2 * (side - 1)).astype(np.int32)
+
+    def arc(centre: tuple[float, float], radii: tuple[float, float], first: int, last: int) -> Any:
+        angles = np.radians(np.linspace(first, last, 40))
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + centre
+
+    white, red = (1.0, 1.0, 1.0), (0.75, 0.05, 0.1)
+    sign, mask = np.zeros((side, side, 3), np.float32), np.zeros((side, side), np.float32)
+    cv2.fillPoly(mask, [at(octagon)], 1.0)
+    cv2.fillPoly(sign, [at(octagon)], white)
+    cv2.fillPoly(sign, [at(0.93 * octagon)], red)
+    letters = [
+        np.concatenate(
+            [
+                arc((-0.63, -0.15), (0.13, 0.15), -20, -270),
+                arc((-0.63, 0.15), (0.13, 0.15), -90, 160),
+            ]
+        ),
+        [(-0.42, -0.3), (-0.1, -0.3)],
+        [(-0.26, -0.3), (-0.26, 0.3)],
+        arc((0.12, 0), (0.14, 0.3), 0, 360),
+        np.concatenate(
+            [
+                [(0.42, 0.33), (0.42, -0.3)],
+                arc((0.58, -0.13), (0.14, 0.17), -90, 90),
+                [(0.42, 0.04)],
+            ]
+        ),
+    ]
+    for letter in letters:
+        cv2.polylines(sign, [at(letter)], False, white, thickness=round(0.05 * side))
+    sign, mask = resize(sign, (size, size)), resize(mask[..., np.newaxis], (size, size))[..., 0]
+    return read_only(sign), read_only(mask)

@@ -1,0 +1,264 @@
+"""Text in pictures: rows of letters, whatever they say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from numbers import Real
+from typing import Any, ClassVar, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import KDTree
+
+from featx.core.constraints import Interval, natural, positive
+from featx.core.stage import Image, ImageStage
+from featx.descriptors.pattern_search import Hit
+from featx.filters.contrast import LocalContrast
+from featx.io.images import resize
+
+Numbers = NDArray[np.float64]
+
+# Pixels are ink where they deviate from the mean around them by this part of the deviation there.
+_WINDOW, _INK, _LEAST_DEVIATION = 31, 0.3, 0.02
+# What a letter is: its height in pixels, other lengths in units of it.
+_HEIGHTS, _WIDTHS, _THICKEST = (8, 45), (0.1, 2.0), 0.4
+_FILLED, _LEAST_CONTRAST = (0.12, 0.8), 0.1
+# What a row is: letters as high and as thick as the next by these ratios, as near and as level by
+# these parts of a height, and of the same colours by this part of their contrast.
+_HEIGHT_RATIO, _THICKNESS_RATIO, _GAP, _OVERLAP, _UNEVEN, _COLORS = 2.0, 1.5, 0.8, 0.3, 0.25, 0.3
+_LEAST_LETTERS = 3
+
+
+class TextRows(ImageStage):
+    r"""The strongest row of letters anywhere in the image, of any size.
+
+    It looks for what letters have in common in all scripts that set them apart: strokes of one
+    colour on ground of another, of even width, thin against the letter's height, and several such
+    letters side by side. In one size after the other, ink is what deviates from the mean
+    :math:`m` in a window of 31 x 31 pixels by more than :math:`0.3 \max(s, 0.02)`, :math:`s`
+    being the standard deviation in that window [1]_: once what is brighter, once what is darker.
+    A connected region of ink is a letter if
+
+    - it is 8 to 45 pixels high and 0.1 to 2 heights wide, and fills 0.12 to 0.8 of its box, which
+      windows and bars do more;
+    - its stroke, twice the greatest distance from the ground less one, is less than 0.4 heights;
+    - it differs from the ground within two pixels around it by 0.1 or more, and by
+      :math:`d = |\mu_i - \mu_g| / \sqrt{\sigma_i^2 + \sigma_g^2 + 10^{-4}}` of at least
+      ``contrast``: leaves are as dark and bright as letters, but not as even.
+
+    Two letters are neighbours in a row if their heights differ by a factor of 2 at most, their
+    strokes by 1.5, their ink and their ground by 0.3 of the weaker contrast; if the gap between
+    them is less than 0.8 heights; and if their tops, their centres or their bottoms are level to
+    0.25 heights. Neighbours of neighbours are in the same row [2]_ [3]_. The strength of a row of
+    three or more is :math:`\sum \ln (d / \text{contrast})`, and that of the image is the greatest.
+
+    Parameters
+    ----------
+    size : int, default=4
+        The height in pixels of the smallest letters that are found: the image is enlarged or
+        shrunk so that they are 8 pixels high.
+    step : float, default=2.0
+        From one size to the next, by which the image is shrunk, until it has less than 31 pixels
+        to a side.
+    contrast : float, default=1.5
+        The least contrast :math:`d` of a letter.
+
+    See Also
+    --------
+    PatternSearch : One thing that is known, in place of letters.
+
+    Notes
+    -----
+    Takes grey images (height, width, 1) in [0, 1]; gives vectors of one number, 0 where there are
+    no three letters in a row. In photographs, a legible letter adds about 1. Letters that are
+    joined, that are cut off by the border, or that stand in columns, are not found; a row may be
+    inclined by some 15 degrees. `text_rows` gives the rows' places.
+
+    The stroke's width is from the distance to the ground, as in [3]_; [2]_ follows the gradient
+    from one side of a stroke to the other.
+
+    References
+    ----------
+    .. [1] W. Niblack, "An Introduction to Digital Image Processing", 1986, which has the
+       threshold.
+    .. [2] B. Epshtein, E. Ofek and Y. Wexler, "Detecting text in natural scenes with stroke width
+       transform", CVPR 2010.
+    .. [3] H. Chen et al., "Robust text detection in natural images with edge-enhanced maximally
+       stable extremal regions", ICIP 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from PIL import Image, ImageDraw, ImageFont
+    >>> from featx import TextRows
+    >>> page = Image.new("L", (160, 60), "white")
+    >>> TextRows().fit_transform([np.asarray(page)])
+    array([[0.]], dtype=float32)
+    >>> ImageDraw.Draw(page).text((20, 15), "STOP 24", font=ImageFont.load_default(28), fill=0)
+    >>> bool(TextRows().fit_transform([np.asarray(page)])[0, 0] > 6)
+    True
+    """
+
+    takes = "maps"
+    gives = "vectors"
+    channels = (1,)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "size": [natural],
+        "step": [Interval(Real, 1.1, None, closed="left")],
+        "contrast": [positive],
+    }
+
+    def __init__(self, size: int = 4, step: float = 2.0, contrast: float = 1.5) -> None:
+        self.size = size
+        self.step = step
+        self.contrast = contrast
+
+    def _least_shape(self) -> tuple[int, ...]:
+        side = -(-_WINDOW * self.size // _HEIGHTS[0])
+        return side, side
+
+    def _transform_one(self, image: Image) -> NDArray[np.float32]:
+        rows = text_rows(image, self.size, self.step, self.contrast)
+        return np.array([max((row.strength for row in rows), default=0)], np.float32)
+
+    def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
+        return ["strength"]
+
+
+def text_rows(
+    image: Image, size: int = 4, step: float = 2.0, contrast: float = 1.5
+) -> Iterator[Hit]:
+    """Find the rows of three letters and more in each size, as `TextRows` does, in any order.
+
+    A row that is found in two sizes is given twice: `suppressed` keeps the stronger.
+    """
+    factor = size / _HEIGHTS[0]
+    while min(image.shape[:2]) / factor >= _WINDOW:
+        shape = round(image.shape[0] / factor), round(image.shape[1] / factor)
+        scaled = resize(image, shape)
+        scales = image.shape[0] / shape[0], image.shape[1] / shape[1]
+        deviation = LocalContrast(_WINDOW, epsilon=_LEAST_DEVIATION).transform([scaled])[0, ..., 0]
+        for ink in (deviation > _INK, deviation < -_INK):
+            regions = Regions.of(ink, scaled[..., 0])
+            yield from rows_of(regions[are_letters(regions, contrast)], contrast, scales)
+        factor *= step
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Connected regions of ink, each an entry of every array; lengths in pixels."""
+
+    top: Numbers
+    left: Numbers
+    height: Numbers
+    width: Numbers
+    area: Numbers
+    thickness: Numbers
+    ink: Numbers
+    ground: Numbers
+    contrast: Numbers
+    inside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], image: NDArray[np.float32]) -> Self:
+        """Find the regions of a mask, which touch by their sides, and measure them."""
+        ink = mask.astype(np.uint8)
+        count, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=4)
+        left, top, width, height, area = boxes.T.astype(np.float64)
+        distance = cv2.distanceTransform(ink, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        farthest = np.zeros(count)
+        np.maximum.at(farthest, np.asarray(labels[mask], np.intp), distance[mask])
+        around = cv2.dilate(labels.astype(np.float64), np.ones((5, 5), np.uint8))
+        near = ~mask & (around > 0)
+        dark, spread = moments(labels[mask], image[mask], count)
+        light, other_spread = moments(around[near].astype(np.intp), image[near], count)
+        contrast = np.abs(dark - light) / np.sqrt(spread + other_spread + 1e-4)
+        rows, columns = mask.shape
+        inside = (top > 0) & (left > 0) & (top + height < rows) & (left + width < columns)
+        regions = cls(
+            top, left, height, width, area, 2 * farthest - 1, dark, light, contrast, inside
+        )
+        return regions[np.arange(count) > 0]  # The first is the ground.
+
+    def __getitem__(self, chosen: NDArray[Any]) -> Self:
+        return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+
+def moments(labels: NDArray[Any], values: NDArray[Any], count: int) -> tuple[Numbers, Numbers]:
+    """Compute the mean and the variance of the values with each label."""
+    number = np.maximum(np.bincount(labels, minlength=count), 1)
+    mean = np.bincount(labels, values, count) / number
+    return mean, np.bincount(labels, (values - mean[labels]) ** 2, count) / number
+
+
+def are_letters(regions: Regions, contrast: float) -> NDArray[np.bool_]:
+    """Tell which regions are as letters are."""
+
+    def between(values: Numbers, limits: tuple[float, float]) -> NDArray[np.bool_]:
+        return (values >= limits[0]) & (values <= limits[1])
+
+    return np.asarray(
+        regions.inside
+        & between(regions.height, _HEIGHTS)
+        & between(regions.width / regions.height, _WIDTHS)
+        & between(regions.area / (regions.width * regions.height), _FILLED)
+        & (regions.thickness < _THICKEST * regions.height)
+        & (np.abs(regions.ink - regions.ground) >= _LEAST_CONTRAST)
+        & (regions.contrast >= contrast)
+    )
+
+
+def rows_of(letters: Regions, contrast: float, scales: tuple[float, float]) -> Iterator[Hit]:
+    """Join letters to rows, and give those that are long enough, in pixels of the image."""
+    count = len(letters.height)
+    if count < _LEAST_LETTERS:
+        return
+    one, other = neighbours(letters)
+    graph = coo_array((np.ones(len(one)), (one, other)), (count, count))
+    _, row = connected_components(graph, directed=False)
+    for index in np.flatnonzero(np.bincount(row) >= _LEAST_LETTERS):
+        members = letters[row == index]
+        top, left = members.top.min(), members.left.min()
+        height = (members.top + members.height).max() - top
+        width = (members.left + members.width).max() - left
+        yield Hit(
+            float(np.log(members.contrast / contrast).sum()),
+            float(top * scales[0]),
+            float(left * scales[1]),
+            float(height * scales[0]),
+            float(width * scales[1]),
+        )
+
+
+def neighbours(letters: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """List the pairs of letters that may stand side by side in a row."""
+    middle = letters.top + letters.height / 2
+    centres = np.stack([middle, letters.left + letters.width / 2], axis=1)
+    reach = np.hypot(letters.width.max() + _GAP * letters.height.max(), letters.height.max())
+    pairs = KDTree(centres).query_pairs(reach, output_type="ndarray")
+    one, other = letters[pairs[:, 0]], letters[pairs[:, 1]]
+    higher, lower = np.maximum(one.height, other.height), np.minimum(one.height, other.height)
+    gap = np.maximum(one.left, other.left) - np.minimum(
+        one.left + one.width, other.left + other.width
+    )
+    tops, bottoms = (
+        np.abs(one.top - other.top),
+        np.abs(one.top + one.height - other.top - other.height),
+    )
+    middles = np.abs(middle[pairs[:, 0]] - middle[pairs[:, 1]])
+    alike = _COLORS * np.minimum(np.abs(one.ink - one.ground), np.abs(other.ink - other.ground))
+    near = (
+        (higher < _HEIGHT_RATIO * lower)
+        & (
+            np.maximum(one.thickness, other.thickness)
+            < _THICKNESS_RATIO * np.minimum(one.thickness, other.thickness)
+        )
+        & (gap < _GAP * higher)
+        & (gap > -_OVERLAP * lower)
+        & (np.minimum(np.minimum(tops, bottoms), middles) < _UNEVEN * higher)
+        & (np.abs(one.ink - other.ink) < alike)
+        & (np.abs(one.ground - other.ground) < alike)
+    )
+    return pairs[near, 0], pairs[near, 1]

@@ -1,0 +1,367 @@
+"""Recipes side by side: the same images, the same folds, one table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import confusion_matrix
+from sklearn.pipeline import Pipeline, clone
+
+from featx.evaluation.cache import Cache, kept, key
+from featx.evaluation.cross_validation import LearningCurve, Trial, learning_curve, run_folds
+from featx.evaluation.duplicates import are_pictures, find_copies, grouped
+from featx.evaluation.metrics import Measure, measured
+from featx.evaluation.results import BASELINE, PIXELS, Comparison, Cost, Result
+from featx.evaluation.shared_features import Features, gather, is_vectors, parts
+from featx.evaluation.significance import verdicts
+from featx.evaluation.splits import Division, cross_validation, different, remarks
+from featx.io.files import RefusedImage
+from featx.io.writing import as_text
+from featx.jobs.models import check_classes, in_threads, split
+from featx.pipeline.recipes import read_recipe
+from featx.pipeline.stream import run_together
+from featx.store.stored_images import StoredImage
+
+__all__ = ["BASELINE", "PIXELS", "Comparison", "ComparisonError", "Result", "compare"]
+
+Labels = Sequence[str] | NDArray[Any]
+Progress = Callable[[str, int], object]
+
+
+class ComparisonError(ValueError):
+    """Recipes that cannot be compared on these images: says why, and what would be right."""
+
+
+def compare(
+    recipes: Sequence[str | Path] | Mapping[str, Pipeline],
+    X: Sequence[Any],
+    y: Labels,
+    test: tuple[Sequence[Any], Labels] | None = None,
+    folds: int = 5,
+    seed: int = 0,
+    n_jobs: int | None = 1,
+    progress: Progress = lambda step, images: None,
+    repeats: int = 1,
+    learning_curves: bool = False,
+    cache: str | Path | Cache | None = None,
+) -> Comparison:
+    """Compare recipes on the same images, by cross-validation or on a test set.
+
+    What does not learn is computed once, for all recipes and folds; what learns is fitted inside
+    each fold. Folds are stratified. Copies of a picture, be they the same file or re-encoded,
+    resized or mirrored, are kept in one fold, or left out of the test set. Two baselines are
+    always among the recipes: the larger class, and the raw pixels where the images are pictures.
+
+    Parameters
+    ----------
+    recipes : list of str or Path, or dict of str to Pipeline
+        Names or files of recipes; or pipelines under names of your own, each a `Stream` of
+        stages and then scikit-learn estimators.
+    X : list of paths or batch of images
+        The images. Those that cannot be read are left out, and are listed in the result. Images
+        of a store, as `load_dataset` gives them, are not read: its features stand for them.
+    y : array-like of str of shape (n,)
+        Their classes.
+    test : (images, classes), optional
+        Other images: recipes are fitted on all of ``X`` and tested on these.
+    folds : int, default=5
+        The number of folds, where there is no test set.
+    seed : int, default=0
+        What the folds are drawn from.
+    n_jobs : int, default=1
+        How many threads compute features; -1 for one a processor.
+    progress : callable, optional
+        Is told what is done now, and how many more images have gone through it.
+    repeats : int, default=1
+        How often the images are divided into folds anew; accuracies are means over all.
+    learning_curves : bool, default=False
+        Also fit on a tenth, two, four and seven tenths of the training images; this takes about
+        as long again.
+    cache : str, Path or Cache, optional
+        A folder in which features and answers are kept, so that they need not be computed again.
+
+    Returns
+    -------
+    Comparison
+        The baselines' results, and one a recipe. A recipe that fails on a fold is measured on
+        the others, and it is said so.
+
+    Raises
+    ------
+    ComparisonError
+        If no recipe is given, one has no classifier, all classes are smaller than ``folds``,
+        there are no images to fit on of a class to test on, or none to test on but copies of those.
+
+    Examples
+    --------
+    >>> from featx import compare, make_scenes
+    >>> scenes, labels = make_scenes(n=20, seed=0)
+    >>> comparison = compare(["edges-alone", "vertical-lines"], scenes, labels, folds=2)
+    >>> [result.name for result in comparison.results]
+    ['larger-class', 'raw-pixels', 'edges-alone', 'vertical-lines']
+    """
+    titles, pipelines = _titles_and_pipelines(recipes)
+    images, labels = _images_and_labels(X, y, test)
+    pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
+    # What is in a store is not read again, not even to look for copies.
+    look = pictures and not any(isinstance(image, StoredImage) for image in images)
+    if look and PIXELS not in pipelines:
+        titles, pipelines = _with_raw_pixels(titles, pipelines)
+    store = Cache(cache) if isinstance(cache, str | Path) else cache
+    found = gather(pipelines, images, look, n_jobs, partial(progress, "features"), store)
+    if not found.kept:
+        raise ComparisonError(
+            f"All {len(images)} images are refused. The first: {found.refused[0]}"
+        )
+    images = [images[index] for index in found.kept]
+    names = [_name(image, index) for image, index in zip(images, found.kept, strict=True)]
+    truth = np.asarray(labels, str)[found.kept]
+    copies = find_copies(images, found.hashes, found.small)
+    groups = grouped(found.hashes, copies)
+    left_out: list[int] = []
+    if test is None:
+        divisions = _divide(truth, groups, folds, repeats, seed)
+        times = f", {repeats} times" if repeats > 1 else ""
+        protocol = f"{folds} stratified folds{times}, seed {seed}"
+    else:
+        count = int(np.searchsorted(found.kept, len(X)))
+        division, left_out = _hold_out(truth, groups, count, found.refused)
+        divisions = [division]
+        protocol = f"fitted on {count} images, tested on {len(division.test)} others"
+
+    task = _Task(images, found.hashes, truth, divisions, seed, n_jobs, store, learning_curves)
+    results = []
+    for name in titles:
+        progress(name, 0)
+        features = found.features.get(name, Features(np.zeros((len(images), 0), np.float32)))
+        results.append(task.result(name, titles[name], pipelines.get(name), features))
+    tested = task.tested
+    said = remarks(truth[tested], groups[tested], folds if test is None else None)
+    said += [f"{one.name} failed: {failure}" for one in results for failure in one.failures]
+    return Comparison(
+        protocol=protocol,
+        classes=task.classes,
+        images=[images[index] for index in tested],
+        names=[names[index] for index in tested],
+        labels=truth[tested],
+        folds=task.folds[tested],
+        results=results,
+        verdicts=_verdicts(results, truth[tested], divisions),
+        remarks=said,
+        refused=found.refused,
+        sources=images,
+        source_names=names,
+        copies=copies,
+        left_out=left_out,
+        pictures=pictures,
+        cache=store,
+    )
+
+
+def _titles_and_pipelines(
+    recipes: Sequence[str | Path] | Mapping[str, Pipeline],
+) -> tuple[dict[str, str], dict[str, Pipeline]]:
+    if isinstance(recipes, str | Path) or not recipes:
+        raise ComparisonError("Give a list of one recipe or more.")
+    titles, pipelines = {BASELINE: "Always the larger class"}, dict[str, Pipeline]()
+    if isinstance(recipes, Mapping):
+        titles, pipelines = titles | {name: name for name in recipes}, dict(recipes)
+    else:
+        for recipe in map(read_recipe, recipes):
+            if recipe.name in titles:
+                raise ComparisonError(
+                    f"{recipe.name}: there are two recipes of this name. Rename one."
+                )
+            titles[recipe.name], pipelines[recipe.name] = recipe.title, recipe.pipeline
+    for name, pipeline in pipelines.items():
+        split(pipeline)  # refuses what does not begin with a stream
+        if len(pipeline) == 1 or not hasattr(pipeline[-1], "predict"):
+            raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
+    return titles, pipelines
+
+
+def _with_raw_pixels(
+    titles: dict[str, str], pipelines: dict[str, Pipeline]
+) -> tuple[dict[str, str], dict[str, Pipeline]]:
+    recipe, (baseline, *others) = read_recipe(PIXELS), titles
+    in_order = [baseline, PIXELS, *others]
+    titles = titles | {PIXELS: recipe.title}
+    return {name: titles[name] for name in in_order}, pipelines | {PIXELS: recipe.pipeline}
+
+
+def _images_and_labels(
+    X: Sequence[Any], y: Labels, test: tuple[Sequence[Any], Labels] | None
+) -> tuple[list[Any], list[Any]]:
+    """Put the images to fit on before those to test on."""
+    check_classes(y)
+    _check_lengths(X, y)
+    if test is None:
+        return [*X], [*y]
+    _check_lengths(*test)
+    _check_known(y, test[1])
+    return [*X, *test[0]], [*y, *test[1]]
+
+
+def _check_lengths(images: Sequence[Any], classes: Labels) -> None:
+    if len(images) != len(classes):
+        raise ComparisonError(f"There are {len(images)} images, but {len(classes)} classes.")
+
+
+def _check_known(trained: Labels, tested: Labels) -> None:
+    known = sorted(set(map(str, trained)))
+    if strange := sorted(set(map(str, tested)) - set(known)):
+        raise ComparisonError(
+            f"There are images of class {strange[0]!r} to test on, but none to fit on; the classes "
+            f"to fit on are {', '.join(known)}."
+        )
+
+
+def _name(image: Any, index: int) -> str:
+    return f"image {index}" if isinstance(image, np.ndarray) else as_text(image)
+
+
+def _divide(
+    labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, seed: int
+) -> list[Division]:
+    check_classes(labels)
+    name, count = max(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
+    if count < folds:
+        raise ComparisonError(
+            f"Class {name!r} has {count} different images, fewer than the {folds} folds, and the "
+            "other classes have no more. Use fewer folds, or more images."
+        )
+    return cross_validation(labels, groups, folds, repeats, seed)
+
+
+def _hold_out(
+    labels: NDArray[Any], groups: NDArray[np.int64], count: int, refused: list[RefusedImage]
+) -> tuple[Division, list[int]]:
+    """Fit on so many images, and test on those after them that are no copies of theirs."""
+    check_classes(labels[:count])
+    known = np.isin(groups[count:], groups[:count])
+    test, left_out = count + np.flatnonzero(~known), (count + np.flatnonzero(known)).tolist()
+    if len(test) == 0:
+        why = f" The first refused: {refused[0]}" if refused else ""
+        if left_out:
+            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
+        raise ComparisonError(f"No image is left to test on.{why}")
+    return Division(0, np.arange(count), test), left_out
+
+
+def _verdicts(
+    results: list[Result], truth: NDArray[Any], divisions: list[Division]
+) -> dict[tuple[str, str], tuple[str, dict[str, float]]]:
+    """Compare the recipes that did not fail."""
+    whole = [result for result in results if not result.failures]
+    return verdicts(
+        [result.name for result in whole],
+        [result.predictions == truth for result in whole],
+        [result.folds for result in whole],
+        float(np.mean([len(division.test) for division in divisions])),
+        float(np.mean([len(division.train) for division in divisions])),
+    )
+
+
+@dataclass
+class _Task:
+    """The images, their classes and their division, which are the same for all recipes."""
+
+    images: list[Any]
+    hashes: list[str]
+    truth: NDArray[Any]
+    divisions: list[Division]
+    seed: int
+    n_jobs: int | None
+    cache: Cache | None
+    learning_curves: bool
+
+    def __post_init__(self) -> None:
+        self.classes = sorted(set(self.truth.tolist()))
+        self.first = [one for one in self.divisions if one.repetition == 0]
+        #: The positions of the images that are tested on, and each image's fold.
+        self.tested = np.sort(np.concatenate([division.test for division in self.first]))
+        self.folds = np.zeros(len(self.images), np.int64)
+        for fold, division in enumerate(self.first):
+            self.folds[division.test] = fold
+
+    def result(
+        self, name: str, title: str, pipeline: Pipeline | None, features: Features
+    ) -> Result:
+        """Give what a recipe does in the folds; without a pipeline, the larger class."""
+        recipe = None if pipeline is None else clone(pipeline)
+        where = key(recipe, self.hashes, self.truth, self.divisions)
+
+        def steps_and_vectors() -> tuple[list[Any], Any]:
+            if pipeline is None:
+                return [DummyClassifier(strategy="prior")], features.values
+            fixed, steps = parts(pipeline, self.images)
+            if features.values is None:
+                features.values = run_together([fixed], self.images, self.n_jobs).outputs[0]
+            return in_threads(steps, self.n_jobs), features.values
+
+        def run() -> Trial:
+            return run_folds(*steps_and_vectors(), self.truth, self.classes, self.divisions)
+
+        def learn() -> LearningCurve:
+            return learning_curve(*steps_and_vectors(), self.truth, self.first, self.seed)
+
+        trial = kept(self.cache, f"trial-{where}", Trial, run)
+        curve = None
+        if self.learning_curves:
+            curve = kept(self.cache, f"curve-{key(where, self.seed)}", LearningCurve, learn)
+        measures, confusion = self._measured(trial)
+        vectors = features.values if pipeline is not None and is_vectors(features.values) else None
+        return Result(
+            name=name,
+            title=title,
+            predictions=np.array([*self.classes, ""])[trial.answers[0, self.tested]],
+            scores=trial.scores[0, self.tested],
+            kind=trial.kind,
+            measures=measures,
+            folds=trial.accuracies if len(self.divisions) > 1 else [],
+            failures=trial.failures,
+            cost=Cost(
+                reading_milliseconds=1000 * features.reading,
+                features_milliseconds=1000 * (features.computing + trial.features),
+                classifier_milliseconds=1000 * trial.classifying,
+                training_seconds=trial.fitting,
+                model_bytes=trial.model_bytes or None,
+                peak_bytes=trial.peak_bytes or None,
+            ),
+            dimensions=trial.dimensions,
+            confusion=confusion,
+            features=None if vectors is None else vectors[self.tested],
+            feature_names=[] if vectors is None else _feature_names(pipeline, self.images),
+            weights=trial.weights,
+            offsets=trial.offsets,
+            learning_curve=curve,
+            attributed=np.searchsorted(self.tested, trial.attributed),
+            attributions=trial.attributions,
+            unattributed=trial.unattributed,
+            mapped=np.searchsorted(self.tested, trial.mapped),
+            components=trial.components,
+            pipeline=pipeline,
+            key=where,
+        )
+
+    def _measured(self, trial: Trial) -> tuple[dict[str, Measure], NDArray[np.int64]]:
+        """Measure the answers, and count the confusions, on the images of folds without failure."""
+        count = len(self.classes)
+        answered = self.tested[(trial.answers[:, self.tested] >= 0).all(axis=0)]
+        if len(answered) == 0:
+            return {}, np.zeros((count, count), np.int64)
+        truth = np.searchsorted(self.classes, self.truth[answered])
+        answers, scores = trial.answers[:, answered], trial.scores[:, answered]
+        known = None if np.isnan(scores).any() else scores
+        confusion = confusion_matrix(truth, answers[0], labels=np.arange(count))
+        return measured(truth, answers, known, trial.kind, self.seed), confusion
+
+
+def _feature_names(pipeline: Pipeline, images: list[Any]) -> list[str]:
+    fixed, _ = parts(clone(pipeline), images)
+    return [str(name) for name in fixed.fit(images[:1]).get_feature_names_out()]

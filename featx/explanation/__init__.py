@@ -1,0 +1,1 @@
+"""Why a model decided so: numbers, no drawing."""

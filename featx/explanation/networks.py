@@ -1,0 +1,498 @@
+"""Looking into networks: what their filters are, what excites a unit, what an answer rests on.
+
+All of it works on a fitted `ConvNet` and on a `PretrainedNet`.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from featx.explanation import occlusion as hiding
+from featx.io.bundled import nearest
+from featx.networks.conv_net import ConvNet
+from featx.networks.layers import UpToLayer
+from featx.networks.pretrained_net import Backbone, PretrainedNet, load_backbone
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+Net = ConvNet | PretrainedNet
+#: Deviation of the noise with which a silent unit is woken, in those of a pixel, at most.
+_MOST_NOISE = 2.0
+
+
+def filters(net: Net) -> Float32:
+    """Give the filters of the first layer that has any, (n, height, width, channels)."""
+    weights = _convolutions(_opened(net).network)[0].weight
+    found: Float32 = weights.detach().permute(0, 2, 3, 1).numpy()
+    return found
+
+
+def edge_likeness(banks: NDArray[Any]) -> Float64:
+    r"""Score how much each filter looks like the edge of some orientation.
+
+    A filter with several channels is taken in the mixture of colours in which it is strongest;
+    its mean is subtracted. The score is its largest cosine, in magnitude, with a first derivative
+    of a Gaussian, :math:`(x\cos\theta + y\sin\theta)\,e^{-(x^2+y^2)/2\sigma^2}`, of any of 36
+    orientations, of :math:`\sigma` a sixth, a quarter or a third of the filter's side, and of its
+    centre anywhere in the filter's middle. It is 1 for a perfect edge; noise of 5 × 5 pixels gets
+    about a half, so that scores are to be held against those of a network that has not learned.
+
+    Parameters
+    ----------
+    banks : ndarray of shape (n, height, width, channels)
+        The filters.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
+    n, height, width, channels = banks.shape
+    flat = banks.reshape(n, height * width, channels).astype(np.float64)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    left, strengths, _ = np.linalg.svd(flat, full_matrices=False)
+    strongest = left[:, :, 0] * (strengths[:, :1] > 0)
+    scores: Float64 = np.abs(strongest @ _edges(height, width).T).max(axis=1)
+    return scores
+
+
+def _edges(height: int, width: int) -> Float64:
+    """Make edges of all orientations, sizes and places, each of mean zero and length one."""
+    y, x = np.mgrid[:height, :width].astype(float)
+    found = []
+    for row in np.linspace((height - 1) / 3, (height - 1) * 2 / 3, 3):
+        for column in np.linspace((width - 1) / 3, (width - 1) * 2 / 3, 3):
+            down, along = y - row, x - column
+            for sigma in np.multiply(max(height, width), (1 / 6, 1 / 4, 1 / 3)):
+                window = np.exp(-(down**2 + along**2) / (2 * sigma**2))
+                found += [
+                    (along * np.cos(angle) + down * np.sin(angle)) * window
+                    for angle in np.radians(np.arange(0, 180, 5))
+                ]
+    edges: Float64 = np.reshape(found, (len(found), -1))
+    edges -= edges.mean(axis=1, keepdims=True)
+    edges /= np.linalg.norm(edges, axis=1, keepdims=True)
+    return edges
+
+
+def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
+    """Compute what each layer makes of an image, in the order in which they are computed.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Maps (height, width, channels) or vectors, by the names of layers that hold no others.
+    """
+    opened = _opened(net)
+    found = _to_be_found(_leaves(opened.network))
+    with torch.inference_mode():
+        opened.network(_as_input(net, opened, image))
+    return found
+
+
+def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
+    """Compute the maps that each convolution, or block that holds some, makes of an image.
+
+    They show a deep network in few steps. Of a `PretrainedNet`, there are those up to the layer
+    whose activations it gives.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Maps (height, width, channels), by the names of the convolutions and blocks.
+    """
+    opened = _opened(net)
+    found = _to_be_found(_blocks(opened.network))
+    network = opened.network
+    if isinstance(net, PretrainedNet):
+        # It leaves the network at this layer, after what is to be found has been taken down.
+        network = UpToLayer(network, net.layer)
+    with torch.inference_mode():
+        network(_as_input(net, opened, image))
+    return {name: value for name, value in found.items() if value.ndim == 3}
+
+
+def _to_be_found(layers: Sequence[tuple[str, Any]]) -> dict[str, Float32]:
+    """Give a dictionary that is filled with what layers give, once their network is computed."""
+    found: dict[str, Float32] = {}
+
+    def keep(name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            found[name] = _as_maps(output)[0].detach().numpy()
+
+        return hook
+
+    for name, module in layers:
+        module.register_forward_hook(keep(name))
+    return found
+
+
+def most_exciting(
+    net: Net, images: Iterable[Any], layer: str, unit: int, count: int = 9
+) -> NDArray[np.int64]:
+    """Find the images that excite a unit most; of a map, its largest value in the image counts.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    images : iterable of images
+        The images; each is taken once.
+    layer : str
+        The layer's name.
+    unit : int
+        The unit's number, or the channel's, if the layer gives maps.
+    count : int, default=9
+        How many are wanted.
+
+    Returns
+    -------
+    ndarray of int
+        Positions among the images, the most exciting first.
+    """
+    opened = _opened(net)
+    network = UpToLayer(opened.network, layer)
+    excitements = []
+    with torch.inference_mode():
+        for image in images:
+            found = _of_unit(network(_as_input(net, opened, image)), layer, unit)
+            excitements.append(float(found.max()))
+    return np.argsort(-np.asarray(excitements), kind="stable")[:count]
+
+
+def _of_unit(output: Any, layer: str, unit: int) -> Any:
+    """Give a unit's activation, or its map, for the first image."""
+    count = output.shape[1]
+    if not 0 <= unit < count:
+        raise ValueError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
+    return output[0, unit]
+
+
+@dataclass(frozen=True)
+class Regularizers:
+    """What keeps images that excite a unit from being noise.
+
+    Attributes
+    ----------
+    jitter : float
+        Before each step, the image is shifted at random by up to this share of its shorter side.
+    decay : float
+        After each step, pixels are multiplied by one minus this.
+    blur : float
+        The deviation, in pixels, of a Gaussian that smooths each step, and after each fourth the
+        image.
+    first_blur : float
+        What is added to that deviation at the first step, as a share of the shorter side; it falls
+        evenly to nothing, so that what is large comes before what is small.
+    norm_percentile, contribution_percentile : float
+        Pixels whose colours have a norm, or a share in the activation, below this percentile
+        become the mean colour, after each fourth step.
+    """
+
+    jitter: float = 0.05
+    decay: float = 0.01
+    blur: float = 1.0
+    first_blur: float = 0.02
+    norm_percentile: float = 30
+    contribution_percentile: float = 5
+
+
+def maximize_activation(
+    net: Net,
+    layer: str,
+    unit: int,
+    size: tuple[int, int] | None = None,
+    steps: int = 200,
+    learning_rate: float = 0.12,
+    regularizers: Regularizers | None = None,
+    seed: int = 0,
+) -> Float32:
+    """Climb from noise to an image that excites a unit, or the middle of a map.
+
+    Steps are regularised as in [1]_, and by random shifts, as in [2]_: they leave nothing that
+    excites the unit at one place only. A unit that does not respond is woken with stronger noise.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    layer : str
+        The layer's name.
+    unit : int
+        The unit's number, or the channel's, if the layer gives maps.
+    size : (int, int), optional
+        Height and width; by default those of the images of `fit`, or 224 × 224.
+    steps : int, default=200
+        How many steps are taken.
+    learning_rate : float, default=0.12
+        The length of a step: the root mean square of what is added to the pixels, in deviations.
+    regularizers : Regularizers, optional
+        What is done before and after the steps.
+    seed : int, default=0
+        Seeds the noise and the shifts.
+
+    Returns
+    -------
+    ndarray of float32, (height, width, channels)
+        In [0, 1].
+
+    References
+    ----------
+    .. [1] J. Yosinski et al., "Understanding Neural Networks Through Deep Visualization", ICML
+       2015 workshop on deep learning.
+    .. [2] C. Olah, A. Mordvintsev and L. Schubert, "Feature Visualization", Distill 2017.
+    """
+    opened, regularizers = _opened(net), regularizers or Regularizers()
+    height, width = size or _usual_shape(net)[:2]
+    network = UpToLayer(opened.network, layer)
+    rng = np.random.default_rng(seed)
+    shape, noise = (height, width, len(opened.mean)), 0.1
+    image = rng.normal(scale=noise, size=shape).astype(np.float32)
+    farthest = round(regularizers.jitter * min(height, width))
+    for step in range(steps):
+        shift = rng.integers(-farthest, farthest, 2, endpoint=True)
+        shifted = np.roll(image, shift, axis=(0, 1))
+        ascent = np.roll(_slope(network, shifted, layer, unit), -shift, axis=(0, 1))
+        more = regularizers.first_blur * min(height, width) * (1 - step / steps)
+        ascent = _blurred(ascent, regularizers.blur + more)
+        longest = np.sqrt(np.mean(ascent**2))
+        if longest == 0:
+            # A silent unit leads nowhere: it is woken with more noise.
+            noise = min(1.5 * noise, _MOST_NOISE)
+            image = rng.normal(scale=noise, size=shape).astype(np.float32)
+            continue
+        share = np.abs((ascent * image).sum(axis=2))
+        image = image + learning_rate * ascent / longest
+        image = image * np.float32(1 - regularizers.decay)
+        if step % 4 == 3 and step < steps - 4:
+            norms = np.linalg.norm(image, axis=2)
+            image[norms < np.percentile(norms, regularizers.norm_percentile)] = 0
+            image[share < np.percentile(share, regularizers.contribution_percentile)] = 0
+            image = _blurred(image, regularizers.blur)
+    pixels: Float32 = np.clip(image * opened.deviation + opened.mean, 0, 1).astype(np.float32)
+    return pixels
+
+
+def _slope(network: UpToLayer, image: Float32, layer: str, unit: int) -> Float32:
+    """Give by how much each pixel moves the activation of a unit, or of the middle of its map."""
+    x = torch.from_numpy(image).permute(2, 0, 1)[np.newaxis].requires_grad_()
+    found = _of_unit(network(x), layer, unit)
+    middle = found[tuple(side // 2 for side in found.shape)] if found.ndim else found
+    (gradient,) = torch.autograd.grad(middle, x)
+    slope: Float32 = gradient[0].permute(1, 2, 0).numpy()
+    return slope
+
+
+def _blurred(image: Float32, sigma: float) -> Float32:
+    if sigma <= 0:
+        return image
+    # OpenCV leaves out the axis of a single channel.
+    blurred = cv2.GaussianBlur(image, (0, 0), sigma)
+    return np.asarray(blurred, np.float32).reshape(image.shape)
+
+
+def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: int = 8) -> Float32:
+    """Map by how much the score of an answer falls where a square is hidden.
+
+    The square has the mean colour of the images that the network learned from; see
+    `featx.explanation.occlusion.occlusion`, which does the same for any score.
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+        For each pixel, the mean fall for the squares that hid it; zero where none did.
+    """
+    opened = _opened(net)
+
+    def score(images: Sequence[Float32]) -> Float32:
+        with torch.inference_mode():
+            x = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
+            found: Float32 = opened.network(x)[:, answer].numpy()
+        return found
+
+    return hiding.occlusion(score, _standardized(net, opened, image), side, step)
+
+
+def grad_cam(
+    net: Net, image: NDArray[Any], answer: int | NDArray[Any], layer: str | None = None
+) -> Float32:
+    r"""Map what speaks for an answer in the maps of a layer.
+
+    With the maps :math:`A_k` of the layer and the score :math:`s` of the answer,
+
+    .. math::
+
+        \max\Bigl(0, \sum_k \alpha_k A_k\Bigr), \qquad
+        \alpha_k = \operatorname{mean}_{y,x} \frac{\partial s}{\partial A_k(y, x)},
+
+    brought to the size of the image.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+    answer : int or ndarray
+        The number of the score, which is that of the class in ``classes_``; or a weight for each
+        of the features that the network gives, whose sum is the score.
+    layer : str, optional
+        A layer that gives maps; by default the last convolution.
+
+    Returns
+    -------
+    ndarray of float32, (height, width)
+
+    References
+    ----------
+    .. [1] R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
+       Gradient-based Localization", ICCV 2017.
+    """
+    opened = _opened(net)
+    layers = {name: module for name, module in opened.network.named_modules() if name}
+    if layer is None:
+        chosen = _convolutions(opened.network)
+    elif layer in layers:
+        chosen = [layers[layer]]
+    else:
+        raise ValueError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
+    found: list[Any] = []
+    for module in chosen:
+        module.register_forward_hook(lambda module, inputs, output: found.append(output))
+    x = _as_input(net, opened, image).requires_grad_()
+    if isinstance(answer, np.ndarray):
+        features = _as_maps(UpToLayer(opened.network, net.layer)(x)).flatten()
+        score = features @ torch.from_numpy(answer.astype(np.float32))
+    else:
+        score = opened.network(x)[0, answer]
+    maps = found[-1]
+    (by_maps,) = torch.autograd.grad(score, maps)
+    weights = by_maps.mean(dim=(2, 3), keepdim=True)
+    heat = (weights * maps).sum(dim=1).clamp(min=0)[0].detach().numpy()
+    resized: Float32 = cv2.resize(heat, x.shape[:1:-1], interpolation=cv2.INTER_LINEAR)
+    return resized
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """How many numbers a layer has learned, beside what a dense layer would need."""
+
+    layer: str
+    kind: str
+    #: What it gives for one image, (channels, height, width) or (units,).
+    shape: tuple[int, ...]
+    parameters: int
+    #: Weights of a dense layer from all that it takes to all that it gives.
+    dense: int
+
+
+def parameter_counts(net: Net, shape: Sequence[int] | None = None) -> list[LayerCount]:
+    r"""Count the parameters of each layer that has any, for images of this shape.
+
+    A layer of :math:`n` filters of 5 × 5 pixels has :math:`25n` weights, where a dense layer that
+    takes 28 × 28 pixels and gives :math:`n` maps of 24 × 24 has :math:`451{,}584\,n`.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    shape : (int, int, int), optional
+        Height, width and channels; by default those of the images of `fit`, or 224 × 224 × 3.
+    """
+    opened = _opened(net)
+    height, width, channels = shape or _usual_shape(net)
+    counts: list[LayerCount] = []
+
+    def count(name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: Any) -> None:
+            taken, given = tuple(inputs[0].shape[1:]), tuple(output.shape[1:])
+            own = sum(parameter.numel() for parameter in module.parameters())
+            dense = math.prod(taken) * math.prod(given)
+            counts.append(LayerCount(name, type(module).__name__, given, own, dense))
+
+        return hook
+
+    for name, module in _leaves(opened.network):
+        if any(True for _ in module.parameters()):
+            module.register_forward_hook(count(name))
+    with torch.inference_mode():
+        opened.network(torch.zeros(1, channels, height, width))
+    return counts
+
+
+def _opened(net: Net) -> Backbone:
+    """Give a network of one's own, and what images are standardized by."""
+    if isinstance(net, ConvNet):
+        return Backbone(net.network(), net.mean_, net.deviation_)
+    found = load_backbone(net.backbone, net.weights, net.sha256)
+    return found._replace(network=found.network.eval())
+
+
+def _usual_shape(net: Net) -> tuple[int, int, int]:
+    """Give the shape of the images of `fit`, or those that pretrained networks saw."""
+    height, width, channels = getattr(net, "input_shape_", (224, 224, 3))
+    return height, width, channels
+
+
+def _standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
+    """Check an image as the stage does, and give it as the network takes it, channels last."""
+    pixels = net._check_item(0, image)
+    if pixels.shape[2] == 1 < len(opened.mean):
+        pixels = np.repeat(pixels, len(opened.mean), axis=2)
+    standardized: Float32 = (pixels - opened.mean) / opened.deviation
+    return standardized
+
+
+def _as_input(net: Net, opened: Backbone, image: NDArray[Any]) -> Any:
+    standardized = _standardized(net, opened, image)
+    return torch.from_numpy(standardized).permute(2, 0, 1)[np.newaxis]
+
+
+def _as_maps(output: Any) -> Any:
+    return output.permute(0, 2, 3, 1) if output.ndim == 4 else output
+
+
+def _leaves(network: Any) -> list[tuple[str, Any]]:
+    return [(name, one) for name, one in network.named_modules() if not [*one.children()]]
+
+
+def _blocks(network: Any, within: str = "") -> list[tuple[str, Any]]:
+    """Give the convolutions, and blocks that hold some; lists of these are opened."""
+    found = []
+    for name, part in network.named_children():
+        if isinstance(part, nn.Sequential | nn.ModuleList):
+            found += _blocks(part, f"{within}{name}.")
+        elif any(isinstance(module, nn.Conv2d) for module in part.modules()):
+            found.append((within + name, part))
+    if len(found) == 1 and not isinstance(found[0][1], nn.Conv2d):
+        # Not a block, but the network itself in something else.
+        ((name, part),) = found
+        return _blocks(part, f"{name}.")
+    return found
+
+
+def _convolutions(network: Any) -> list[Any]:
+    found = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    if not found:
+        raise ValueError("The network has no convolution, and so no filters and no maps.")
+    return found

@@ -1,0 +1,205 @@
+"""What decoders forgive in a damaged file, and featx does not."""
+
+import ctypes
+import struct
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from types import MappingProxyType
+
+from PIL import TiffImagePlugin, _imaging
+
+#: A reason from `featx.io.files.REASONS`, and a sentence.
+Damage = tuple[str, str]
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_PNG_SAMPLES = MappingProxyType({0: 1, 2: 3, 3: 1, 4: 2, 6: 4})
+#: First row, first column, and the steps, of the seven passes of an interlaced PNG file.
+_PASSES = (
+    (0, 0, 8, 8),
+    (0, 4, 8, 8),
+    (4, 0, 8, 4),
+    (0, 2, 4, 4),
+    (2, 0, 4, 2),
+    (0, 1, 2, 2),
+    (1, 0, 2, 1),
+)
+
+
+def find(known: str, content: bytes) -> Damage | None:
+    """Look through a file of a known format for what its decoder would not mention."""
+    checks = {"PNG": _png, "GIF": _gif, "TIFF": _tiff, "WEBP": _webp}
+    try:
+        return checks[known](content) if known in checks else None
+    except (struct.error, IndexError, OverflowError):
+        return _early(known)
+
+
+def _early(known: str) -> Damage:
+    return "truncated", f"this {known} file ends before its image does."
+
+
+def _png(content: bytes) -> Damage | None:
+    """Check every chunk's checksum, and that none is missing or unknown."""
+    position, kinds = 8, set()
+    while True:
+        length, kind = struct.unpack_from(">I4s", content, position)
+        end = position + 12 + length
+        (expected,) = struct.unpack_from(">I", content, end - 4)
+        name = kind.decode("latin-1")
+        if zlib.crc32(content[position + 4 : end - 4]) != expected:
+            return "corrupt", f"the checksum of its {name!r} chunk is wrong."
+        if not kind[0] & 0x20 and kind not in _CRITICAL:
+            return "unsupported", f"it needs a reader that knows its {name!r} chunk."
+        kinds.add(kind)
+        if kind == b"IEND":
+            break
+        position = end
+    if content[12:16] != b"IHDR":
+        return "corrupt", "its first chunk is not its header."
+    if content[25] == 3 and b"PLTE" not in kinds:
+        return "corrupt", "its colours are numbers of a palette that is not there."
+    return None
+
+
+def rows_missing(content: bytes) -> Damage | None:
+    """Tell whether a PNG file's pixels end early, though all its chunks are sound.
+
+    This decompresses the file once more.
+    """
+    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
+    passes = _PASSES if interlaced else ((0, 0, 1, 1),)
+    wanted = 0
+    for top, left, down, across in passes:
+        rows, columns = len(range(top, height, down)), len(range(left, width, across))
+        if columns:
+            wanted += rows * (1 + (columns * _PNG_SAMPLES[colour] * depth + 7) // 8)
+    inflate, position = zlib.decompressobj(), 8
+    while wanted > 0 and position + 8 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, position)
+        packed = content[position + 8 : position + 8 + length] if kind == b"IDAT" else b""
+        while packed and wanted > 0:
+            wanted -= len(inflate.decompress(packed, 1 << 20))
+            packed = inflate.unconsumed_tail
+        position += 12 + length
+    return _early("PNG") if wanted > 0 else None
+
+
+def _gif(content: bytes) -> Damage | None:
+    """Check that all blocks are there, to the end mark."""
+    position = 13 + _palette(content[10])
+    while True:
+        mark = content[position]
+        if mark == 0x3B:
+            return None
+        if mark == 0x21:
+            position += 2
+        elif mark == 0x2C:
+            position += 11 + _palette(content[position + 9])
+        else:
+            position += 1
+            continue
+        while content[position]:
+            position += 1 + content[position]
+        position += 1
+
+
+def _palette(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+#: Bytes that a value of each of TIFF's types takes.
+_TIFF_TYPES = MappingProxyType(
+    {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
+)
+#: Tags from here on are notes of programs.
+_TIFF_PRIVATE = 32768
+
+
+def _tiff(content: bytes) -> Damage | None:
+    """Check that the first page's directory and pixels lie within the file."""
+    order = "<" if content[:1] == b"I" else ">"
+    word, size = ("Q", 8) if b"+" in content[2:4] else ("I", 4)
+    (start,) = struct.unpack_from(order + word, content, size)
+    (count,) = struct.unpack_from(order + ("H" if size == 4 else "Q"), content, start)
+    start += 2 if size == 4 else 8
+    entry = struct.Struct(f"{order}HH{word}")
+    step = entry.size + size
+    if start + count * step + size > len(content):
+        return _early("TIFF")
+    tags: dict[int, tuple[int, ...]] = {}
+    for place in range(start, start + count * step, step):
+        tag, kind, values = entry.unpack_from(content, place)
+        length = values * _TIFF_TYPES.get(kind, 1)
+        where = place + entry.size
+        if length > size:
+            (where,) = struct.unpack_from(order + word, content, where)
+        if tag < _TIFF_PRIVATE and where + length > len(content):
+            return _early("TIFF")
+        letter = {3: "H", 4: "I", 16: "Q"}.get(kind)
+        # Compression, and where the strips or tiles lie, and how long they are.
+        if letter and tag in (259, 273, 279, 324, 325):
+            tags[tag] = struct.unpack_from(f"{order}{values}{letter}", content, where)
+    compression = tags.get(259, (1,))[0]
+    if compression not in TiffImagePlugin.COMPRESSION_INFO:
+        return "unsupported", f"its compression, TIFF's number {compression}, is not supported."
+    offsets = tags.get(273) or tags.get(324) or ()
+    lengths = tags.get(279) or tags.get(325) or ()
+    if any(offset < size for offset in offsets):
+        return "corrupt", "its pixels are said to lie where they cannot."
+    ends = (offset + length for offset, length in zip(offsets, lengths, strict=False))
+    if any(end > len(content) for end in ends):
+        return _early("TIFF")
+    return None
+
+
+def _webp(content: bytes) -> Damage | None:
+    """Check the length that the file says it has."""
+    (length,) = struct.unpack_from("<I", content, 4)
+    return _early("WEBP") if 8 + length > len(content) else None
+
+
+class _Heard(threading.local):
+    """What libtiff says in this thread, while someone listens."""
+
+    errors: list[str] | None = None
+
+
+_heard = _Heard()
+
+
+def _hear(module: bytes | None, message: bytes | None, values: int | None) -> None:
+    if _heard.errors is not None:
+        _heard.errors.append((module or b"libtiff").decode("latin-1"))
+
+
+_HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
+# libtiff keeps only their addresses.
+_handlers = _HANDLER(_hear), _HANDLER(lambda *_: None)
+
+
+@cache
+def _listen() -> None:
+    """Have Pillow's libtiff call back; where it hides the means, it is left as it is."""
+    with suppress(AttributeError, OSError):
+        library = ctypes.CDLL(_imaging.__file__)
+        library.TIFFSetErrorHandler(_handlers[0])
+        # Its warnings are about notes beside the image.
+        library.TIFFSetWarningHandler(_handlers[1])
+
+
+@contextmanager
+def libtiff_errors() -> Iterator[list[str]]:
+    """List the parts of libtiff that met an error.
+
+    Pillow does not pass them on: pixels that libtiff could not decode are taken as they are, and
+    the message goes to the terminal.
+    """
+    _listen()
+    errors: list[str] = []
+    _heard.errors = errors
+    try:
+        yield errors
+    finally:
+        _heard.errors = None

@@ -1,0 +1,31 @@
+"""Tables for people and programs: CSV, of which no cell is a formula, or Parquet."""
+
+from pathlib import Path
+
+import pyarrow
+from pyarrow import csv, parquet
+
+from featx.io.writing import OutputError, as_cell
+
+
+def check_table_name(file: str | Path) -> None:
+    """Raise `OutputError` unless the name says which kind of table is wanted."""
+    if Path(file).suffix.lower() not in (".csv", ".parquet"):
+        raise OutputError(f"{file}: the name must end in .csv or .parquet.")
+
+
+def write_table(table: pyarrow.Table, file: Path) -> None:
+    """Write a table in the kind that its name ends in."""
+    if file.suffix.lower() == ".parquet":
+        parquet.write_table(table, file)
+    else:
+        csv.write_csv(_as_cells(table), file)
+
+
+def _as_cells(table: pyarrow.Table) -> pyarrow.Table:
+    """Make text, which may come from names of files and classes, safe for spreadsheets."""
+    for index, field in enumerate(table.schema):
+        if pyarrow.types.is_string(field.type):
+            cells = pyarrow.array([as_cell(text) for text in table[index].to_pylist()], field.type)
+            table = table.set_column(index, field, cells)
+    return table

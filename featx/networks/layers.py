@@ -1,0 +1,113 @@
+"""The activations of a network's layers, batch by batch."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from featx.io.bundled import nearest
+
+Float32 = NDArray[np.float32]
+
+
+class UpToLayer(nn.Module):
+    """A network that is computed as far as a layer, and gives that layer's activations.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network; it is used for nothing else from here on.
+    layer : str or None
+        The name of the layer, as `torch.nn.Module.named_modules` has it; None for what the last
+        dense layer takes.
+    """
+
+    def __init__(self, network: Any, layer: str | None) -> None:
+        super().__init__()
+        self.network = network
+        layers = {name: module for name, module in network.named_modules() if name}
+        if layer is None:
+            dense = [module for module in layers.values() if isinstance(module, nn.Linear)]
+            if not dense:
+                raise ValueError(f"The network has no dense layer. Name its layer: {[*layers]}.")
+            dense[-1].register_forward_pre_hook(lambda module, inputs: _reach(inputs[0]))
+        elif layer in layers:
+            layers[layer].register_forward_hook(lambda module, inputs, output: _reach(output))
+        else:
+            raise ValueError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
+
+    def forward(self, x: Any) -> Any:
+        """Compute the layer's activations."""
+        try:
+            self.network(x)
+        except _ReachedError as reached:
+            return reached.activations
+        raise ValueError("The network does not use this layer.")
+
+
+class _ReachedError(Exception):
+    """Leaves the network with the activations: threads share a network, and not this."""
+
+    def __init__(self, activations: Any) -> None:
+        self.activations = activations
+
+
+def _reach(activations: Any) -> None:
+    raise _ReachedError(activations)
+
+
+def run(network: Any, batch: Float32, device: str) -> Float32:
+    """Compute a network's output for images (n, height, width, channels), a row for each.
+
+    Of maps, a row has the channels' values pixel by pixel. If the device's memory is too small,
+    the batch is halved.
+    """
+    try:
+        with torch.inference_mode(), _full_precision(device):
+            output = network(torch.from_numpy(batch).to(device).permute(0, 3, 1, 2))
+    except torch.OutOfMemoryError:
+        if len(batch) == 1:
+            raise
+        half = len(batch) // 2
+        warn(f"The memory of {device} is too small: batches of {half} images.", stacklevel=2)
+        return np.concatenate(
+            [run(network, batch[:half], device), run(network, batch[half:], device)]
+        )
+    if output.ndim == 4:
+        output = output.permute(0, 2, 3, 1)
+    return np.ascontiguousarray(output.flatten(1).float().cpu().numpy())
+
+
+_PRECISION = Lock()
+
+
+@contextmanager
+def _full_precision(device: str) -> Iterator[None]:
+    """Have a GPU's convolutions give the processor's values.
+
+    By themselves they round their inputs to ten bits. It is a setting of the whole process, which
+    threads would take over from one another.
+    """
+    if device == "cuda":
+        with _PRECISION, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    else:
+        yield
+
+
+def batches_of_one_size(images: Iterable[Float32], batch_size: int) -> Iterator[Float32]:
+    """Put images that follow one another, and are of one size, into batches."""
+    waiting: list[Float32] = []
+    for image in images:
+        if waiting and (len(waiting) == batch_size or image.shape != waiting[0].shape):
+            yield np.stack(waiting)
+            waiting = []
+        waiting.append(image)
+    if waiting:
+        yield np.stack(waiting)

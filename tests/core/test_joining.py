@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from featx.core.joining import Joined, join
+
+
+def joined(batches, total):
+    whole = Joined(total)
+    for batch in batches:
+        whole.add(batch)
+    return whole.result()
+
+
+def rows(count, length=3, dtype=np.float32):
+    return np.random.default_rng(count).random((count, length)).astype(dtype)
+
+
+def test_one_shape_becomes_one_array():
+    batches = [rows(2), [], rows(3), rows(1)]
+    expected = np.concatenate([batch for batch in batches if len(batch)])
+    for found in (join(batches), joined(batches, 6), joined(batches, 9)):
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_one_batch_alone():
+    batch = rows(2)
+    assert join([batch, []]) is batch
+    np.testing.assert_array_equal(joined([batch], 2), batch)
+
+
+def test_different_shapes_become_a_list():
+    batches = [np.zeros((2, 3, 3, 1)), [], np.ones((1, 4, 4, 1)), np.ones((1, 3, 3, 1))]
+    for found in (join(batches), joined(batches, 4)):
+        assert [part.shape for part in found] == [(3, 3, 1), (3, 3, 1), (4, 4, 1), (3, 3, 1)]
+    assert [part.shape for part in join([[np.zeros((2, 2, 1))], batches[0]])] == [
+        (2, 2, 1),
+        (3, 3, 1),
+        (3, 3, 1),
+    ]
+
+
+def test_different_types_become_a_list():
+    batches = [np.zeros((1, 2, 2, 1), np.uint8), np.zeros((1, 2, 2, 1), np.uint16)]
+    assert [part.dtype for part in joined(batches, 2)] == [np.uint8, np.uint16]
+
+
+def test_nothing():
+    assert join([]) == join([[], []]) == joined([], 0) == joined([[]], 3) == []
+
+
+def test_vectors_of_different_lengths():
+    said = (
+        "The images give vectors of different lengths (3 to 5), since their sizes differ. Give all "
+        "images one size, for example with ReadImages(size=(256, 256))."
+    )
+    for put in (join, lambda batches: joined(batches, 2)):
+        with pytest.raises(ValueError) as caught:
+            put([rows(1, 5), rows(1, 3)])
+        assert str(caught.value) == said

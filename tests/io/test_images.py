@@ -1,0 +1,1017 @@
+import base64
+import os
+import struct
+import threading
+import warnings
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import simplejpeg
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from featx import ReadImages
+from featx.io.files import REASONS, RefusedImage
+from featx.io.images import fit_to, read_image
+
+# Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+HEIGHT, WIDTH = 47, 61
+KNOWN = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+NOT_AN_IMAGE = f"its content is of no known format. {KNOWN}"
+ARITHMETIC_JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIx"
+    "wcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/yQALCAAIAAgBAREA/8wABgAQEAX/2gAIAQEAAD8A3RHqQFxJwx7g/9k="
+)
+TWELVE_BIT_JPEG = base64.b64decode(
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAIBAQEBAQIBAQECAgICAgQDAgICAgUEBAMEBgUGBgYFBgYGBwkIBgcJBwYG"
+    "CAsICQoKCgoKBggLDAsKDAkKCgr/wQALDAAIAAgBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAABv/EACQQAAECAQ0AAAAA"
+    "AAAAAAAAAAIBEQMABAYICgsOEhQxMkGB/9oACAEBAAA/AAN2xYbJyMqAKdguzkemRIMWrmru4twme/vcv//Z"
+)
+
+
+def smooth(seed=0, height=HEIGHT, width=WIDTH):
+    """Draw a colour image that JPEG can follow, with some noise."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(40, 216, (6, 8, 3)).astype(np.float32)
+    fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return np.clip(fine + rng.integers(-3, 4, fine.shape), 0, 255).astype(np.uint8)
+
+
+RGB = smooth()
+IMAGE = Image.fromarray(RGB)
+GRAY = IMAGE.convert("L")
+PALETTE = IMAGE.quantize(64)
+BITS = IMAGE.convert("1")
+DEEP = RGB[..., 0].astype(np.uint16) * 250 + 7
+ALPHA = RGB[..., 2]
+
+
+def encode(image, kind, **options):
+    content = BytesIO()
+    if not isinstance(image, Image.Image):
+        image = Image.fromarray(image)
+    image.save(content, kind, **options)
+    return content.getvalue()
+
+
+def rgba():
+    return Image.fromarray(np.dstack([RGB, ALPHA]))
+
+
+def luma(rgb):
+    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
+    return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+def pnm(magic, values, *header):
+    return magic + b"\n" + b" ".join(str(n).encode() for n in header) + b"\n" + values
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, color, rows, *chunks, packed=None, interlaced=0):
+    """Write a PNG file by hand; ``rows`` are bytes without filters."""
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
+    data = zlib.compress(b"".join(b"\0" + row for row in rows)) if packed is None else packed
+    body = chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IDAT", data)
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+def gif(codes, trailer=b";"):
+    """Write a GIF file of 4 x 4 pixels by hand, of LZW codes of three bits."""
+    bits = sum(code << 3 * place for place, code in enumerate(codes))
+    data = bits.to_bytes(len(codes) * 3 // 8 + 1, "little")
+    screen = struct.pack("<HHBBB", 4, 4, 0x81, 0, 0) + bytes([0, 0, 0, *[9, 8, 7] * 3])
+    frame = b"," + struct.pack("<HHHHB", 0, 0, 4, 4, 0)
+    return b"GIF89a" + screen + frame + bytes([2, len(data)]) + data + b"\0" + trailer
+
+
+def split_tiff(content):
+    """Give where the value of each tag of a little-endian TIFF file stands."""
+    (start,) = struct.unpack_from("<I", content, 4)
+    (count,) = struct.unpack_from("<H", content, start)
+    places = range(start + 2, start + 2 + 12 * count, 12)
+    return {struct.unpack_from("<H", content, place)[0]: place + 8 for place in places}
+
+
+def changed(content, place, form, value):
+    changed = bytearray(content)
+    struct.pack_into(form, changed, place, value)
+    return bytes(changed)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write bytes to a file and read it as an image."""
+
+    def read(content, *arguments, **options):
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        return read_image(path, *arguments, **options)
+
+    return read
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """Give the reason and detail for which a file of these bytes is refused."""
+
+    def refused(content, **options):
+        path = tmp_path / "file"
+        path.write_bytes(content)
+        with pytest.raises(RefusedImage) as caught:
+            read_image(path, **options)
+        error = caught.value
+        assert error.path == str(path)
+        assert str(error) == f"{path}: {error.reason}: {error.detail}"
+        assert error.reason in REASONS
+        return error.reason, error.detail
+
+    return refused
+
+
+def stacked(gray):
+    return np.repeat(np.asarray(gray)[..., np.newaxis], 3, axis=2)
+
+
+LOSSLESS = {
+    "png": (encode(RGB, "PNG"), RGB),
+    "png grey": (encode(GRAY, "PNG"), stacked(GRAY)),
+    "png palette": (encode(PALETTE, "PNG"), PALETTE.convert("RGB")),
+    "png 4-bit palette": (
+        encode(IMAGE.quantize(9), "PNG", bits=4),
+        IMAGE.quantize(9).convert("RGB"),
+    ),
+    "png 1-bit": (encode(BITS, "PNG"), stacked(BITS) * np.uint8(255)),
+    "png 16-bit grey": (encode(DEEP, "PNG"), stacked(DEEP)),
+    "png interlaced 16-bit colour": (
+        cv2.imencode(".png", RGB[..., ::-1].astype(np.uint16) * 256 + 255)[1].tobytes(),
+        RGB,
+    ),
+    "gif": (encode(PALETTE, "GIF"), PALETTE.convert("RGB")),
+    "gif of two frames": (
+        encode(PALETTE, "GIF", save_all=True, append_images=[PALETTE.rotate(180)]),
+        PALETTE.convert("RGB"),
+    ),
+    "tiff": (encode(RGB, "TIFF"), RGB),
+    "tiff lzw": (encode(RGB, "TIFF", compression="tiff_lzw"), RGB),
+    "tiff deflate": (encode(RGB, "TIFF", compression="tiff_adobe_deflate"), RGB),
+    "tiff packbits": (encode(RGB, "TIFF", compression="packbits"), RGB),
+    "tiff fax": (encode(BITS, "TIFF", compression="group4"), stacked(BITS) * np.uint8(255)),
+    "tiff 16-bit grey": (encode(DEEP, "TIFF"), stacked(DEEP)),
+    "tiff float": (
+        encode(ALPHA.astype(np.float32) / 255, "TIFF"),
+        stacked(ALPHA.astype(np.float32) / 255),
+    ),
+    "bmp": (encode(RGB, "BMP"), RGB),
+    "bmp palette": (encode(PALETTE, "BMP"), PALETTE.convert("RGB")),
+    "bmp 1-bit": (encode(BITS, "BMP"), stacked(BITS) * np.uint8(255)),
+    "webp": (encode(RGB, "WEBP", lossless=True), RGB),
+    "webp of two frames": (
+        encode(RGB, "WEBP", lossless=True, save_all=True, append_images=[IMAGE.rotate(180)]),
+        RGB,
+    ),
+    "ppm": (encode(RGB, "PPM"), RGB),
+    "pgm": (encode(GRAY, "PPM"), stacked(GRAY)),
+    "pbm": (encode(BITS, "PPM"), stacked(BITS) * np.uint8(255)),
+    "pgm 16-bit": (pnm(b"P5", DEEP.astype(">u2").tobytes(), WIDTH, HEIGHT, 65535), stacked(DEEP)),
+    "ppm text": (
+        pnm(b"P3", b" ".join(b"%d" % n for n in RGB.ravel()) + b"\n", WIDTH, HEIGHT, 255),
+        RGB,
+    ),
+    "pbm text": (
+        pnm(b"P1", b" ".join(b"%d" % n for n in ALPHA.ravel() & 1) + b"\n", WIDTH, HEIGHT),
+        stacked((1 - (ALPHA & 1)) * np.uint8(255)),
+    ),
+}
+JPEG = {
+    "jpeg": encode(RGB, "JPEG", quality=92),
+    "jpeg progressive": encode(RGB, "JPEG", progressive=True),
+    "jpeg grey": encode(GRAY, "JPEG"),
+    "jpeg restarts": encode(RGB, "JPEG", restart_marker_blocks=2),
+    "jpeg cmyk": encode(IMAGE.convert("CMYK"), "JPEG"),
+}
+LOSSY = {
+    "webp lossy": encode(RGB, "WEBP"),
+    "webp alpha": encode(rgba(), "WEBP"),
+    "tiff jpeg": encode(RGB, "TIFF", compression="jpeg"),
+}
+ALL = {name: content for name, (content, _) in LOSSLESS.items()} | JPEG | LOSSY
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_formats_give_the_pixels_that_were_written(read, name):
+    content, expected = LOSSLESS[name]
+    expected = np.asarray(expected)
+    pixels = read(content)
+    assert pixels.dtype == expected.dtype
+    np.testing.assert_array_equal(pixels, expected)
+    assert pixels.flags.c_contiguous
+    gray = read(content, "gray")
+    assert gray.shape == (*expected.shape[:2], 1)
+    if pixels.dtype == np.uint8:
+        np.testing.assert_allclose(gray[..., 0], luma(expected), rtol=0, atol=0.5 + 1e-4)
+    else:
+        np.testing.assert_array_equal(gray[..., 0], expected[..., 0])
+
+
+@pytest.mark.parametrize("name", JPEG)
+def test_jpeg_is_that_of_pillow(read, name):
+    with Image.open(BytesIO(JPEG[name])) as image:
+        expected = np.asarray(image.convert("RGB")).astype(int)
+    pixels = read(JPEG[name])
+    assert pixels.dtype == np.uint8
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=2)
+    # Close to the original also: red has not become blue.
+    limit = 12 if "grey" not in name else 255
+    assert np.abs(pixels.astype(int) - RGB).mean() < limit
+    gray = read(JPEG[name], "gray")[..., 0]
+    np.testing.assert_allclose(gray, luma(expected), rtol=0, atol=2.5)
+
+
+def test_grey_of_jpeg_is_the_stored_luma(read):
+    with Image.open(BytesIO(JPEG["jpeg"])) as image:
+        image.draft("L", None)
+        expected = np.asarray(image)
+    np.testing.assert_array_equal(read(JPEG["jpeg"], "gray")[..., 0], expected)
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_other_lossy_formats_are_those_of_pillow(read, name):
+    with Image.open(BytesIO(LOSSY[name])) as image:
+        image = image.convert("RGBA")
+        over = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    np.testing.assert_array_equal(read(LOSSY[name]), np.asarray(over)[..., :3])
+
+
+def test_arithmetic_coding(read):
+    expected = np.linspace(0, 255, 64).reshape(8, 8)
+    np.testing.assert_allclose(read(ARITHMETIC_JPEG, "gray")[..., 0], expected, rtol=0, atol=6)
+
+
+def test_several_images_in_one_jpeg_file_give_the_first(read):
+    phone = encode(RGB, "MPO", save_all=True, append_images=[IMAGE.rotate(180)])
+    with Image.open(BytesIO(phone)) as image:
+        assert image.n_frames == 2
+    np.testing.assert_array_equal(read(phone), simplejpeg.decode_jpeg(phone))
+    np.testing.assert_allclose(read(phone).astype(int), RGB, rtol=0, atol=40)
+
+
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_bigtiff_tiles_and_big_endian(read, color):
+    for options in ({"bigtiff": True}, {"byteorder": ">"}, {"tile": (16, 16)}):
+        for compression in (None, "deflate"):
+            content = BytesIO()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # tifffile would rather use imagecodecs
+                tifffile.imwrite(
+                    content, RGB, photometric="rgb", compression=compression, **options
+                )
+            expected = np.asarray(IMAGE if color == "rgb" else GRAY).reshape(HEIGHT, WIDTH, -1)
+            np.testing.assert_array_equal(read(content.getvalue(), color), expected)
+
+
+# Transparency.
+
+BACKGROUND = (10, 200, 90)
+
+
+def flattened(rgb, alpha, background=BACKGROUND):
+    share = np.asarray(alpha, np.float64)[..., np.newaxis] / 255
+    return rgb * share + np.asarray(background) * (1 - share)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True})],
+)
+def test_alpha_shows_the_background(read, kind, options):
+    expected = flattened(RGB, ALPHA)
+    pixels = read(encode(rgba(), kind, **options), background=BACKGROUND)
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=1)
+    gray = read(encode(rgba(), kind, **options), "gray", BACKGROUND)
+    np.testing.assert_allclose(gray[..., 0], luma(expected), rtol=0, atol=1.5)
+
+
+def test_grey_with_alpha_shows_the_background(read):
+    image = Image.merge("LA", [GRAY, Image.fromarray(ALPHA)])
+    expected = flattened(stacked(GRAY), ALPHA)
+    pixels = read(encode(image, "PNG"), background=BACKGROUND)
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=1)
+    white = read(encode(image, "PNG"))
+    np.testing.assert_allclose(white, flattened(stacked(GRAY), ALPHA, (255,) * 3), rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "GIF"])
+def test_a_transparent_colour_of_the_palette_shows_the_background(read, kind):
+    colors = np.asarray(PALETTE.convert("RGB"))
+    numbers = np.asarray(PALETTE)
+    hidden = int(numbers[5, 5])
+    pixels = read(encode(PALETTE, kind, transparency=hidden), background=BACKGROUND)
+    expected = np.where((numbers == hidden)[..., np.newaxis], np.uint8(BACKGROUND), colors)
+    np.testing.assert_array_equal(pixels, expected)
+
+
+def test_a_palette_of_half_transparent_colours(read):
+    alphas = np.arange(0, 256, 4, np.uint8)
+    pixels = read(encode(PALETTE, "PNG", transparency=alphas.tobytes()), background=BACKGROUND)
+    expected = flattened(np.asarray(PALETTE.convert("RGB")), alphas[np.asarray(PALETTE)])
+    np.testing.assert_allclose(pixels, expected, rtol=0, atol=1)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_grey(read, depth):
+    top = 2**depth - 1
+    hidden = struct.pack(">H", top)
+    # One row: black, then white, which is hidden.
+    packed = {1: b"\x40", 2: b"\x30", 4: b"\x0f", 8: b"\x00\xff", 16: b"\x00\x00\xff\xff"}[depth]
+    pixels = read(png(2, 1, depth, 0, [packed], chunk(b"tRNS", hidden)), background=BACKGROUND)
+    if depth < 16:
+        expected = [[[0, 0, 0], BACKGROUND]]
+    else:
+        expected = [[[0] * 3, [round(luma(np.array(BACKGROUND))) * 257] * 3]]
+        assert pixels.dtype == np.uint16
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_transparent_colour(read, depth):
+    colors = [(1, 2, 3), (200, 100, 50)]
+    # Of 16 bits, the upper 8 are read.
+    wide = [[value << (depth - 8) | (depth == 16) * 77 for value in color] for color in colors]
+    row = b"".join(struct.pack(">3B" if depth == 8 else ">3H", *color) for color in wide)
+    content = png(2, 1, depth, 2, [row], chunk(b"tRNS", struct.pack(">3H", *wide[1])))
+    np.testing.assert_array_equal(read(content, background=BACKGROUND), [[colors[0], BACKGROUND]])
+
+
+# Orientation.
+
+TURNED = {
+    1: lambda image: image,
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.transpose(1, 0, 2),
+    6: lambda image: np.rot90(image, -1),
+    7: lambda image: image[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda image: np.rot90(image, 1),
+}
+
+
+def exif(orientation):
+    notes = Image.Exif()
+    notes[0x0112] = orientation
+    return notes
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("PNG", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("WEBP", {"lossless": True}),
+        ("JPEG", {}),
+    ],
+)
+@pytest.mark.parametrize("color", ["rgb", "gray"])
+def test_orientation(read, orientation, kind, options, color):
+    expected = TURNED[orientation](read(encode(RGB, kind, **options), color))
+    pixels = read(encode(RGB, kind, exif=exif(orientation), **options), color)
+    np.testing.assert_array_equal(pixels, expected)
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_orientation_of_16_bits(read, orientation, kind):
+    pixels = read(encode(DEEP, kind, exif=exif(orientation)))
+    np.testing.assert_array_equal(pixels, TURNED[orientation](stacked(DEEP)))
+
+
+def test_orientation_of_a_cmyk_jpeg(read):
+    image = IMAGE.convert("CMYK")
+    expected = read(encode(image, "JPEG"))
+    pixels = read(encode(image, "JPEG", exif=exif(6)))
+    np.testing.assert_array_equal(pixels, np.rot90(expected, -1))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 77, 65535])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_an_orientation_that_is_none_is_left_alone(read, orientation, kind):
+    expected = read(encode(RGB, kind))
+    np.testing.assert_array_equal(read(encode(RGB, kind, exif=exif(orientation))), expected)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "notes", [b"Exif\0\0", b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f"]
+)
+def test_broken_notes_do_not_make_the_image_wrong(read, kind, notes):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    expected = read(encode(RGB, kind, **options))
+    np.testing.assert_array_equal(read(encode(RGB, kind, exif=notes, **options)), expected)
+
+
+def test_notes_that_look_like_orientation_elsewhere_are_not_taken(read):
+    plain = encode(RGB, "JPEG")
+    comment = exif(6).tobytes()
+    content = plain[:2] + b"\xff\xfe" + struct.pack(">H", len(comment) + 2) + comment + plain[2:]
+    np.testing.assert_array_equal(read(content), read(plain))
+
+
+def test_orientation_after_a_huge_colour_profile(read):
+    expected = read(encode(RGB, "JPEG"))
+    content = encode(RGB, "JPEG", icc_profile=bytes(400_000), exif=exif(8))
+    # Pillow writes the notes first; other programs write them after the profile.
+    start = content.index(b"\xff\xe1")
+    length = 2 + struct.unpack_from(">H", content, start + 2)[0]
+    end = content.index(b"\xff\xdb")
+    moved = content[:start] + content[start + length : end] + content[start : start + length]
+    np.testing.assert_array_equal(read(moved + content[end:]), np.rot90(expected, 1))
+
+
+# Sizes.
+
+
+def test_stretch_crop_and_pad_of_whole_factors():
+    image = np.arange(4 * 8 * 1, dtype=np.uint8).reshape(4, 8, 1)
+    halves = image.reshape(2, 2, 4, 2).mean((1, 3))[..., np.newaxis]
+    half = fit_to(image, (2, 4), "stretch", (0,))
+    np.testing.assert_allclose(half, halves, rtol=0, atol=0.5)
+    np.testing.assert_array_equal(fit_to(image, (2, 2), "crop", (0,)), half[:, 1:3])
+    padded = fit_to(image, (4, 4), "pad", (77,))
+    np.testing.assert_array_equal(padded[1:3], half)
+    np.testing.assert_array_equal(padded[[0, 3]], np.full((2, 4, 1), 77))
+    np.testing.assert_array_equal(fit_to(image, (4, 4), "shrink", (0,)), half)
+    assert fit_to(image, (9, 9), "shrink", (0,)) is image
+    assert fit_to(image, (4, 8), "pad", (0,)) is image
+
+
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    st.sampled_from(["stretch", "crop", "pad", "shrink"]),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.sampled_from([1, 3]),
+)
+def test_shapes_and_constant_images(size, wanted, fit, dtype, channels):
+    value = dtype(0.25) if dtype == np.float32 else dtype(np.iinfo(dtype).max // 5)
+    image = np.full((*size, channels), value)
+    result = fit_to(image, wanted, fit, (51,) * channels)
+    assert result.dtype == dtype
+    if fit != "shrink":
+        assert result.shape == (*wanted, channels)
+    elif size[0] <= wanted[0] and size[1] <= wanted[1]:
+        assert result.shape == image.shape
+    else:
+        scale = min(wanted[0] / size[0], wanted[1] / size[1])
+        rounded = [max(1, round(side * scale)) for side in size]
+        assert list(result.shape) == [*rounded, channels]
+    if dtype == np.float32:
+        outside = np.abs(result - value) > 1e-6
+        np.testing.assert_array_equal(result[outside], np.full(outside.sum(), np.float32(0.2)))
+        assert fit == "pad" or not outside.any()
+    else:
+        # The background, 51 of 255, is as bright as the image itself.
+        np.testing.assert_array_equal(result, np.full(result.shape, value))
+
+
+def test_pad_centres_the_image():
+    image = np.ones((10, 4, 3), np.float32)
+    padded = fit_to(image, (10, 9), "pad", (255, 0, 51))
+    expected = np.empty((10, 9, 3), np.float32)
+    expected[:] = np.float32([1, 0, 0.2])
+    expected[:, 2:6] = 1
+    np.testing.assert_array_equal(padded, expected)
+
+
+def test_crop_takes_the_middle():
+    image = np.tile(np.arange(12, dtype=np.uint8)[:, np.newaxis, np.newaxis], (1, 6, 1))
+    np.testing.assert_array_equal(fit_to(image, (6, 6), "crop", (0,)), image[3:9])
+
+
+def test_enlarging_is_linear():
+    image = np.float32([[0, 1]])[..., np.newaxis]
+    enlarged = fit_to(image, (1, 4), "stretch", (0,))
+    np.testing.assert_allclose(enlarged[0, :, 0], [0, 0.25, 0.75, 1], rtol=0, atol=1e-7)
+
+
+def test_a_large_image_is_averaged_as_a_small_one():
+    # Above a limit another loop takes over.
+    image = smooth(3, 700, 900)
+    result = fit_to(image, (301, 299), "stretch", (0,) * 3)
+    expected = cv2.resize(image, (299, 301), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(result.astype(int), expected, rtol=0, atol=1)
+
+
+def test_size_and_mode_of_the_stage(tmp_path):
+    path = tmp_path / "image.png"
+    path.write_bytes(encode(RGB, "PNG"))
+    stage = ReadImages((20, 30), "gray", "pad", background=(0, 0, 255))
+    batch = stage.fit_transform([path, path])
+    assert batch.shape == (2, 20, 30, 1)
+    assert batch.dtype == np.uint8
+    assert batch[0, 0, 0, 0] == 29  # 0.114 of 255: the grey of the background
+    inner = fit_to(np.asarray(GRAY)[..., np.newaxis], (20, 30), "pad", (29,))
+    np.testing.assert_array_equal(batch[1], inner)
+    assert stage.get_feature_names_out().tolist() == ["gray"]
+    assert ReadImages().get_feature_names_out().tolist() == ["red", "green", "blue"]
+
+
+def test_fit_is_a_parameter_as_any_other():
+    stage = ReadImages(fit="crop")
+    assert stage.get_params()["fit"] == "crop"
+    assert stage.set_params(fit="pad", mode="gray") is stage
+    assert stage.get_params() == ReadImages(mode="gray", fit="pad").get_params()
+    with pytest.raises(ValueError) as caught:
+        ReadImages(fit="squeeze").transform([])
+    assert str(caught.value) == (
+        "The 'fit' parameter of ReadImages must be a str among {'crop', 'pad', 'shrink', "
+        "'stretch'}. Got 'squeeze' instead."
+    )
+
+
+def test_arrays_pass_through():
+    images = [RGB, np.asarray(GRAY)]
+    result = ReadImages().transform(images)
+    np.testing.assert_array_equal(result[0], RGB)
+    np.testing.assert_array_equal(result[1], images[1])
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"mode": "gray"},
+        {"mode": "gray", "size": (5, 9)},
+        {"mode": "gray", "size": (60, 99), "fit": "pad", "background": (9, 99, 199)},
+        {"size": (60, 9), "fit": "crop"},
+        {"size": (7, 99), "fit": "pad", "background": (9, 99, 199)},
+    ],
+)
+def test_arrays_are_brought_to_size_and_grey_as_files_are(parameters, tmp_path):
+    reader = ReadImages(**parameters)
+    (tmp_path / "image.png").write_bytes(encode(RGB, "PNG"))
+    expected = reader.transform([tmp_path / "image.png"])
+    np.testing.assert_array_equal(reader.transform([RGB]), expected)
+    float32 = reader.transform([RGB.astype(np.float32) / 255])
+    np.testing.assert_allclose(float32, expected / 255, rtol=0, atol=1.6 / 255)
+
+
+@pytest.mark.parametrize("turned", [1, 6])
+def test_reduced_decoding_is_close_and_never_below_the_size(read, turned):
+    image = smooth(1, 400, 320)
+    content = encode(image, "JPEG", quality=95, exif=exif(turned))
+    whole = read(content)
+    reduced = read(content, least=(100, 70))
+    height, width = reduced.shape[:2]
+    assert height >= 100
+    assert width >= 70
+    assert height < whole.shape[0]
+    expected = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(reduced.astype(int), expected, rtol=0, atol=8)
+    unchanged = read(content, least=(400, 400))
+    np.testing.assert_array_equal(unchanged, whole)
+
+
+# What is refused.
+
+
+def test_a_path_may_be_text_bytes_or_path(tmp_path):
+    path = tmp_path / "ein Bild, 画像 'ß'.jpg"
+    path.write_bytes(encode(RGB, "PNG"))  # the name does not tell the format
+    for name in (path, str(path), os.fsencode(path)):
+        np.testing.assert_array_equal(read_image(name), RGB)
+    odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
+    Path(os.fsdecode(odd)).write_bytes(encode(RGB, "PNG"))
+    np.testing.assert_array_equal(ReadImages().transform([odd])[0], RGB)
+
+
+def refusal(path, **options):
+    with pytest.raises(RefusedImage) as caught:
+        read_image(path, **options)
+    return caught.value.reason, caught.value.detail
+
+
+def outcome(path, **options):
+    """Give "ok" after a look at the pixels, or the reason of the refusal."""
+    try:
+        pixels = read_image(path, **options)
+    except RefusedImage as error:
+        return error.reason
+    assert pixels.ndim == 3
+    assert pixels.shape[2] == 3
+    assert pixels.size > 0
+    assert pixels.dtype in (np.uint8, np.uint16, np.float32)
+    assert np.isfinite(pixels).all()
+    return "ok"
+
+
+NOT_A_FILE = ("not-a-file", "it is a folder, a pipe, a socket or a device, not a regular file.")
+
+
+def test_what_is_no_file(tmp_path):
+    assert refusal(tmp_path / "none") == ("missing", "there is no such file.")
+    assert refusal("") == ("missing", "there is no such file.")
+    assert refusal(tmp_path) == NOT_A_FILE
+    (tmp_path / "loop").symlink_to("loop")
+    assert refusal(tmp_path / "loop") == (
+        "unreadable",
+        "Too many levels of symbolic links.",
+    )
+    (tmp_path / "nowhere").symlink_to("none")
+    assert refusal(tmp_path / "nowhere") == ("missing", "there is no such file.")
+    (tmp_path / "file").write_bytes(b"x")
+    assert refusal(tmp_path / "file" / "image.png") == ("missing", "there is no such file.")
+    assert refusal("a\0b") == ("unreadable", "embedded null byte.")
+    assert refusal("x" * 5000) == ("unreadable", "File name too long.")
+    assert refusal(os.devnull) == NOT_A_FILE
+
+
+def test_a_pipe_does_not_block(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    found = []
+    thread = threading.Thread(target=lambda: found.append(refusal(tmp_path / "pipe")), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [NOT_A_FILE]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path):
+    (tmp_path / "file").touch(mode=0)
+    assert refusal(tmp_path / "file") == ("unreadable", "Permission denied.")
+
+
+def test_the_error_says_all_in_one_line(tmp_path):
+    with pytest.raises(RefusedImage) as caught:
+        ReadImages().transform([tmp_path / "none"])
+    assert str(caught.value) == f"{tmp_path}/none: missing: there is no such file."
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"just text\n",
+        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        b"\0" * 100,
+        b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(50),  # JPEG 2000
+        b"\0\0\0\x18ftypheic" + bytes(50),
+        b"RIFF\x24\0\0\0WAVEfmt " + bytes(50),
+        b"P7\nWIDTH 2\n",
+        b"%PDF-1.7",
+        b"P",
+        b"\x89PNG",
+    ],
+)
+def test_what_is_no_image(refused, content):
+    assert refused(content) == ("not-an-image", NOT_AN_IMAGE)
+
+
+def test_nothing_at_all(refused):
+    assert refused(b"") == ("empty", "it has no bytes.")
+
+
+def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
+    film = tmp_path / "film.mp4"
+    with film.open("wb") as file:
+        file.truncate(1 << 42)  # four terabytes, of which none are on the disk
+    assert refusal(film) == ("not-an-image", NOT_AN_IMAGE)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_cut_is_refused(refused, name):
+    content = ALL[name]
+    # What ends a file without being part of the image: padding, or a last blank.
+    trailing = {"bmp": 1, "bmp palette": 3, "ppm text": 3, "pbm text": 1}.get(name, 0)
+    last = len(content) - 1 - trailing
+    for cut in {*np.linspace(0.05, 0.99, 24), 1.0}:
+        reason, _ = refused(content[: int(cut * last)])
+        assert reason in ("truncated", "corrupt")
+        if int(cut * last) > 40:
+            assert reason == "truncated"
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name.startswith("png")])
+def test_every_changed_byte_of_a_png_file_is_refused(refused, name):
+    content = ALL[name]
+    rng = np.random.default_rng(0)
+    for place in {*range(60), *rng.integers(0, len(content), 100)}:
+        changed = bytearray(content)
+        changed[place] ^= 1 << rng.integers(8)
+        reason, _ = refused(bytes(changed))
+        assert reason in ("corrupt", "truncated", "not-an-image", "unsupported", "too-large")
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(ALL)), st.data())
+def test_damage_gives_an_image_or_a_reason(tmp_path_factory, name, data):
+    content = bytearray(ALL[name])
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(content)
+    assert outcome(path, max_pixels=100_000) in ("ok", *REASONS)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg grey", "jpeg restarts", "jpeg cmyk"])
+def test_what_the_jpeg_decoder_warns_about_is_refused(refused, name):
+    content = JPEG[name]
+    middle = (content.rindex(b"\xff\xda") + len(content)) // 2
+    ends = "as a JPEG file it is broken (Corrupt JPEG data: premature end of data segment)."
+    assert refused(content[:middle] + b"\xff\xd9") == ("truncated", ends)
+    reason, detail = refused(content[:-2] + bytes(range(1, 99)) + b"\xff\xd9")
+    assert reason == "corrupt"
+    assert detail.startswith("as a JPEG file it is broken (Corrupt JPEG data: 9")
+    assert detail.endswith(" extraneous bytes before marker 0xd9).")
+
+
+def test_a_jpeg_without_its_end(refused):
+    expected = "as a JPEG file it is broken (Premature end of JPEG file)."
+    assert refused(JPEG["jpeg"][:-2]) == ("truncated", expected)
+
+
+@pytest.mark.parametrize("name", ["jpeg", "jpeg cmyk", "png", "gif", "bmp", "webp", "ppm", "tiff"])
+def test_what_follows_an_image_does_not_matter(read, name):
+    np.testing.assert_array_equal(read(ALL[name] + b"garbage\xff\xd8" * 99), read(ALL[name]))
+
+
+ROWS = [bytes([10 + row] * 40) for row in range(40)]
+FILTERED = b"".join(b"\0" + row for row in ROWS)
+PNG_ENDS = ("truncated", "this PNG file ends before its image does.")
+SENSELESS = ("corrupt", "as a PNG file it is broken (its header makes no sense).")
+
+
+def test_png_written_by_hand(read):
+    expected = np.array([list(row) for row in ROWS])
+    np.testing.assert_array_equal(read(png(40, 40, 8, 0, ROWS))[..., 1], expected)
+
+
+def test_png_of_which_rows_are_missing(refused, read):
+    for count in (1, 20, 39):
+        packed = zlib.compress(FILTERED[: 41 * count])
+        assert refused(png(40, 40, 8, 0, [], packed=packed)) == PNG_ENDS
+    interlaced = png(40, 40, 8, 0, [], packed=zlib.compress(b"\0" * 900), interlaced=1)
+    assert refused(interlaced)[0] in ("truncated", "corrupt")
+    # The last pass of an interlaced image is none of its last row, if the height is odd.
+    rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20
+    packed = zlib.compress(b"".join(b"\0" + b"\xff" * row for row in rows))
+    assert refused(png(40, 39, 8, 0, [], packed=packed, interlaced=1)) == PNG_ENDS
+    black = np.zeros((40, 40, 3))
+    np.testing.assert_array_equal(read(png(40, 40, 8, 0, [bytes(40)] * 40)), black)
+    # The seven passes of an interlaced image: 100 + 25 + 50 + 100 + 200 + 400 + 800 pixels' rows.
+    rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20 + [40] * 20
+    packed = zlib.compress(b"".join(bytes(1 + row) for row in rows))
+    np.testing.assert_array_equal(read(png(40, 40, 8, 0, [], packed=packed, interlaced=1)), black)
+
+
+def test_png_of_broken_data(refused):
+    packed = zlib.compress(FILTERED)
+    broken = packed[:-1] + bytes([packed[-1] ^ 1])
+    assert refused(png(40, 40, 8, 0, [], packed=broken)) == (
+        "corrupt",
+        "as a PNG file it is broken (broken data stream when reading image file).",
+    )
+    assert refused(png(40, 40, 8, 0, [], packed=packed[: len(packed) // 2]))[0] == "truncated"
+    assert refused(png(40, 40, 8, 0, [], packed=b""))[0] == "truncated"
+    unknown_filter = zlib.compress(b"\x07" + FILTERED[1:])
+    assert refused(png(40, 40, 8, 0, [], packed=unknown_filter))[0] == "corrupt"
+
+
+def test_png_of_broken_structure(refused):
+    whole = png(40, 40, 8, 0, ROWS)
+    checksum = changed(whole, len(whole) - 4, ">I", 0)
+    assert refused(checksum) == ("corrupt", "the checksum of its 'IEND' chunk is wrong.")
+    assert refused(whole[:-12]) == PNG_ENDS
+    first = whole[:8] + chunk(b"tEXt", b"Title\0A title") + whole[8:]
+    assert refused(first) == ("corrupt", "its first chunk is not its header.")
+    assert refused(png(40, 40, 8, 3, ROWS)) == (
+        "corrupt",
+        "its colours are numbers of a palette that is not there.",
+    )
+    assert refused(png(40, 40, 8, 0, ROWS, chunk(b"ABCD", b"?"))) == (
+        "unsupported",
+        "it needs a reader that knows its 'ABCD' chunk.",
+    )
+    for width, height, depth, color in [
+        (0, 40, 8, 0),
+        (40, 0, 8, 0),
+        (40, 40, 3, 0),
+        (40, 40, 8, 1),
+    ]:
+        assert refused(png(width, height, depth, color, ROWS)) == SENSELESS
+
+
+def test_gif_of_which_pixels_are_missing(read, refused):
+    clear, end = 4, 5
+    pixel = [clear, 1]
+    np.testing.assert_array_equal(read(gif(pixel * 16 + [end])), np.full((4, 4, 3), [9, 8, 7]))
+    for codes in (pixel * 8 + [end], pixel * 8, [clear, end]):
+        assert refused(gif(codes))[0] == "truncated"
+    assert refused(gif(pixel * 16 + [end], trailer=b"")) == (
+        "truncated",
+        "this GIF file ends before its image does.",
+    )
+
+
+TIFF_ENDS = ("truncated", "this TIFF file ends before its image does.")
+
+
+def test_tiff_that_points_elsewhere(refused):
+    content = ALL["tiff"]
+    tags = split_tiff(content)
+    for far in (len(content) - 10, len(content), 10**9, 2**32 - 1):
+        assert refused(changed(content, tags[273], "<I", far)) == TIFF_ENDS
+        assert refused(changed(content, tags[279], "<I", far)) == TIFF_ENDS
+        if far != len(content) - 10:
+            assert refused(changed(content, 4, "<I", far)) == TIFF_ENDS
+    assert refused(changed(content, tags[273], "<I", 0)) == (
+        "corrupt",
+        "its pixels are said to lie where they cannot.",
+    )
+    assert refused(changed(content, tags[259], "<I", 9999)) == (
+        "unsupported",
+        "its compression, TIFF's number 9999, is not supported.",
+    )
+
+
+@pytest.mark.parametrize("compression", ["group4", "tiff_ccitt", "tiff_lzw", "tiff_deflate"])
+def test_what_libtiff_notices_is_refused_and_nothing_is_printed(refused, capfd, compression):
+    image = BITS if compression in ("group4", "tiff_ccitt") else IMAGE
+    content = encode(image, "TIFF", compression=compression)
+    tags = split_tiff(content)
+    (start,) = struct.unpack_from("<I", content, tags[273])
+    (length,) = struct.unpack_from("<I", content, tags[279])
+    damaged = bytearray(content)
+    if compression == "tiff_deflate":
+        damaged[start + length - 1] ^= 1  # its checksum
+    else:
+        damaged[start + 300 : start + 400] = np.random.default_rng(0).bytes(100)
+    reason, detail = refused(bytes(damaged))
+    assert reason == "corrupt"
+    assert detail.startswith("as a TIFF file it is broken (")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_kinds_that_are_not_supported(refused):
+    assert refused(TWELVE_BIT_JPEG) == (
+        "unsupported",
+        "this kind of JPEG file is not supported (Unsupported JPEG data precision 12).",
+    )
+    deep = "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
+    for values in ([[0, 65536]], [[-1, 5]]):
+        assert refused(encode(np.int32(values), "TIFF")) == ("unsupported", deep)
+    scale = "its pixels are not in [0, 1]. Scale them first."
+    for values in ([[0, 1.01]], [[-0.01, 1]], [[0, np.nan]], [[0, np.inf]]):
+        assert refused(encode(np.float32(values), "TIFF")) == ("unsupported", scale)
+    lab = "its colours are LAB. Save it as RGB."
+    assert refused(encode(Image.new("LAB", (4, 4)), "TIFF")) == ("unsupported", lab)
+    content = BytesIO()
+    tifffile.imwrite(content, np.zeros((5, 5, 3), np.float32), photometric="rgb")
+    assert refused(content.getvalue()) == (
+        "unsupported",
+        "this kind of TIFF file is not supported (unknown pixel mode).",
+    )
+    bitmap = changed(ALL["bmp"], 28, "<H", 5)
+    assert refused(bitmap) == (
+        "unsupported",
+        "this kind of BMP file is not supported (Unsupported BMP pixel depth (5)).",
+    )
+
+
+def test_whole_numbers_of_32_bits_that_fit_16_are_read(read):
+    values = np.int32([[0, 65535, 300]])
+    pixels = read(encode(values, "TIFF"))
+    assert pixels.dtype == np.uint16
+    np.testing.assert_array_equal(pixels, stacked(values))
+
+
+def test_wrong_lengths_and_sizes_in_headers(refused):
+    assert refused(changed(ALL["webp"], 4, "<I", 10**7)) == (
+        "truncated",
+        "this WEBP file ends before its image does.",
+    )
+    assert refused(changed(ALL["bmp"], 18, "<i", 9000))[0] == "truncated"
+    assert refused(changed(ALL["bmp"], 18, "<i", 0)) == (
+        "corrupt",
+        "as a BMP file it is broken (its header makes no sense).",
+    )
+    assert refused(changed(ALL["bmp"], 10, "<I", 10**9))[0] == "truncated"
+    assert refused(b"P2 2 2 10\n1 2 3 11\n") == (
+        "corrupt",
+        "as a PPM file it is broken (Channel value too large for this mode: 11).",
+    )
+    assert refused(b"P5 0 2 255\n")[0] == "corrupt"
+
+
+HUGE = "it has {0} x {1} = {2} pixels, more than max_pixels=89478485."
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(refused):
+    size = 60_000
+    total = size * size
+    expected = ("too-large", HUGE.format(size, size, total))
+    jpeg = JPEG["jpeg"]
+    frame = jpeg.index(b"\xff\xc0") + 5
+    tags = split_tiff(ALL["tiff"])
+    for content in (
+        png(size, size, 8, 2, ROWS),
+        changed(changed(jpeg, frame, ">H", size), frame + 2, ">H", size),
+        changed(changed(ALL["bmp"], 18, "<i", size), 22, "<i", size),
+        changed(changed(ALL["gif"], 6, "<H", size), 8, "<H", size),
+        changed(changed(ALL["tiff"], tags[256], "<I", size), tags[257], "<I", size),
+        pnm(b"P6", b"", size, size, 255),
+    ):
+        assert refused(content) == expected
+    webp = b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + bytes(41)
+    webp = b"WEBPVP8L" + struct.pack("<I", len(webp)) + webp
+    reason, _ = refused(b"RIFF" + struct.pack("<I", len(webp)) + webp)
+    assert reason == "too-large"
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "gif", "tiff", "bmp", "webp", "ppm", "jpeg cmyk"])
+def test_the_limit_of_pixels(read, refused, name):
+    assert read(ALL[name], max_pixels=HEIGHT * WIDTH).shape == (HEIGHT, WIDTH, 3)
+    assert refused(ALL[name], max_pixels=HEIGHT * WIDTH - 1) == (
+        "too-large",
+        f"it has {WIDTH} x {HEIGHT} = {WIDTH * HEIGHT} pixels, more than "
+        f"max_pixels={WIDTH * HEIGHT - 1}.",
+    )
+
+
+# The collections of odd files.
+
+
+def test_every_hostile_file_is_read_or_refused(real_data, capfd):
+    files = sorted(path for path in (real_data / "hostile").rglob("*") if path.is_file())
+    assert len(files) == 374
+    found = {}
+    for path in files:
+        found[path.name] = outcome(path)
+    assert set(found.values()) <= {"ok", *REASONS}
+    assert capfd.readouterr() == ("", "")
+    assert {name: found[name] for name in HOSTILE} == HOSTILE
+
+
+HOSTILE = {
+    "Bad_shortfile.bmp": "truncated",
+    "Bad_reallybig.bmp": "too-large",
+    "Bad_badbitcount.bmp": "unsupported",
+    "pal4rlecut.bmp": "truncated",
+    "pal8badindex.bmp": "ok",
+    "rgb32bf.bmp": "unsupported",
+    "image1.hdr": "not-an-image",
+    "smile.ico": "not-an-image",
+    "oob.gif": "ok",
+    "fax4.tiff": "ok",
+    "ycbcr_jpeg_8bit.tif": "ok",
+    "rgb32f_color.tiff": "unsupported",
+    "cmyk_u8_edge_case.tif": "ok",
+    "anim.webp": "ok",
+    "oss-fuzz-36829.jpeg": "truncated",
+    "xcsn0g01.png": "corrupt",
+}
+
+
+def test_pngsuite(real_data):
+    files = sorted((real_data / "hostile" / "pngsuite").glob("*.png"))
+    assert len(files) == 176
+    for path in files:
+        if path.name.startswith("x"):
+            assert refusal(path)[0] in ("corrupt", "not-an-image")
+            continue
+        pixels = read_image(path)
+        expected = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        if expected.ndim == 2:
+            expected = stacked(expected)
+        elif expected.shape[2] == 4:
+            top = np.iinfo(expected.dtype).max
+            white = np.full(3, top)
+            over = flattened(expected[..., 2::-1], expected[..., 3] * (255 / top), white)
+            expected = np.rint(over).astype(expected.dtype)
+        else:
+            expected = expected[..., ::-1]
+        if pixels.dtype == np.uint8 and expected.dtype == np.uint16:
+            expected = (expected >> 8).astype(np.uint8)
+        assert pixels.dtype == expected.dtype, path.name
+        np.testing.assert_allclose(pixels.astype(int), expected, rtol=0, atol=1, err_msg=path.name)
+
+
+def test_photographs_are_those_of_pillow(real_data):
+    files = sorted((real_data / "stopsigns").rglob("*.jpg"))
+    assert len(files) == 48
+    for path in files[::8]:
+        with Image.open(path) as image:
+            expected = np.asarray(image.convert("RGB")).astype(int)
+        np.testing.assert_allclose(read_image(path), expected, rtol=0, atol=2)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from sklearn.pipeline import FeatureUnion
+
+from featx import HOG, AveragePool, GaussianBlur, Rectify, Sobel, Summarize
+from featx.encoders.patch_dictionary import PatchDictionary
+from featx.pipeline.graph import Graph, batched, gives, learns
+from featx.pipeline.stream import collect
+
+
+def images(count=7, size=(24, 32)):
+    return np.random.default_rng(0).random((count, *size, 1), np.float32)
+
+
+def test_equal_stages_on_equal_input_are_one_node():
+    one = [GaussianBlur(1.0), Sobel("both"), Summarize(["mean"])]
+    two = [GaussianBlur(1.0), Sobel("vertical"), Summarize(["mean"])]
+    graph = Graph.of([one, two, one])
+    assert [type(node.stage).__name__ for node in graph.nodes] == [
+        "NoneType",
+        *("GaussianBlur", "Sobel", "Summarize", "Sobel", "Summarize"),
+    ]
+    first, second, third = graph.outputs
+    assert first is third
+    assert graph.above(second) == [graph.nodes[n] for n in (0, 1, 4, 5)]
+
+
+def test_each_comes_after_its_inputs():
+    union = FeatureUnion([("edges", Sobel()), ("blurred", GaussianBlur(2.0))])
+    graph = Graph.of([[Rectify(), union, AveragePool(2)]])
+    for place, node in enumerate(graph.nodes):
+        assert all(source in graph.nodes[:place] for source in node.inputs)
+    assert graph.nodes[-2].branches == ("edges", "blurred")
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 7, 20])
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_outputs_side_by_side(chunk_size, n_jobs):
+    graph = Graph.of([[Sobel("both")], [Summarize(["mean"])]])
+    chunks = graph.run(images(), chunk_size, n_jobs)
+    maps, vectors = collect(chunks, len(images()), 2, "raise")
+    np.testing.assert_array_equal(maps, Sobel("both").fit_transform(images()))
+    np.testing.assert_array_equal(vectors, Summarize(["mean"]).fit_transform(images()))
+
+
+def test_seconds_are_those_of_each_node():
+    graph = Graph.of([[GaussianBlur(3.0), Sobel("both")]])
+    for chunk in graph.run(images(10, (64, 64)), 5, 1):
+        assert set(chunk.seconds) == set(graph.nodes)
+        assert chunk.seconds[graph.nodes[1]] > 0
+
+
+def test_values_of_every_node():
+    graph = Graph.of([[GaussianBlur(1.0), Sobel("both")]])
+    source, blurred, edges = graph.nodes
+    values = graph.values(list(images(2)))
+    np.testing.assert_array_equal(values[source], images(2))
+    np.testing.assert_array_equal(values[blurred], GaussianBlur(1.0).fit_transform(images(2)))
+    np.testing.assert_array_equal(values[edges], Sobel("both").fit_transform(values[blurred]))
+
+
+def test_what_stages_give_and_whether_they_learn():
+    assert [gives(stage) for stage in (Sobel(), HOG())] == ["maps", "vectors"]
+    assert [learns(stage) for stage in (Sobel(), PatchDictionary())] == [False, True]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 8])
+def test_batched(count):
+    lists = list(batched(iter(range(count)), 4))
+    assert [item for one in lists for item in one] == list(range(count))
+    assert [len(one) for one in lists] == [4] * (count // 4) + [count % 4] * (count % 4 > 0)

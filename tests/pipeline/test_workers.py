@@ -1,0 +1,123 @@
+import os
+import signal
+import sys
+import time
+from contextlib import closing
+
+import cloudpickle
+import numpy as np
+import pytest
+from PIL import Image
+
+from featx import ReadImages, Stream, Summarize
+from featx.core.stage import ImageStage
+from featx.io.files import ImageFile
+from featx.pipeline import workers
+from featx.pipeline.workers import WorkerError
+
+# Workers cannot import this file: its stage travels as it is.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Deadly(ImageStage):
+    """Do what decoders do on bad days, on images of one colour."""
+
+    _parameter_constraints = {}  # noqa: RUF012
+
+    def _transform_one(self, image):
+        colour = round(float(image[0, 0, 0]) * 255)
+        if colour == 1:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if colour == 2:
+            raise MemoryError
+        if colour == 3:
+            time.sleep(600)
+        if colour == 4:
+            os._exit(0)
+        return image
+
+
+@pytest.fixture
+def files(tmp_path):
+    def make(colours):
+        paths = [str(tmp_path / f"{index}.png") for index in range(len(colours))]
+        for path, colour in zip(paths, colours, strict=True):
+            Image.fromarray(np.full((4, 4), colour, np.uint8)).save(path)
+        return paths
+
+    return make
+
+
+def run(paths, stages, chunk_size=4, n_jobs=2, seconds=60):
+    graph = Stream([ReadImages(mode="gray"), *stages, Summarize(statistics=["mean"])]).graph()
+    found = map(ImageFile, paths)
+    with closing(workers.run(graph, found, chunk_size, n_jobs, seconds)) as chunks:
+        return list(chunks)
+
+
+def check(chunks, paths, colours, reasons):
+    assert [file.path for chunk in chunks for file in chunk.items] == paths
+    start = 0
+    for chunk in chunks:
+        kept = [colours[start + index] for index in chunk.kept]
+        vectors = chunk.outputs[0] if chunk.kept else np.empty((0, 1))
+        np.testing.assert_allclose(np.reshape(vectors, (-1, 1)) * 255, np.reshape(kept, (-1, 1)))
+        found = {start + index: one.reason for index, one in chunk.refused.items()}
+        assert found == {at: why for at, why in reasons.items() if at - start in range(4)}
+        start += len(chunk.items)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_files_that_kill_their_worker(files, n_jobs):
+    colours = [9, 1, 8, 7, 6, 2, 2, 50, 51, 52, 53, 54, 4, 55]
+    paths = files(colours)
+    chunks = run(paths, [Deadly()], n_jobs=n_jobs)
+    check(chunks, paths, colours, {1: "crashed", 5: "crashed", 6: "crashed", 12: "crashed"})
+    (refused,) = chunks[0].refused.values()
+    assert str(refused) == f"{paths[1]}: crashed: the process that worked on it died."
+
+
+def test_a_chunk_of_which_nothing_is_left(files):
+    paths = files([1, 2])
+    check(run(paths, [Deadly()]), paths, [1, 2], {0: "crashed", 1: "crashed"})
+
+
+def test_files_that_take_too_long(files, monkeypatch):
+    monkeypatch.setattr(workers, "_STARTING", 6.0)
+    colours = [9, 8, 3, 7, 6, 5]
+    paths = files(colours)
+    chunks = run(paths, [Deadly()], seconds=0.5)
+    check(chunks, paths, colours, {2: "too-slow"})
+    (refused,) = chunks[0].refused.values()
+    assert refused.detail == "it takes longer than 0.5 seconds."
+
+
+def test_what_is_found_of_files_comes_back(files):
+    paths = files([9, 8])
+    (chunk,) = run(paths, [])
+    assert [file.size for file in chunk.items] == [os.path.getsize(path) for path in paths]
+    assert all(len(file.sha256) == 64 for file in chunk.items)
+
+
+def test_an_error_of_the_recipe_ends_the_run(files, tmp_path):
+    paths = files([9, 8])
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(paths[1])
+    graph = Stream([ReadImages(mode="gray"), Summarize(statistics=["mean"])]).graph()
+    with pytest.raises(WorkerError) as error:
+        workers._run_chunk("0.0.0", cloudpickle.dumps(graph), [])
+    assert str(error.value).endswith(", but 0.0.0 is wanted.")
+
+
+def test_only_a_few_files_are_taken_ahead(files):
+    paths = files([9] * 40)
+    taken = []
+
+    def listed():
+        for path in paths:
+            taken.append(path)
+            yield ImageFile(path)
+
+    graph = Stream([ReadImages(mode="gray"), Summarize(statistics=["mean"])]).graph()
+    with closing(workers.run(graph, listed(), 2, 2, 60)) as chunks:
+        next(chunks)
+        assert len(taken) <= 2 * (2 * 2 + 1)
