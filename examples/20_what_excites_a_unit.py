@@ -11,7 +11,8 @@ import matplotlib.pyplot as plt
 from sklearn.datasets import load_sample_image
 
 from featx import PretrainedNet
-from featx.explanation.networks import grad_cam, maximize_activation, occlusion
+from featx.explanation.activation_maximization import maximize_activation
+from featx.explanation.networks import grad_cam, occlusion
 
 network = PretrainedNet()
 

@@ -1,7 +1,7 @@
 from .classifiers.gram import GramLDA as GramLDA
 from .classifiers.gram import GramSVC as GramSVC
 from .classifiers.kernel_map import KernelMap as KernelMap
-from .classifiers.kernel_map import ScoreSum as ScoreSum
+from .classifiers.score_sum import ScoreSum as ScoreSum
 from .datasets.loading import load_dataset as load_dataset
 from .datasets.scenes.generation import make_scenes as make_scenes
 from .descriptors.centrist import CENTRIST as CENTRIST

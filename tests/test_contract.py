@@ -67,8 +67,9 @@ from featx import (
     ToneBank,
     UniformBlur,
 )
-from featx.core.constraints import InvalidParameterError, bad_value, make_constraint
+from featx.core.constraints import bad_value, make_constraint
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import InvalidParameterError
 from featx.core.stage import ImageStage
 from featx.encoders.code_book import CodeBookEncoder, PooledCodes
 from featx.encoders.encoder import Encoder

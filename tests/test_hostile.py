@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import dataset
 
-from featx.io.files import REASONS, ImageFile, RefusedImage
-from featx.io.images import read_image
+from featx.core.errors import RefusedImage
+from featx.io.decoding import read_image
+from featx.io.files import REASONS, ImageFile
 
 
 def test_every_hostile_file_has_one_row(real_data, tmp_path):

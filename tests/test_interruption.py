@@ -25,6 +25,7 @@ from pathlib import Path
 from featx import ReadImages, SpatialPyramid, Stream
 from featx.store import resume as earlier
 from featx.jobs import extract as extraction
+from featx.core.errors import FeatxError
 from featx.jobs.extract import write_features
 
 extraction._ROWS = earlier._MOST_WAITING = 16
@@ -38,7 +39,7 @@ print(flush=True)
 try:
     inputs = ((path, None) for path in paths)
     write_features(out, inputs, stream, progress=lambda *_: print(flush=True))
-except ValueError as error:
+except FeatxError as error:
     sys.exit(str(error))
 """
 

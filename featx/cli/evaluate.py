@@ -29,12 +29,13 @@ def evaluate(
     found = listing(images, labels)
 
     from featx.datasets.loading import labelled
-    from featx.jobs import models
+    from featx.jobs import evaluate as evaluation_job
+    from featx.jobs.model_files import load_model
 
     paths, classes = labelled(found, images)
-    fitted = models.load_model(model)
+    fitted = load_model(model)
     with Progress(len(paths), quiet) as progress:
-        evaluation = models.evaluate(fitted, paths, classes, jobs, progress)
+        evaluation = evaluation_job.evaluate(fitted, paths, classes, jobs, progress)
     result = {
         "n": evaluation.images,
         "accuracy": evaluation.accuracy,

@@ -31,7 +31,7 @@ def explain(
     if among is not None and not unit:
         raise typer.BadParameter("--among needs a --unit, such as --unit _fc:130.")
 
-    from featx.jobs.models import load_model
+    from featx.jobs.model_files import load_model
     from featx.pipeline.recipes import load_recipe
     from featx.report.explanation import explain as explain_image
     from featx.report.explanation import write_explanation

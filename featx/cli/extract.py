@@ -57,10 +57,10 @@ def extract(
         # There is something to do: processes start while what follows is loaded.
         from featx.pipeline import processes
 
-        processes.start(jobs)
+        processes.start(jobs, "featx.pipeline.workers")
 
     from featx.jobs.extract import write_features
-    from featx.jobs.models import split
+    from featx.pipeline.fitting import split
     from featx.pipeline.recipes import read_recipe
     from featx.store.store import read_refused
 
@@ -125,7 +125,8 @@ def _inputs(images: str, labels: list[str]) -> "Iterable[tuple[Any, str | None]]
 
 def _count(folder: str, progress: Progress) -> None:
     """Find how many images there are in a folder, while work on them goes on."""
-    from featx.datasets.listing import DatasetError, iterate_images
+    from featx.core.errors import DatasetError
+    from featx.datasets.listing import iterate_images
 
     if not os.path.isdir(folder):
         return

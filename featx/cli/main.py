@@ -27,6 +27,7 @@ from featx.cli import (
     train,
 )
 from featx.cli.options import printable
+from featx.core.errors import DatasetError, RecipeError
 
 app = typer.Typer(
     name="featx",
@@ -96,11 +97,8 @@ def main() -> None:
 
 
 def _status(error: Exception) -> int:
-    """Tell wrong usage (2) from a run that failed (1)."""
-    # By the module's name: to import the modules only to ask would take seconds.
-    return (
-        2 if type(error).__module__ in ("featx.datasets.listing", "featx.pipeline.recipes") else 1
-    )
+    """Return the exit status: 2 for wrong usage, 1 for a run that failed."""
+    return 2 if isinstance(error, DatasetError | RecipeError) else 1
 
 
 def _one_line(error: Exception) -> str:

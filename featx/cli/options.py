@@ -9,8 +9,8 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from featx.core.errors import RefusedImage
     from featx.datasets.loading import Listing
-    from featx.io.files import RefusedImage
 
 Images = Annotated[
     str,

@@ -31,7 +31,8 @@ def predict(
     from collections import Counter
 
     from featx.datasets.loading import class_counts
-    from featx.jobs.models import load_model, write_predictions
+    from featx.jobs.model_files import load_model
+    from featx.jobs.predict import write_predictions
 
     fitted = load_model(model)
     with Progress(len(found.paths), quiet) as progress:

@@ -39,7 +39,8 @@ def train(
 
     from featx.datasets.loading import class_counts, labelled
     from featx.io.writing import new_file
-    from featx.jobs import models
+    from featx.jobs import model_files
+    from featx.jobs import train as training
     from featx.pipeline.recipes import load_recipe
 
     paths, classes = labelled(found, images)
@@ -50,8 +51,8 @@ def train(
         raise typer.BadParameter(f"--checkpoint is for networks, and {recipe} trains none.")
     with new_file(out) as file:
         with Progress(len(paths), quiet) as progress:
-            model, refused = models.train(pipeline, paths, classes, jobs, progress)
-        models.save_model(model, file)
+            model, refused = training.train(pipeline, paths, classes, jobs, progress)
+        model_files.save_model(model, file)
     result = {
         "out": out,
         "images": len(paths) - len(refused),

@@ -14,7 +14,6 @@ from sklearn.utils import _param_validation
 from sklearn.utils._param_validation import (
     HasMethods,
     Interval,
-    InvalidParameterError,
     Options,
     _Constraint,
     generate_invalid_param_val,
@@ -22,12 +21,13 @@ from sklearn.utils._param_validation import (
     validate_parameter_constraints,
 )
 
+from featx.core.errors import InvalidParameterError
+
 __all__ = [
     "Array",
     "Each",
     "HasMethods",
     "Interval",
-    "InvalidParameterError",
     "Options",
     "StrOptions",
     "bad_value",
@@ -128,7 +128,10 @@ def validate(
     constraints: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any], owner: str
 ) -> None:
     """Raise `InvalidParameterError` unless each parameter satisfies one of its constraints."""
-    validate_parameter_constraints(dict(constraints), dict(parameters), caller_name=owner)
+    try:
+        validate_parameter_constraints(dict(constraints), dict(parameters), caller_name=owner)
+    except _param_validation.InvalidParameterError as error:
+        raise InvalidParameterError(*error.args) from None
 
 
 def bad_value(constraint: Any) -> Any:

@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from featx.core.batches import LazyBatch
 from featx.core.constraints import validate
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.lazy_batch import LazyBatch
 from featx.core.memory import keep_freed_memory
 
 Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]

@@ -8,10 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from featx.core.errors import DatasetError, RemoteError
 from featx.io.archives import ERRORS as ARCHIVE_ERRORS
 from featx.io.archives import address, is_archive, members
 from featx.io.files import ImageFile
-from featx.io.remote import RemoteError, find, is_url
+from featx.io.remote import find, is_url
 from featx.io.writing import as_text
 
 _MANIFESTS = (".csv", ".parquet")
@@ -20,10 +21,6 @@ _WANTED = (
     "Wanted: a folder of images, whose sub-folders are the classes; a glob; a CSV or Parquet "
     "manifest with the columns path and label; an archive; a URL; or - for a list."
 )
-
-
-class DatasetError(ValueError):
-    """Images, labels or a card that cannot be used: says which, and what would be right."""
 
 
 def iterate_images(source: str | Path) -> Iterator[tuple[Any, str | None]]:

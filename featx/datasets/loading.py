@@ -12,7 +12,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from featx.datasets.listing import DatasetError, iterate_images
+from featx.core.errors import DatasetError
+from featx.core.suggestions import nearest
+from featx.datasets.listing import iterate_images
 from featx.io import bundled
 
 #: Where data sets with a card are looked for.
@@ -136,7 +138,7 @@ def merge_labels(listing: Listing, target: Target | None) -> Listing:
             raise DatasetError(f"target: {new!r} must be a list of classes, not {olds!r} alone.")
         for old in olds:
             if old not in found:
-                raise DatasetError(f"There is no class {old!r}. {bundled.nearest(old, found)}")
+                raise DatasetError(f"There is no class {old!r}. {nearest(old, found)}")
             if new_names.setdefault(old, new) != new:
                 raise DatasetError(
                     f"Class {old!r} goes to {new_names[old]!r} and to {new!r}. Choose one."
@@ -199,7 +201,7 @@ def card_file(name: str) -> Path:
     """Find the card of a data set."""
     path = bundled.find("datasets", name)
     if path is None:
-        hint = bundled.nearest(name, bundled.names("datasets"))
+        hint = nearest(name, bundled.names("datasets"))
         raise DatasetError(f"{name}: no data set of this name has a card. {hint}")
     return path
 
@@ -220,7 +222,7 @@ def _folder_of(card: Card, root: str | Path | None) -> Path:
 
 def _named_target(card: Card, name: str) -> Target:
     if name not in card.targets:
-        hint = bundled.nearest(name, list(card.targets))
+        hint = nearest(name, list(card.targets))
         raise DatasetError(f"{card.name} has no target {name!r}. {hint}")
     return card.targets[name]
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural
-from featx.core.lazy_batch import LazyBatch
 from featx.core.stage import ImageStage, Pixels
 from featx.descriptors.binary_patterns import (
     binary_patterns,

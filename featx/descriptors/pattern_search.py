@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from featx.core.constraints import Array, Interval, StrOptions, natural
 from featx.core.stage import Image, ImageStage
 from featx.filters.convolve import correlate, correlate_volume, read_only
-from featx.io.images import resize
+from featx.io.resizing import resize
 
 # Windows that vary by less than this, of the full scale, are even: what they show is noise.
 _LEAST_DEVIATION = 0.01

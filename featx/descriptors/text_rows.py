@@ -16,7 +16,7 @@ from featx.core.constraints import Interval, natural, positive
 from featx.core.stage import Image, ImageStage
 from featx.descriptors.pattern_search import Hit
 from featx.filters.contrast import LocalContrast
-from featx.io.images import resize
+from featx.io.resizing import resize
 
 Numbers = NDArray[np.float64]
 

@@ -4,8 +4,8 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from featx.core.batches import LazyBatch
 from featx.core.constraints import StrOptions, natural
-from featx.core.lazy_batch import LazyBatch
 from featx.core.stage import Batch
 from featx.core.threads import one_thread_inside
 from featx.encoders.encoder import Encoder, Float32, Float64

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from featx.core.batches import LazyBatch
 from featx.core.constraints import Each, Interval, StrOptions, natural, pair, positive
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.lazy_batch import LazyBatch
 from featx.core.stage import ImageStage
 from featx.core.threads import one_thread_inside
 from featx.encoders.pyramid import Grids, Regions, cell_names, divide, is_whole

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural, pair, positive
-from featx.core.lazy_batch import LazyBatch
 from featx.core.stage import Image, ImageStage
 from featx.descriptors.dense_patches import DensePatches
 from featx.encoders.k_means import fit_words

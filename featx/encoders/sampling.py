@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from featx.core.batches import LazyBatch
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.lazy_batch import LazyBatch
 
 # Descriptors of one image are alike: more of them than this are drawn only where images are few.
 _MOST_OF_ONE_IMAGE = 250

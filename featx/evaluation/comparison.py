@@ -12,6 +12,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline, clone
 
+from featx.core.errors import ComparisonError, RefusedImage
 from featx.evaluation.cache import Cache, kept, key
 from featx.evaluation.cross_validation import LearningCurve, Trial, learning_curve, run_folds
 from featx.evaluation.duplicates import are_pictures, find_copies, grouped
@@ -20,9 +21,8 @@ from featx.evaluation.results import BASELINE, PIXELS, Comparison, Cost, Result
 from featx.evaluation.shared_features import Features, gather, is_vectors, parts
 from featx.evaluation.significance import verdicts
 from featx.evaluation.splits import Division, cross_validation, different, remarks
-from featx.io.files import RefusedImage
 from featx.io.writing import as_text
-from featx.jobs.models import check_classes, in_threads, split
+from featx.pipeline.fitting import check_classes, in_threads, split
 from featx.pipeline.recipes import read_recipe
 from featx.pipeline.stream import run_together
 from featx.store.stored_images import StoredImage
@@ -31,10 +31,6 @@ __all__ = ["BASELINE", "PIXELS", "Comparison", "ComparisonError", "Result", "com
 
 Labels = Sequence[str] | NDArray[Any]
 Progress = Callable[[str, int], object]
-
-
-class ComparisonError(ValueError):
-    """Recipes that cannot be compared on these images: says why, and what would be right."""
 
 
 def compare(

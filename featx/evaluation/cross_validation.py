@@ -18,8 +18,8 @@ from featx.evaluation.shared_features import take
 from featx.evaluation.splits import Division
 from featx.explanation.attribution import SIDE, attribute, class_weights
 from featx.explanation.embedding import evenly, principal_components
-from featx.jobs.models import class_scores
 from featx.networks.conv_net import ConvNet
+from featx.pipeline.fitting import class_scores
 from featx.pipeline.stream import Stream
 
 #: What may go wrong in a fold, and leaves the other folds and recipes as they are.

@@ -13,8 +13,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from featx.io.files import RefusedImage, read_file
-from featx.io.images import PIXELS, ReadImages
+from featx.core.errors import RefusedImage
+from featx.io.files import read_file
+from featx.io.images import ReadImages
+from featx.io.resizing import PIXELS
 from featx.store.stored_images import StoredImage
 
 SAME_BYTES, SAME_PICTURE, MIRRORED = "same bytes", "same picture", "mirrored picture"

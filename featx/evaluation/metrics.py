@@ -145,3 +145,11 @@ def _area_under_curve(truth: Codes, scores: Scores) -> Scores:
     pairs = np.where(ones * zeros == 0, np.nan, ones * zeros)
     area: Scores = (ranks - ones * (ones + 1) / 2) / pairs
     return area
+
+
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Give the mean of the accuracies in each class of which there are images."""
+    # scikit-learn's function takes no confusion matrix, and warns where a class has no images.
+    counts = confusion.sum(axis=1)
+    there = counts > 0
+    return float(np.mean(np.diag(confusion)[there] / counts[there]))

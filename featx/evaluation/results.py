@@ -1,17 +1,17 @@
 """What a comparison found: figures, answers, and how they are printed and tabulated."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
+from featx.core.errors import RefusedImage
 from featx.evaluation.cache import Cache
 from featx.evaluation.cross_validation import LearningCurve
 from featx.evaluation.duplicates import Copy
 from featx.evaluation.metrics import Measure
-from featx.io.files import RefusedImage
 
 if TYPE_CHECKING:
     import pandas
@@ -238,18 +238,19 @@ class Comparison:
 
     @property
     def plot(self) -> "Plots":
-        """Draws the comparison on matplotlib's axes."""
-        from featx.report.plots import Plots
-
-        return Plots(self)
+        """Plots of the comparison on matplotlib axes."""
+        return cast("Plots", _view().Plots(self))
 
     def to_html(self) -> str:
-        """Give the report, one page that needs nothing else."""
-        from featx.report.page import page
-
-        return page(self)
+        """Return the report as one self-contained HTML page."""
+        return str(_view().page(self))
 
     def _repr_html_(self) -> str:
-        from featx.report.page import summary
+        return str(_view().summary(self))
 
-        return summary(self)
+
+def _view() -> Any:
+    """Import the functions that draw a comparison: the one door to a package below this one."""
+    from featx.report import view
+
+    return view

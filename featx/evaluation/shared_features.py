@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, clone, make_pipeline
 
+from featx.core.errors import RefusedImage
 from featx.evaluation.cache import Cache, key
 from featx.evaluation.duplicates import content_hashes, thumbnails
-from featx.io.files import RefusedImage
-from featx.jobs.models import split
+from featx.pipeline.fitting import split
 from featx.pipeline.graph import gives
 from featx.pipeline.stream import Stream, run_together
 from featx.store.stored_images import begin_with_store

@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from featx.core.suggestions import nearest
 from featx.explanation import occlusion as hiding
-from featx.io.bundled import nearest
 from featx.networks.conv_net import ConvNet
 from featx.networks.layers import UpToLayer
 from featx.networks.pretrained_net import Backbone, PretrainedNet, load_backbone
@@ -23,13 +23,11 @@ from featx.networks.pretrained_net import Backbone, PretrainedNet, load_backbone
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Net = ConvNet | PretrainedNet
-#: Deviation of the noise with which a silent unit is woken, in those of a pixel, at most.
-_MOST_NOISE = 2.0
 
 
 def filters(net: Net) -> Float32:
     """Give the filters of the first layer that has any, (n, height, width, channels)."""
-    weights = _convolutions(_opened(net).network)[0].weight
+    weights = _convolutions(opened_network(net).network)[0].weight
     found: Float32 = weights.detach().permute(0, 2, 3, 1).numpy()
     return found
 
@@ -96,7 +94,7 @@ def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
     dict of str to ndarray
         Maps (height, width, channels) or vectors, by the names of layers that hold no others.
     """
-    opened = _opened(net)
+    opened = opened_network(net)
     found = _to_be_found(_leaves(opened.network))
     with torch.inference_mode():
         opened.network(_as_input(net, opened, image))
@@ -121,7 +119,7 @@ def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
     dict of str to ndarray
         Maps (height, width, channels), by the names of the convolutions and blocks.
     """
-    opened = _opened(net)
+    opened = opened_network(net)
     found = _to_be_found(_blocks(opened.network))
     network = opened.network
     if isinstance(net, PretrainedNet):
@@ -170,145 +168,22 @@ def most_exciting(
     ndarray of int
         Positions among the images, the most exciting first.
     """
-    opened = _opened(net)
+    opened = opened_network(net)
     network = UpToLayer(opened.network, layer)
     excitements = []
     with torch.inference_mode():
         for image in images:
-            found = _of_unit(network(_as_input(net, opened, image)), layer, unit)
+            found = of_unit(network(_as_input(net, opened, image)), layer, unit)
             excitements.append(float(found.max()))
     return np.argsort(-np.asarray(excitements), kind="stable")[:count]
 
 
-def _of_unit(output: Any, layer: str, unit: int) -> Any:
+def of_unit(output: Any, layer: str, unit: int) -> Any:
     """Give a unit's activation, or its map, for the first image."""
     count = output.shape[1]
     if not 0 <= unit < count:
         raise ValueError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
     return output[0, unit]
-
-
-@dataclass(frozen=True)
-class Regularizers:
-    """What keeps images that excite a unit from being noise.
-
-    Attributes
-    ----------
-    jitter : float
-        Before each step, the image is shifted at random by up to this share of its shorter side.
-    decay : float
-        After each step, pixels are multiplied by one minus this.
-    blur : float
-        The deviation, in pixels, of a Gaussian that smooths each step, and after each fourth the
-        image.
-    first_blur : float
-        What is added to that deviation at the first step, as a share of the shorter side; it falls
-        evenly to nothing, so that what is large comes before what is small.
-    norm_percentile, contribution_percentile : float
-        Pixels whose colours have a norm, or a share in the activation, below this percentile
-        become the mean colour, after each fourth step.
-    """
-
-    jitter: float = 0.05
-    decay: float = 0.01
-    blur: float = 1.0
-    first_blur: float = 0.02
-    norm_percentile: float = 30
-    contribution_percentile: float = 5
-
-
-def maximize_activation(
-    net: Net,
-    layer: str,
-    unit: int,
-    size: tuple[int, int] | None = None,
-    steps: int = 200,
-    learning_rate: float = 0.12,
-    regularizers: Regularizers | None = None,
-    seed: int = 0,
-) -> Float32:
-    """Climb from noise to an image that excites a unit, or the middle of a map.
-
-    Steps are regularised as in [1]_, and by random shifts, as in [2]_: they leave nothing that
-    excites the unit at one place only. A unit that does not respond is woken with stronger noise.
-
-    Parameters
-    ----------
-    net : ConvNet or PretrainedNet
-        The network.
-    layer : str
-        The layer's name.
-    unit : int
-        The unit's number, or the channel's, if the layer gives maps.
-    size : (int, int), optional
-        Height and width; by default those of the images of `fit`, or 224 × 224.
-    steps : int, default=200
-        How many steps are taken.
-    learning_rate : float, default=0.12
-        The length of a step: the root mean square of what is added to the pixels, in deviations.
-    regularizers : Regularizers, optional
-        What is done before and after the steps.
-    seed : int, default=0
-        Seeds the noise and the shifts.
-
-    Returns
-    -------
-    ndarray of float32, (height, width, channels)
-        In [0, 1].
-
-    References
-    ----------
-    .. [1] J. Yosinski et al., "Understanding Neural Networks Through Deep Visualization", ICML
-       2015 workshop on deep learning.
-    .. [2] C. Olah, A. Mordvintsev and L. Schubert, "Feature Visualization", Distill 2017.
-    """
-    opened, regularizers = _opened(net), regularizers or Regularizers()
-    height, width = size or _usual_shape(net)[:2]
-    network = UpToLayer(opened.network, layer)
-    rng = np.random.default_rng(seed)
-    shape, noise = (height, width, len(opened.mean)), 0.1
-    image = rng.normal(scale=noise, size=shape).astype(np.float32)
-    farthest = round(regularizers.jitter * min(height, width))
-    for step in range(steps):
-        shift = rng.integers(-farthest, farthest, 2, endpoint=True)
-        shifted = np.roll(image, shift, axis=(0, 1))
-        ascent = np.roll(_slope(network, shifted, layer, unit), -shift, axis=(0, 1))
-        more = regularizers.first_blur * min(height, width) * (1 - step / steps)
-        ascent = _blurred(ascent, regularizers.blur + more)
-        longest = np.sqrt(np.mean(ascent**2))
-        if longest == 0:
-            # A silent unit leads nowhere: it is woken with more noise.
-            noise = min(1.5 * noise, _MOST_NOISE)
-            image = rng.normal(scale=noise, size=shape).astype(np.float32)
-            continue
-        share = np.abs((ascent * image).sum(axis=2))
-        image = image + learning_rate * ascent / longest
-        image = image * np.float32(1 - regularizers.decay)
-        if step % 4 == 3 and step < steps - 4:
-            norms = np.linalg.norm(image, axis=2)
-            image[norms < np.percentile(norms, regularizers.norm_percentile)] = 0
-            image[share < np.percentile(share, regularizers.contribution_percentile)] = 0
-            image = _blurred(image, regularizers.blur)
-    pixels: Float32 = np.clip(image * opened.deviation + opened.mean, 0, 1).astype(np.float32)
-    return pixels
-
-
-def _slope(network: UpToLayer, image: Float32, layer: str, unit: int) -> Float32:
-    """Give by how much each pixel moves the activation of a unit, or of the middle of its map."""
-    x = torch.from_numpy(image).permute(2, 0, 1)[np.newaxis].requires_grad_()
-    found = _of_unit(network(x), layer, unit)
-    middle = found[tuple(side // 2 for side in found.shape)] if found.ndim else found
-    (gradient,) = torch.autograd.grad(middle, x)
-    slope: Float32 = gradient[0].permute(1, 2, 0).numpy()
-    return slope
-
-
-def _blurred(image: Float32, sigma: float) -> Float32:
-    if sigma <= 0:
-        return image
-    # OpenCV leaves out the axis of a single channel.
-    blurred = cv2.GaussianBlur(image, (0, 0), sigma)
-    return np.asarray(blurred, np.float32).reshape(image.shape)
 
 
 def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: int = 8) -> Float32:
@@ -322,7 +197,7 @@ def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: 
     ndarray of float32, (height, width)
         For each pixel, the mean fall for the squares that hid it; zero where none did.
     """
-    opened = _opened(net)
+    opened = opened_network(net)
 
     def score(images: Sequence[Float32]) -> Float32:
         with torch.inference_mode():
@@ -330,7 +205,7 @@ def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: 
             found: Float32 = opened.network(x)[:, answer].numpy()
         return found
 
-    return hiding.occlusion(score, _standardized(net, opened, image), side, step)
+    return hiding.occlusion(score, standardized(net, opened, image), side, step)
 
 
 def grad_cam(
@@ -368,7 +243,7 @@ def grad_cam(
     .. [1] R. Selvaraju et al., "Grad-CAM: Visual Explanations from Deep Networks via
        Gradient-based Localization", ICCV 2017.
     """
-    opened = _opened(net)
+    opened = opened_network(net)
     layers = {name: module for name, module in opened.network.named_modules() if name}
     if layer is None:
         chosen = _convolutions(opened.network)
@@ -419,8 +294,8 @@ def parameter_counts(net: Net, shape: Sequence[int] | None = None) -> list[Layer
     shape : (int, int, int), optional
         Height, width and channels; by default those of the images of `fit`, or 224 × 224 × 3.
     """
-    opened = _opened(net)
-    height, width, channels = shape or _usual_shape(net)
+    opened = opened_network(net)
+    height, width, channels = shape or usual_shape(net)
     counts: list[LayerCount] = []
 
     def count(name: str) -> Any:
@@ -440,7 +315,7 @@ def parameter_counts(net: Net, shape: Sequence[int] | None = None) -> list[Layer
     return counts
 
 
-def _opened(net: Net) -> Backbone:
+def opened_network(net: Net) -> Backbone:
     """Give a network of one's own, and what images are standardized by."""
     if isinstance(net, ConvNet):
         return Backbone(net.network(), net.mean_, net.deviation_)
@@ -448,13 +323,13 @@ def _opened(net: Net) -> Backbone:
     return found._replace(network=found.network.eval())
 
 
-def _usual_shape(net: Net) -> tuple[int, int, int]:
+def usual_shape(net: Net) -> tuple[int, int, int]:
     """Give the shape of the images of `fit`, or those that pretrained networks saw."""
     height, width, channels = getattr(net, "input_shape_", (224, 224, 3))
     return height, width, channels
 
 
-def _standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
+def standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
     """Check an image as the stage does, and give it as the network takes it, channels last."""
     pixels = net._check_item(0, image)
     if pixels.shape[2] == 1 < len(opened.mean):
@@ -464,8 +339,8 @@ def _standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
 
 
 def _as_input(net: Net, opened: Backbone, image: NDArray[Any]) -> Any:
-    standardized = _standardized(net, opened, image)
-    return torch.from_numpy(standardized).permute(2, 0, 1)[np.newaxis]
+    pixels = standardized(net, opened, image)
+    return torch.from_numpy(pixels).permute(2, 0, 1)[np.newaxis]
 
 
 def _as_maps(output: Any) -> Any:
@@ -489,6 +364,12 @@ def _blocks(network: Any, within: str = "") -> list[tuple[str, Any]]:
         ((name, part),) = found
         return _blocks(part, f"{name}.")
     return found
+
+
+def dense_layers(net: ConvNet) -> list[str]:
+    """Return the names of the fully connected layers, in their order."""
+    modules = net.network().named_modules()
+    return [name for name, module in modules if isinstance(module, nn.Linear)]
 
 
 def _convolutions(network: Any) -> list[Any]:

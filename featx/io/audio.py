@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from featx.core.constraints import StrOptions, natural
+from featx.core.errors import RefusedImage
 from featx.core.stage import ImageStage
-from featx.io.files import MOST_BYTES, REASONS, RefusedImage, read_file
+from featx.io.files import MOST_BYTES, REASONS, read_file
 
 # The fastest that sound hardware goes. The filter of a resampling is as long as the rate is high.
 _HIGHEST_RATE = 768_000
@@ -75,7 +76,7 @@ class ReadAudio(ImageStage):
     >>> from featx import ReadAudio
     >>> ReadAudio().transform(["no-such-file.wav"])
     Traceback (most recent call last):
-    featx.io.files.RefusedImage: no-such-file.wav: missing: there is no such file.
+    featx.core.errors.RefusedImage: no-such-file.wav: missing: there is no such file.
     """
 
     takes = "paths"

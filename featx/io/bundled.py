@@ -1,6 +1,5 @@
 """The recipes and data-set cards that come with featx."""
 
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -30,10 +29,3 @@ def titles(kind: Kind) -> dict[str, str]:
 def find(kind: Kind, name: str) -> Path | None:
     """Find one by its name."""
     return folder(kind) / f"{name}.yaml" if name in names(kind) else None
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """Say which known word is meant, or list them all."""
-    lower = {one.lower(): one for one in known}
-    close = get_close_matches(word.lower(), list(lower), n=1, cutoff=0.6)
-    return f"Did you mean {lower[close[0]]}?" if close else f"Known: {', '.join(known)}."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from featx.core.errors import RefusedImage
 from featx.io import archives, remote
 
 #: Why an image or a sound may be refused, and what each reason means.
@@ -46,29 +47,6 @@ _PathLike = str | bytes | os.PathLike[Any]
 _BEGINNING = 32
 # A pipe that has taken the place of a file since is not waited for.
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-class RefusedImage(ValueError):  # noqa: N818 - the name says what happened to the image
-    """An image, or a sound, that is not read, with the reason.
-
-    Attributes
-    ----------
-    path : str
-        The file.
-    reason : str
-        One of `REASONS`.
-    detail : str
-        What exactly was wrong, and what would be right.
-    """
-
-    def __init__(self, path: _PathLike, reason: str, detail: str) -> None:
-        super().__init__(os.fspath(path), reason, detail)
-        self.path = os.fsdecode(path)
-        self.reason = reason
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}: {self.detail}"
 
 
 @dataclass(eq=False, slots=True)

@@ -1,44 +1,18 @@
-"""Files to pixels.
+"""Image files as pixels: the stage that reads them."""
 
-A file is read whole or refused: what a damaged file still shows is never taken for the image.
-"""
-
-import logging
 import os
-import struct
-import warnings
-from collections.abc import Callable, Sequence
-from io import BytesIO
+from collections.abc import Sequence
 from numbers import Integral
-from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
-import cv2
 import numpy as np
-import simplejpeg
 from numpy.typing import NDArray
-from PIL import (
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, pair
 from featx.core.stage import ImageStage
-from featx.io import integrity
-from featx.io.files import MOST_BYTES, RefusedImage, read_file
-
-# Pillow talks to the terminal about odd files; here each gets a reason or its pixels.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-for _category in (UserWarning, Image.DecompressionBombWarning):
-    warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
-
-_RIGHT = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+from featx.io.decoding import luma, read_image
+from featx.io.files import MOST_BYTES
+from featx.io.resizing import PIXELS, fit_to
 
 Pixels = NDArray[Any]
 _Path = str | bytes | os.PathLike[Any]
@@ -90,7 +64,7 @@ class ReadImages(ImageStage):
     >>> from featx import ReadImages
     >>> ReadImages(size=(128, 128), mode="gray").transform(["no-such-file.jpg"])
     Traceback (most recent call last):
-    featx.io.files.RefusedImage: no-such-file.jpg: missing: there is no such file.
+    featx.core.errors.RefusedImage: no-such-file.jpg: missing: there is no such file.
     """
 
     takes = "paths"
@@ -154,7 +128,7 @@ class ReadImages(ImageStage):
         pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
         background = tuple(self.background)
         if pixels.shape[2] != 3:
-            background = (_gray(background),) * pixels.shape[2]
+            background = (luma(background),) * pixels.shape[2]
         return fit_to(pixels, (self.size[0], self.size[1]), self._fit_to_size, background)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
@@ -167,308 +141,5 @@ def _as_read(image: Pixels, mode: str) -> Pixels:
         return image
     if image.dtype.kind == "f":
         return np.asarray(image @ np.array([[0.299], [0.587], [0.114]], image.dtype))
-    gray = _gray(np.moveaxis(image.astype(np.int64), 2, 0))
+    gray = luma(np.moveaxis(image.astype(np.int64), 2, 0))
     return np.asarray(gray, image.dtype)[..., np.newaxis]
-
-
-def read_image(
-    path: _Path,
-    mode: str = "rgb",
-    background: Sequence[int] = (255, 255, 255),
-    max_pixels: int = 89_478_485,
-    max_bytes: int = MOST_BYTES,
-    least: tuple[int, int] | None = None,
-) -> Pixels:
-    """Read one file; the parameters are those of `ReadImages`.
-
-    ``least`` is the height and width down to which a JPEG may be decoded at a reduced scale.
-
-    Returns
-    -------
-    ndarray of shape (height, width, 1 or 3)
-    """
-    content = read_file(path, _format, max_bytes)
-    known = _format(content)
-    if known is None:
-        raise RefusedImage(path, "not-an-image", f"its content is of no known format. {_RIGHT}")
-    found = integrity.find(known, content)
-    if found is not None:
-        raise RefusedImage(path, *found)
-    try:
-        if known == "JPEG":
-            pixels = _read_jpeg(path, content, mode, max_pixels, least)
-            if pixels is not None:
-                return pixels
-        return _read_with_pillow(path, content, known, mode, background, max_pixels)
-    except RefusedImage:
-        raise
-    # Decoders raise whatever broken content makes them stumble over; each is a broken file.
-    except Exception as error:
-        raise _broken(path, known, content, error) from error
-
-
-def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[int, ...]) -> Pixels:
-    """Bring an image to a height and width, as `ReadImages` describes."""
-    (height, width), (rows, columns) = pixels.shape[:2], size
-    if (height, width) == size:
-        return pixels
-    if fit == "stretch":
-        return resize(pixels, size)
-    scales = rows / height, columns / width
-    scale = max(scales) if fit == "crop" else min(scales)
-    if fit == "shrink" and scale >= 1:
-        return pixels
-    inner = max(1, round(height * scale)), max(1, round(width * scale))
-    if fit == "crop":
-        inner = max(inner[0], rows), max(inner[1], columns)
-    scaled = resize(pixels, inner)
-    top, left = abs(inner[0] - rows) // 2, abs(inner[1] - columns) // 2
-    if fit == "crop":
-        return np.ascontiguousarray(scaled[top : top + rows, left : left + columns])
-    if fit == "shrink":
-        return scaled
-    floating = pixels.dtype.kind == "f"
-    whole = 1.0 if floating else np.iinfo(pixels.dtype).max
-    filled = np.asarray(background) / 255 * whole
-    padded = np.empty((rows, columns, pixels.shape[2]), pixels.dtype)
-    padded[:] = filled if floating else np.rint(filled)
-    padded[top : top + inner[0], left : left + inner[1]] = scaled
-    return padded
-
-
-# What can be resized; the next stage says what is wrong with anything else.
-PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
-
-
-def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
-    (height, width, channels), (rows, columns) = pixels.shape, size
-    smaller = min(height, rows), min(width, columns)
-    if smaller != (height, width):
-        whole = height % smaller[0] == 0 and width % smaller[1] == 0
-        if pixels.dtype == np.uint8 and not whole:
-            # A loop of our own is quicker here. It loads numba, for which others should not wait.
-            from featx.io.resizing import shrink
-
-            pixels = shrink(pixels, *smaller)
-        else:
-            pixels = cv2.resize(pixels, smaller[::-1], interpolation=cv2.INTER_AREA)
-    if smaller != size:
-        pixels = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return pixels.reshape(rows, columns, channels)
-
-
-_SIGNATURES = (
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-    (b"BM", "BMP"),
-    (b"II*\x00", "TIFF"),
-    (b"MM\x00*", "TIFF"),
-    (b"II+\x00", "TIFF"),
-    (b"MM\x00+", "TIFF"),
-)
-
-
-def _format(content: bytes) -> str | None:
-    """Tell the format by the first bytes."""
-    for signature, name in _SIGNATURES:
-        if content.startswith(signature):
-            return name
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "WEBP"
-    if content[:1] == b"P" and content[1:2] in b"123456" and content[2:3].isspace():
-        return "PPM"
-    return None
-
-
-def _read_jpeg(
-    path: _Path, content: bytes, mode: str, max_pixels: int, least: tuple[int, int] | None
-) -> Pixels | None:
-    """Decode with libjpeg-turbo; None for colour spaces that Pillow must decode."""
-    height, width, space, _ = simplejpeg.decode_jpeg_header(content)
-    _check_size(path, width, height, max_pixels)
-    if space in ("CMYK", "YCCK"):
-        # Pillow would not mention damage.
-        simplejpeg.decode_jpeg(content, "CMYK")
-        return None
-    turned = _orientation(lambda: _jpeg_exif(content))
-    if least is not None and turned >= 5:
-        least = least[::-1]
-    rows, columns = least or (0, 0)
-    pixels = simplejpeg.decode_jpeg(
-        content,
-        colorspace="GRAY" if mode == "gray" else "RGB",
-        min_height=min(rows, height),
-        min_width=min(columns, width),
-        min_factor=1,
-    )
-    return _turned(pixels, turned)
-
-
-def _jpeg_exif(content: bytes) -> Image.Exif | None:
-    """Find the EXIF notes among the segments before the pixels."""
-    position = 2
-    while content[position] == 0xFF and content[position + 1] != 0xDA:
-        (length,) = struct.unpack_from(">H", content, position + 2)
-        segment = content[position + 4 : position + 2 + length]
-        if content[position + 1] == 0xE1 and segment.startswith(b"Exif\x00\x00"):
-            exif = Image.Exif()
-            exif.load(segment)
-            return exif
-        position += 2 + length
-    return None
-
-
-def _orientation(read: Callable[[], Image.Exif | None]) -> int:
-    """Read the EXIF orientation, 1 to 8; 1 where there is none."""
-    try:
-        exif = read()
-        orientation = 1 if exif is None else exif.get(0x0112, 1)
-    # A broken note beside the image does not make the image wrong.
-    except Exception:
-        return 1
-    return int(orientation) if orientation in range(1, 9) else 1
-
-
-def _turned(pixels: Pixels, orientation: int) -> Pixels:
-    if orientation == 1:
-        return pixels
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
-
-
-_PLUGINS = MappingProxyType[str, Any](
-    {
-        "JPEG": JpegImagePlugin.JpegImageFile,
-        "PNG": PngImagePlugin.PngImageFile,
-        "GIF": GifImagePlugin.GifImageFile,
-        "BMP": BmpImagePlugin.BmpImageFile,
-        "TIFF": TiffImagePlugin.TiffImageFile,
-        "WEBP": WebPImagePlugin.WebPImageFile,
-        "PPM": PpmImagePlugin.PpmImageFile,
-    }
-)
-
-
-def _read_with_pillow(
-    path: _Path,
-    content: bytes,
-    known: str,
-    mode: str,
-    background: Sequence[int],
-    max_pixels: int,
-) -> Pixels:
-    # The plugin itself: Image.open would look at sizes in its own way and warn.
-    with integrity.libtiff_errors() as errors, _PLUGINS[known](BytesIO(content)) as opened:
-        _check_size(path, opened.width, opened.height, max_pixels)
-        opened.load()
-        if errors:
-            raise OSError(f"{errors[0]} met an error")
-        # Pillow turns TIFF files as it loads them.
-        turned = 1 if known == "TIFF" else _orientation(opened.getexif)
-        if known == "PNG":
-            if content[28] or not np.asarray(opened)[-1].any():
-                # Rows that are missing are left at zero, if the file is interlaced anywhere: time
-                # for a closer look.
-                found = integrity.rows_missing(content)
-                if found is not None:
-                    raise RefusedImage(path, *found)
-            _rescale_transparency(opened, depth=content[24])
-        deep = _deep(path, opened, background)
-        if deep is not None:
-            pixels = np.repeat(deep[..., np.newaxis], 1 if mode == "gray" else 3, axis=2)
-        else:
-            image = _opaque(path, opened, background).convert("RGB" if mode == "rgb" else "L")
-            pixels = np.array(image).reshape(image.height, image.width, -1)
-        return _turned(pixels, turned)
-
-
-def _rescale_transparency(image: Image.Image, depth: int) -> None:
-    """Bring the transparent colour from a PNG file's depth to that of Pillow's image."""
-    hidden = image.info.get("transparency")
-    if image.mode == "L" and isinstance(hidden, int):
-        image.info["transparency"] = hidden * 255 // (2**depth - 1)
-    elif image.mode == "RGB" and isinstance(hidden, tuple):
-        image.info["transparency"] = tuple(value >> (depth - 8) for value in hidden)
-
-
-def _opaque(path: _Path, image: Image.Image, background: Sequence[int]) -> Image.Image:
-    """Lay an image of 8 bits over the background, as RGB or grey."""
-    if image.mode in ("LAB", "HSV"):
-        raise RefusedImage(path, "unsupported", f"its colours are {image.mode}. Save it as RGB.")
-    if image.has_transparency_data:
-        over = Image.new("RGBA", image.size, (*background, 255))
-        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
-    return image if image.mode in ("1", "L") else image.convert("RGB")
-
-
-def _deep(path: _Path, image: Image.Image, background: Sequence[int]) -> Pixels | None:
-    """Give the grey values of images of more than 8 bits, or None for all others."""
-    if image.mode.startswith("I"):
-        values = np.array(image)
-        if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-            raise RefusedImage(
-                path, "unsupported", "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
-            )
-        values = values.astype(np.uint16)
-        if "transparency" in image.info:
-            values[values == image.info["transparency"]] = 257 * _gray(background)
-        return values
-    if image.mode == "F":
-        values = np.array(image, np.float32)
-        if values.min() >= 0 and values.max() <= 1:
-            return values
-        raise RefusedImage(path, "unsupported", "its pixels are not in [0, 1]. Scale them first.")
-    return None
-
-
-def _gray(color: Any) -> Any:
-    """Give the grey value of a colour of whole numbers, rounded as in files."""
-    red, green, blue = color
-    return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
-
-
-def _check_size(path: _Path, width: int, height: int, max_pixels: int) -> None:
-    if width * height > max_pixels:
-        raise RefusedImage(
-            path,
-            "too-large",
-            f"it has {width} x {height} = {width * height} pixels, more than max_pixels="
-            f"{max_pixels}.",
-        )
-
-
-_EARLY = (
-    "truncated",
-    "premature end",
-    "not enough",
-    "eof",
-    "end of file",
-    "requires a buffer",
-)
-_KINDS = ("unsupported", "not supported", "unknown pixel mode", "could not determine subsampling")
-
-
-def _broken(path: _Path, known: str, content: bytes, error: Exception) -> RefusedImage:
-    """Tell what a decoder stumbled over."""
-    problem = " ".join(str(error).split()) or type(error).__name__
-    if problem == "not identified by this driver":
-        problem = "its header makes no sense"
-    if isinstance(error, Image.DecompressionBombError):
-        return RefusedImage(path, "too-large", f"Pillow does not decode it ({problem}).")
-    says = problem.lower()
-    # A JPEG file has an end mark after its last scan.
-    cut = known == "JPEG" and content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
-    if cut or any(word in says for word in _EARLY):
-        return RefusedImage(path, "truncated", f"as a {known} file it is broken ({problem}).")
-    if any(word in says for word in _KINDS):
-        detail = f"this kind of {known} file is not supported ({problem})."
-        return RefusedImage(path, "unsupported", detail)
-    return RefusedImage(path, "corrupt", f"as a {known} file it is broken ({problem}).")

@@ -7,11 +7,9 @@ from email.utils import parsedate_to_datetime
 from glob import has_magic
 from typing import Any
 
+from featx.core.errors import RemoteError
+
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-
-
-class RemoteError(ValueError):
-    """A URL that cannot be used: says why, and what would be right."""
 
 
 def is_url(path: str) -> bool:

@@ -1,9 +1,4 @@
-"""Area averaging, faster than OpenCV where the factor is no whole number.
-
-Each output pixel is the mean of the rectangle of the image that it covers, border pixels counted
-by the share that is covered. Rows are summed first, for many output rows; these are turned, so
-that columns are summed in the same way: both vectorise.
-"""
+"""Images brought to a size."""
 
 from typing import Any
 
@@ -11,70 +6,55 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.compiled import compiled
-
-# Sums that are kept between the two, so that they stay in cache.
-_SUMS = 2**18
+Pixels = NDArray[Any]
 
 
-def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Shrink a uint8 image (height, width, channels) to the size given, by area averaging."""
-    rows, columns, channels = image.shape
-    down, across = rows / height, columns / width
-    flat = np.ascontiguousarray(image).reshape(rows, columns * channels)
-    out = np.empty((height, width * channels), np.uint8)
-    lanes = min(height, max(_SUMS // flat.shape[1], 16))
-    for first in range(0, height, lanes):
-        part = out[first : first + lanes]
-        sums = np.empty((len(part), columns * channels), np.float32)
-        _sum_rows(flat, first, down, sums)
-        turned = np.empty((columns * channels, len(part)), np.float32)
-        cv2.transpose(sums, turned)
-        means = np.empty((width * channels, len(part)), np.uint8)
-        # A column of the image: its channels, and in each its rows.
-        by_column = turned.reshape(columns, -1), means.reshape(width, -1)
-        _average_rows(*by_column, across, np.float32(1 / (down * across)))
-        cv2.transpose(means, part)
-    return out.reshape(height, width, channels)
+def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[int, ...]) -> Pixels:
+    """Bring an image to a height and width, as `ReadImages` describes."""
+    (height, width), (rows, columns) = pixels.shape[:2], size
+    if (height, width) == size:
+        return pixels
+    if fit == "stretch":
+        return resize(pixels, size)
+    scales = rows / height, columns / width
+    scale = max(scales) if fit == "crop" else min(scales)
+    if fit == "shrink" and scale >= 1:
+        return pixels
+    inner = max(1, round(height * scale)), max(1, round(width * scale))
+    if fit == "crop":
+        inner = max(inner[0], rows), max(inner[1], columns)
+    scaled = resize(pixels, inner)
+    top, left = abs(inner[0] - rows) // 2, abs(inner[1] - columns) // 2
+    if fit == "crop":
+        return np.ascontiguousarray(scaled[top : top + rows, left : left + columns])
+    if fit == "shrink":
+        return scaled
+    floating = pixels.dtype.kind == "f"
+    whole = 1.0 if floating else np.iinfo(pixels.dtype).max
+    filled = np.asarray(background) / 255 * whole
+    padded = np.empty((rows, columns, pixels.shape[2]), pixels.dtype)
+    padded[:] = filled if floating else np.rint(filled)
+    padded[top : top + inner[0], left : left + inner[1]] = scaled
+    return padded
 
 
-@compiled
-def _sum_rows(rows: NDArray[np.uint8], first: int, down: float, sums: NDArray[np.float32]) -> None:
-    for place in range(len(sums)):
-        top = (first + place) * down
-        _sum_between(rows, top, min(top + down, float(len(rows))), sums[place])
+# What can be resized; the next stage says what is wrong with anything else.
+PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-@compiled
-def _average_rows(
-    rows: NDArray[np.float32], means: NDArray[np.uint8], down: float, scale: np.float32
-) -> None:
-    total, half = np.empty(rows.shape[1], np.float32), np.float32(0.5)
-    for place in range(len(means)):
-        top = place * down
-        _sum_between(rows, top, min(top + down, float(len(rows))), total)
-        mean = means[place]
-        for n in range(len(total)):
-            # By way of int32: this vectorises, and a direct conversion does not.
-            mean[n] = np.uint8(np.int32(total[n] * scale + half))
+def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
+    (height, width, channels), (rows, columns) = pixels.shape, size
+    smaller = min(height, rows), min(width, columns)
+    if smaller != (height, width):
+        whole = height % smaller[0] == 0 and width % smaller[1] == 0
+        if pixels.dtype == np.uint8 and not whole:
+            # A loop of our own is quicker here. It loads numba, for which others should not wait.
+            from featx.io.area_average import shrink
 
-
-@compiled
-def _sum_between(rows: NDArray[Any], start: float, stop: float, total: NDArray[np.float32]) -> None:
-    """Add up the rows between two places, the first and the last by the share that is between."""
-    begin, end = int(np.ceil(start)), int(stop)
-    first, last = rows[int(start)], rows[min(end, len(rows) - 1)]
-    share, last_share = np.float32(begin - start), np.float32(stop - end)
-    for x in range(len(total)):
-        total[x] = share * first[x] + last_share * last[x]
-    fours = begin + (end - begin) // 4 * 4
-    for y in range(begin, fours, 4):
-        # Four at a time: the totals are fetched and stored less often.
-        a, b, c, d = rows[y], rows[y + 1], rows[y + 2], rows[y + 3]
-        for x in range(len(total)):
-            pairs = np.float32(a[x]) + np.float32(b[x]), np.float32(c[x]) + np.float32(d[x])
-            total[x] += pairs[0] + pairs[1]
-    for y in range(fours, end):
-        row = rows[y]
-        for x in range(len(total)):
-            total[x] += np.float32(row[x])
+            pixels = shrink(pixels, *smaller)
+        else:
+            pixels = cv2.resize(pixels, smaller[::-1], interpolation=cv2.INTER_AREA)
+    if smaller != size:
+        pixels = cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return pixels.reshape(rows, columns, channels)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pyarrow
 from pyarrow import csv, parquet
 
-from featx.io.writing import OutputError, as_cell
+from featx.core.errors import OutputError
+from featx.io.writing import as_cell
 
 
 def check_table_name(file: str | Path) -> None:

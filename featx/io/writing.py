@@ -8,9 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-
-class OutputError(ValueError):
-    """A file or folder that cannot be written: says which, and why."""
+from featx.core.errors import OutputError
 
 
 def as_text(path: Any) -> str:

@@ -12,21 +12,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow
 
 import featx
+from featx.core.batches import batched
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import RefusedImage, StoreError
 from featx.io.archives import parse
-from featx.io.files import PASSING, ImageFile, RefusedImage
+from featx.io.files import PASSING, ImageFile
 from featx.io.remote import is_url
 from featx.io.writing import as_text
 from featx.pipeline import workers
-from featx.pipeline.graph import Chunk, batched
-from featx.pipeline.recipes import as_steps
+from featx.pipeline.graph import Chunk
 from featx.pipeline.stream import Stream
+from featx.store.columns import make_schema, set_columns, vector_column
+from featx.store.identity import as_steps
 from featx.store.resume import Earlier, Revision, Row
-from featx.store.store import Store, StoreError, make_schema, open_store
+from featx.store.store import Store, open_store
 
 # A part is written when it has so many rows, or bytes of features, or after so many seconds: what
 # a run that is killed has not written is to be done again.
@@ -314,42 +316,7 @@ def _table(
         "sha256": [file.sha256 for _, file, _, _ in rows],
     }
     results = [result for *_, result in rows]
-    columns |= _set_columns(results, schema) if sets else {"features": _vectors(results, schema)}
+    columns |= (
+        set_columns(results, schema) if sets else {"features": vector_column(results, schema)}
+    )
     return pyarrow.table(columns, schema)
-
-
-def _vectors(results: list[Any], schema: Any) -> Any:
-    size = schema.field("features").type.list_size
-    missing = np.array([result is None for result in results])
-    vectors = np.zeros((len(results), size), np.float32)
-    for index, result in enumerate(results):
-        if result is not None:
-            vectors[index] = result
-    flat = pyarrow.array(vectors.ravel())
-    return pyarrow.FixedSizeListArray.from_arrays(flat, size, mask=pyarrow.array(missing))
-
-
-def _set_columns(results: list[Any], schema: Any) -> dict[str, Any]:
-    size = schema.field("features").type.value_type.list_size
-    sets = [result or DescriptorSet(np.empty((0, size), np.float32)) for result in results]
-    sizes = [found.size or (None, None) for found in sets]
-    return {
-        "features": _lists([None if result is None else result.values for result in results], size),
-        "positions": _lists([found.positions for found in sets], 2),
-        "scales": _lists([found.scales for found in sets], None),
-        "height": [height for height, _ in sizes],
-        "width": [width for _, width in sizes],
-    }
-
-
-def _lists(arrays: list[Any], size: int | None) -> Any:
-    """Give arrays of rows as a column of lists; one that is None as null."""
-    there = [array for array in arrays if array is not None]
-    joined = np.concatenate(there) if there else np.empty((0, size or 1), np.float32)
-    values = pyarrow.array(joined.astype(np.float32, copy=False).ravel())
-    if size is not None:
-        values = pyarrow.FixedSizeListArray.from_arrays(values, size)
-    lengths = [0 if array is None else len(array) for array in arrays]
-    offsets = pyarrow.array(np.concatenate([[0], np.cumsum(lengths)]), pyarrow.int32())
-    missing = pyarrow.array([array is None for array in arrays])
-    return pyarrow.ListArray.from_arrays(offsets, values, mask=missing)

@@ -13,10 +13,12 @@ from PIL import ImageDraw
 
 from featx.core.constraints import Array, fraction, natural
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import PatternError, RefusedImage
 from featx.core.stage import Image, ImageStage
 from featx.descriptors.pattern_search import Hit, find_pattern, small_pattern, stop_sign
-from featx.io.files import RefusedImage
-from featx.io.images import ReadImages, fit_to, read_image
+from featx.io.decoding import read_image
+from featx.io.images import ReadImages
+from featx.io.resizing import fit_to
 from featx.io.tables import check_table_name, write_table
 from featx.io.writing import as_text, new_file, new_folder
 from featx.pipeline.graph import Chunk
@@ -25,10 +27,6 @@ from featx.pipeline.stream import Stream
 Progress = Callable[[int, int], object]
 # Whole photographs are in memory, this many a thread and as many waiting.
 _CHUNK = 4
-
-
-class FindingError(ValueError):
-    """A pattern that cannot be found, or images that cannot be searched: says which, and why."""
 
 
 def read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
@@ -41,7 +39,7 @@ def read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
 
     Raises
     ------
-    FindingError
+    PatternError
         If all that counts of it is one colour.
     RefusedImage
         If the file cannot be read.
@@ -54,7 +52,7 @@ def read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
     pattern = on_black / np.maximum(mask, 1e-3)[..., np.newaxis]
     shown = pattern[mask > 0.5]
     if len(shown) == 0 or np.ptp(shown, axis=0).max() == 0:
-        raise FindingError(f"{name}: a pattern must vary, but all that is seen is one colour.")
+        raise PatternError(f"{name}: a pattern must vary, but all that is seen is one colour.")
     return pattern, mask
 
 
@@ -117,7 +115,7 @@ def write_hits(
             refused += chunk.refused.values()
             progress(len(chunk.items), len(chunk.refused))
         if len(refused) == len(found):
-            raise FindingError(f"All {len(found)} images are refused. The first: {refused[0]}")
+            raise PatternError(f"All {len(found)} images are refused. The first: {refused[0]}")
         write_table(pyarrow.Table.from_pylist(rows, _SCHEMA), unfinished)
     return found, refused
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from featx.io.bundled import nearest
+from featx.core.suggestions import nearest
 from featx.networks.pretrained_net import load_backbone
 
 

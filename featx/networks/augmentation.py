@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from featx.io.bundled import nearest
+from featx.core.suggestions import nearest
 
 #: What each changes, for messages.
 AUGMENTATIONS = {

@@ -15,8 +15,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
+from featx.core.batches import LazyBatch
 from featx.core.constraints import HasMethods, Interval, StrOptions, natural, positive
-from featx.core.lazy_batch import LazyBatch
 from featx.core.stage import Batch, ImageStage
 from featx.io.writing import new_file
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN

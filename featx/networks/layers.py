@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from featx.io.bundled import nearest
+from featx.core.suggestions import nearest
 
 Float32 = NDArray[np.float32]
 

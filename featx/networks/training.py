@@ -21,6 +21,7 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
+from featx.core.errors import DivergedError
 from featx.networks.augmentation import augment
 
 #: The optimizers, and the parameters that make them.
@@ -43,10 +44,6 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
     "step": lambda done: 0.1 ** ((done >= 0.5) + (done >= 0.75)),
     "triangle": lambda done: min(done / 0.2, (1 - done) / 0.8),
 }
-
-
-class DivergedError(ValueError):
-    """A loss that is no number any more: says when, and what to try."""
 
 
 @dataclass

@@ -7,10 +7,10 @@ in cache and memory does not grow with the number of images.
 
 import time
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 import joblib
@@ -20,11 +20,11 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils import get_tags
 
+from featx.core.batches import batched, join
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.joining import join
+from featx.core.errors import RefusedImage
 from featx.core.stage import Batch, ImageStage, Kind
 from featx.core.threads import one_thread_inside
-from featx.io.files import RefusedImage
 
 
 @dataclass(eq=False)
@@ -294,10 +294,3 @@ def _refusal(item: Any, error: ValueError) -> RefusedImage:
         return error
     name = item if isinstance(item, str | bytes) or hasattr(item, "__fspath__") else "an image"
     return RefusedImage(name, "unsuitable", str(error))
-
-
-def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Give items in lists of so many; the last may be shorter."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

@@ -25,38 +25,41 @@ def count(n_jobs: int | None) -> int:
     return int(joblib.effective_n_jobs(n_jobs))
 
 
-def shared(workers: int) -> Any:
-    """Give so many processes, those that are there already if they are as many."""
-    return loky.get_reusable_executor(workers, **_options())
+def shared(workers: int, preload: str) -> Any:
+    """Return the executor of so many processes; running ones are reused.
+
+    ``preload`` is the module that each process imports when it starts.
+    """
+    return loky.get_reusable_executor(workers, **_options(preload))
 
 
-def single() -> Any:
-    """Give a process that is nobody else's."""
-    return loky.ProcessPoolExecutor(1, **_options())
+def single(preload: str) -> Any:
+    """Return an executor of one process that is not shared."""
+    return loky.ProcessPoolExecutor(1, **_options(preload))
 
 
-def start(n_jobs: int | None) -> None:
-    """Start processes that `shared` will give."""
-    shared(count(n_jobs)).submit(int)
+def start(n_jobs: int | None, preload: str) -> None:
+    """Start the processes that `shared` will return."""
+    shared(count(n_jobs), preload).submit(int)
 
 
-def _options() -> dict[str, Any]:
+def _options(preload: str) -> dict[str, Any]:
     """Give what loky needs to start a process."""
     return {
         "timeout": _IDLE,
         "initializer": _begin,
-        "initargs": (os.getpid(),),
+        "initargs": (os.getpid(), preload),
         # Processes that crash would print all their threads; the file's reason is enough.
         "env": {"PYTHONFAULTHANDLER": ""},
     }
 
 
-def _begin(parent: int) -> None:
+def _begin(parent: int, preload: str) -> None:
     """Leave it to the process that started this one what an interruption ends, and load."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, args=(parent,), daemon=True).start()
     collect_rarely()
-    import_module("featx.pipeline.workers")
+    import_module(preload)
 
 
 def _follow(parent: int) -> None:

@@ -5,7 +5,7 @@ import inspect
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,10 +15,12 @@ import yaml
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 import featx
-from featx.classifiers.kernel_map import ScoreSum
-from featx.core.constraints import InvalidParameterError, validate
+from featx.classifiers.score_sum import ScoreSum
+from featx.core.constraints import validate
+from featx.core.errors import InvalidParameterError, RecipeError
 from featx.core.limits import check_limits
 from featx.core.stage import ImageStage
+from featx.core.suggestions import nearest
 from featx.io import bundled
 from featx.pipeline.stream import Stream, named_stages
 
@@ -53,10 +55,6 @@ _LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
 _WRITTEN = ("checkpoint",)
 _LONGEST_LINE = 1000  # characters of what is wrong; a parameter may have thousands of numbers
 _DEEPEST = 20  # lists in lists; a recipe has a handful
-
-
-class RecipeError(ValueError):
-    """A recipe that cannot be used: says the file, the line and what would be right."""
 
 
 @dataclass(frozen=True)
@@ -128,34 +126,12 @@ def read_recipe(recipe: str | Path) -> Recipe:
     )
 
 
-def as_steps(stages: Sequence[Any]) -> list[Any]:
-    """Describe stages as plain data, with all their parameters: equal for equal features."""
-    return [_described(stage) for stage in stages]
-
-
-def _described(stage: Any) -> Any:
-    if isinstance(stage, FeatureUnion):
-        return {"union": [_described(branch) for _, branch in stage.transformer_list]}
-    if isinstance(stage, Pipeline):
-        return as_steps([step for _, step in stage.steps])
-    parameters = stage.get_params(deep=False)
-    return {type(stage).__name__: {name: _as_data(parameters[name]) for name in parameters}}
-
-
-def _as_data(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return [_as_data(one) for one in value]
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
-
-
 def find_recipe(recipe: str | Path) -> Path:
     """Find the file of a recipe, by its name or its path."""
     path = bundled.find("pipelines", str(recipe)) or Path(recipe)
     # Path.is_file raises an error for some names.
     if not os.path.isfile(path):
-        hint = bundled.nearest(str(recipe), bundled.names("pipelines"))
+        hint = nearest(str(recipe), bundled.names("pipelines"))
         raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
     return path
 
@@ -224,7 +200,7 @@ def _fields(path: Path, node: yaml.Node) -> dict[str, yaml.Node]:
     fields = dict(_items(path, node, "a recipe has title, source and steps."))
     for key, value in fields.items():
         if key not in known:
-            raise _wrong(path, value, f"unknown field {key!r}. {bundled.nearest(key, known)}")
+            raise _wrong(path, value, f"unknown field {key!r}. {nearest(key, known)}")
     return fields
 
 
@@ -324,7 +300,7 @@ def _made(path: Path, node: yaml.Node, name: str) -> Any:
         return getattr(featx, name)
     if name in ESTIMATORS:
         return getattr(import_module(ESTIMATORS[name]), name)
-    hint = bundled.nearest(name, [*stages, *sorted(ESTIMATORS), "union", "score_sum"])
+    hint = nearest(name, [*stages, *sorted(ESTIMATORS), "union", "score_sum"])
     raise _wrong(path, node, f"there is no stage {name!r}. {hint}")
 
 
@@ -333,7 +309,7 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
     known = [key for key in inspect.signature(made.__init__).parameters if key != "self"]
     for key, value in values.items():
         if key not in known:
-            hint = bundled.nearest(key, known) if known else "It has none."
+            hint = nearest(key, known) if known else "It has none."
             raise _wrong(path, value, f"{name} has no parameter {key!r}. {hint}")
         if key in _WRITTEN:
             problem = f"{name}: {key!r} names a file to be written, which a recipe may not do."

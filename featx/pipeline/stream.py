@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from featx.core.batches import Joined, LazyBatch
 from featx.core.constraints import Options, StrOptions, natural, validate
-from featx.core.joining import Joined
-from featx.core.lazy_batch import LazyBatch
+from featx.core.errors import RefusedImage
 from featx.core.stage import Batch, ImageStage
-from featx.io.files import RefusedImage
 from featx.pipeline.graph import Chunk, Graph, Node, compute, learns
 
 

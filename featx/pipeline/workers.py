@@ -15,18 +15,15 @@ import cloudpickle
 from joblib.externals import loky
 
 import featx
-from featx.core.joining import join
+from featx.core.batches import batched, join
+from featx.core.errors import RefusedImage, WorkerError
 from featx.core.threads import one_thread_inside
-from featx.io.files import ImageFile, RefusedImage
+from featx.io.files import ImageFile
 from featx.pipeline import processes
-from featx.pipeline.graph import Chunk, Graph, batched
+from featx.pipeline.graph import Chunk, Graph
 
 #: Seconds that a new worker is given to start, beside what a file is given.
 _STARTING = 20.0
-
-
-class WorkerError(ValueError):
-    """Workers that cannot be used: says why, and what would be right."""
 
 
 def run(
@@ -81,11 +78,11 @@ class _Processes:
 
     def executor(self) -> Any:
         """Give the workers for chunks."""
-        return processes.shared(self.workers)
+        return processes.shared(self.workers, __name__)
 
     def alone(self) -> Any:
         """Give a worker that nothing but one file can kill."""
-        self._suspects = self._suspects or processes.single()
+        self._suspects = self._suspects or processes.single(__name__)
         return self._suspects
 
     def stop(self) -> None:

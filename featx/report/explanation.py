@@ -16,12 +16,13 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from featx.core.errors import OutputError
 from featx.evaluation.cross_validation import linear_weights
 from featx.io.images import ReadImages
-from featx.io.writing import OutputError, new_file
-from featx.jobs.models import class_scores, split
+from featx.io.writing import new_file
 from featx.networks.conv_net import ConvNet
 from featx.networks.pretrained_net import PretrainedNet
+from featx.pipeline.fitting import class_scores, split
 from featx.pipeline.graph import Graph, learns
 from featx.report.drawings import drawing
 from featx.report.hidden import Hidden, hide, picture_of_hidden

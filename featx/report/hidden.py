@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from featx.explanation.occlusion import occlusion
-from featx.jobs.models import class_scores, decision_scores
+from featx.pipeline.fitting import class_scores, decision_scores
 from featx.pipeline.graph import Graph
 from featx.report.pictures import figure_png, overlaid, pixels_of
 

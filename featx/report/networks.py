@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from featx.filters.edges import Sobel
 from featx.filters.gabor import GaborBank
-from featx.jobs.models import decision_scores
 from featx.networks.conv_net import ConvNet
 from featx.networks.pretrained_net import PretrainedNet
+from featx.pipeline.fitting import decision_scores
 from featx.report.pictures import figure_png
 
 if TYPE_CHECKING:

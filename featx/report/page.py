@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.errors import RefusedImage
 from featx.evaluation.cache import Cache, kept, key
 from featx.evaluation.cross_validation import EXPLAINED, MAPPED
 from featx.evaluation.results import BASELINE, Comparison, Result
 from featx.explanation.embedding import evenly, flattened, principal_components
-from featx.io.files import RefusedImage
 from featx.networks.conv_net import ConvNet
 from featx.report import evidence
 from featx.report.pictures import (

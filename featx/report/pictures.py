@@ -13,8 +13,9 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from featx.io.files import RefusedImage
-from featx.io.images import ReadImages, fit_to
+from featx.core.errors import RefusedImage
+from featx.io.images import ReadImages
+from featx.io.resizing import fit_to
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL, LARGE = (96, 96), (192, 192)

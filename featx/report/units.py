@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from featx.io.files import RefusedImage
-from featx.jobs.models import ModelError
+from featx.core.errors import ModelError, RefusedImage
 from featx.networks.conv_net import ConvNet
 from featx.networks.pretrained_net import PretrainedNet
 from featx.pipeline.graph import Graph
@@ -69,7 +68,8 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
         If there is no network, or no such unit in it.
     """
     # torch is an extra, as the libraries that draw are.
-    from featx.explanation.networks import maximize_activation, most_exciting
+    from featx.explanation.activation_maximization import maximize_activation
+    from featx.explanation.networks import most_exciting
 
     stream = pipeline[0]
     net, graph = _network(pipeline)
@@ -123,11 +123,10 @@ def _trained(net: ConvNet | PretrainedNet) -> ConvNet | PretrainedNet:
 def _title(net: ConvNet | PretrainedNet, layer: str, number: int) -> str:
     title = f"layer {layer}, unit {number}"
     if isinstance(net, ConvNet):
-        from torch import nn
+        # torch is an extra.
+        from featx.explanation.networks import dense_layers
 
-        modules = net.network().named_modules()
-        dense = [name for name, module in modules if isinstance(module, nn.Linear)]
-        if dense and layer == dense[-1]:
+        if layer in dense_layers(net)[-1:]:
             title += f": {net.classes_[number]}"
     return title
 

@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,21 +15,16 @@ import pyarrow
 from numpy.typing import NDArray
 from pyarrow import compute, dataset, parquet
 
-from featx.core.descriptor_sets import DescriptorSet
-from featx.io.files import RefusedImage
-from featx.io.writing import OutputError, as_cell, folders_for, new_file
+from featx.core.errors import OutputError, RefusedImage, StoreError
+from featx.io.writing import as_cell, folders_for, new_file
+from featx.store.columns import METADATA, descriptor_sets, make_schema
+from featx.store.identity import check_same
 
-_METADATA = b"featx"
 _PART = re.compile(r"part-(\d{6,})\.parquet")
-_TEXT, _FLOAT = pyarrow.string(), pyarrow.float32()
 # Few values, many times; numbers are not repeated, and looking for that takes long.
 _REPEATED = ["label", "status", "reason", "detail"]
 # Of numbers, all first bytes, then all second bytes: smaller, and faster to compress.
 _SPLIT = ["features.list.element", "features.list.element.list.element"]
-
-
-class StoreError(ValueError):
-    """Features that cannot be written or read: says which, and what would be right."""
 
 
 class Features(NamedTuple):
@@ -73,7 +67,7 @@ def read_features(folder: str | Path, output: str = "numpy") -> Any:
     >>> from featx import read_features
     >>> read_features("no-such-folder")
     Traceback (most recent call last):
-    featx.store.store.StoreError: no-such-folder: there is no such folder.
+    featx.core.errors.StoreError: no-such-folder: there is no such folder.
     """
     outputs = ("numpy", "pandas", "polars", "arrow")
     if output not in outputs:
@@ -107,10 +101,10 @@ def read_part(file: str) -> Features:
         table = parquet.ParquetFile(file).read()
     except (pyarrow.ArrowException, OSError) as error:
         raise StoreError(f"{file}: damaged ({' '.join(str(error).split())}).") from None
-    about = json.loads(table.schema.metadata[_METADATA])
+    about = json.loads(table.schema.metadata[METADATA])
     rows = table.filter(_OK).combine_chunks()
     if about["sets"]:
-        vectors: Any = _descriptor_sets(rows)
+        vectors: Any = descriptor_sets(rows)
     else:
         flat = rows["features"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
         vectors = flat.reshape(rows.num_rows, about["dimensions"])
@@ -145,7 +139,7 @@ def read_about(folder: str | Path) -> dict[str, Any]:
         raise StoreError(f"{folder}: not a folder that featx extract wrote.")
     try:
         schema = parquet.read_schema(Path(folder) / _name(parts[0]))
-        about: dict[str, Any] = json.loads(schema.metadata[_METADATA])
+        about: dict[str, Any] = json.loads(schema.metadata[METADATA])
         if not {"steps", "digest", "version", "names", "dimensions", "sets"} <= set(about):
             raise KeyError
     except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):
@@ -186,48 +180,6 @@ def _frame(folder: str | Path, features: Features, output: str) -> Any:
     import polars
 
     return polars.from_arrow(table)
-
-
-def _descriptor_sets(rows: Any) -> list[DescriptorSet]:
-    dimensions = rows.schema.field("features").type.value_type.list_size
-    values = _pieces(rows["features"], (-1, dimensions))
-    positions = _pieces(rows["positions"], (-1, 2))
-    scales = _pieces(rows["scales"], (-1,))
-    sizes = zip(rows["height"].to_pylist(), rows["width"].to_pylist(), strict=True)
-    return [
-        DescriptorSet(found, places, lengths, None if None in size else size)
-        for found, places, lengths, size in zip(values, positions, scales, sizes, strict=True)
-    ]
-
-
-def _pieces(lists: Any, shape: tuple[int, ...]) -> list[Any]:
-    """Give a column of lists as one array a row; None where there is no list."""
-    lists = lists.combine_chunks()
-    flat = lists.flatten()
-    flat = flat.flatten() if len(shape) == 2 else flat
-    numbers = flat.to_numpy(zero_copy_only=False).reshape(shape)
-    pieces, start = list[Any](), 0
-    for length in lists.value_lengths().to_pylist():
-        pieces.append(None if length is None else numbers[start : start + length])
-        start += length or 0
-    return pieces
-
-
-def make_schema(about: dict[str, Any]) -> Any:
-    """Give the columns of a store of vectors or of descriptor sets."""
-    row = pyarrow.list_(_FLOAT, about["dimensions"])
-    fields = {
-        **dict.fromkeys(["path", "label", "status", "reason", "detail"], _TEXT),
-        "size": pyarrow.int64(),
-        "modified": pyarrow.timestamp("ns"),
-        "sha256": _TEXT,
-        "features": pyarrow.list_(row) if about["sets"] else row,
-    }
-    if about["sets"]:
-        fields["positions"] = pyarrow.list_(pyarrow.list_(_FLOAT, 2))
-        fields["scales"] = pyarrow.list_(_FLOAT)
-        fields["height"] = fields["width"] = pyarrow.int32()
-    return pyarrow.schema(fields, metadata={_METADATA: json.dumps(about)})
 
 
 class Store:
@@ -354,58 +306,7 @@ def open_store(folder: str | Path, identity: dict[str, Any]) -> Iterator[Store]:
             store = Store(final, handle)
             store.tidy()
             if store.parts:
-                _check_same(folder, store.about, identity)
+                check_same(folder, store.about, identity)
             yield store
         finally:
             os.close(handle)
-
-
-def check_steps(folder: str | Path, known: dict[str, Any], steps: list[Any], hint: str) -> None:
-    """Raise StoreError, with the first difference, unless a store was made by these steps."""
-    if known["steps"] != steps:
-        problem = _difference(known["steps"], steps)
-        raise StoreError(
-            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. {hint}"
-        )
-
-
-def _check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]) -> None:
-    check_steps(folder, known, wanted["steps"], "Choose another folder.")
-    if known["version"] != wanted["version"]:
-        raise StoreError(
-            f"{folder}: was written by featx {known['version']}, and this is featx "
-            f"{wanted['version']}, whose features may differ. Choose another folder."
-        )
-
-
-def _difference(known: list[Any], wanted: list[Any]) -> str:
-    """Say in what two lists of steps differ first."""
-    for number, (there, here) in enumerate(zip_longest(known, wanted), 1):
-        if there == here:
-            continue
-        if there is None or here is None:
-            which = "there, and not here" if here is None else "here, and not there"
-            return f"step {number}, {_step_name(there or here)}, is {which}"
-        if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
-            return f"step {number} is {_shown(there)} there and {_shown(here)} here"
-        before, after = _parameters(there), _parameters(here)
-        differing = [
-            f"{name} is {json.dumps(before.get(name))} there and {json.dumps(after.get(name))} here"
-            for name in sorted({*before, *after})
-            if before.get(name) != after.get(name)
-        ]
-        return f"step {number}, {_step_name(here)}: {', '.join(differing)}"
-    raise AssertionError("the steps are the same")
-
-
-def _step_name(step: Any) -> str:
-    return next(iter(step)) if isinstance(step, dict) else "a branch"
-
-
-def _parameters(step: Any) -> Any:
-    return next(iter(step.values())) if isinstance(step, dict) else step
-
-
-def _shown(step: Any) -> str:
-    name = _step_name(step)
-    return name if isinstance(_parameters(step), dict) else json.dumps(step)

@@ -14,17 +14,11 @@ from pyarrow import compute, parquet
 from sklearn.base import BaseEstimator, TransformerMixin
 
 import featx
-from featx.core.joining import join
-from featx.pipeline.recipes import as_steps
+from featx.core.batches import join
+from featx.core.errors import StoreError
 from featx.pipeline.stream import Stream
-from featx.store.store import (
-    Features,
-    StoreError,
-    check_steps,
-    part_files,
-    read_about,
-    read_part,
-)
+from featx.store.identity import as_steps, check_steps
+from featx.store.store import Features, part_files, read_about, read_part
 
 
 @dataclass(frozen=True, slots=True)

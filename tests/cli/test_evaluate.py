@@ -4,7 +4,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix
 
 from featx import load_dataset
-from featx.jobs.models import load_model
+from featx.jobs.model_files import load_model
 
 
 @pytest.fixture

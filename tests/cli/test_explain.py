@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from featx import load_recipe
-from featx.jobs.models import load_model
+from featx.jobs.model_files import load_model
 from featx.report.explanation import explain
 from featx.report.units import look_for
 

@@ -109,7 +109,7 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
     def fail(*_):
         raise error
 
-    monkeypatch.setattr("featx.io.images.read_file", fail)
+    monkeypatch.setattr("featx.io.decoding.read_file", fail)
     monkeypatch.setattr("featx.datasets.listing.iterate_images", fail)
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert (run.code, run.out) == (code, "")

@@ -4,8 +4,8 @@ import pytest
 import typer
 
 from featx.cli.options import listing, refused_as_data, show, show_refused
+from featx.core.errors import RefusedImage
 from featx.datasets.loading import DatasetError
-from featx.io.files import RefusedImage
 
 REFUSED = [
     RefusedImage("a/1.png", "empty", "it has no bytes."),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from featx.jobs.models import load_model
+from featx.jobs.model_files import load_model
 
 
 def fails(run, code, message):

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from featx.core.suggestions import nearest
 from featx.io import bundled
 from featx.pipeline.recipes import find_recipe, read_recipe
 
@@ -52,5 +53,5 @@ def test_no_such_recipe(featx, command):
     run = featx("recipes", command, "hog")
     assert (run.code, run.out) == (2, "")
     assert run.err == (
-        f"featx: hog: no recipe of this name, and no such file. {bundled.nearest('hog', NAMES)}\n"
+        f"featx: hog: no recipe of this name, and no such file. {nearest('hog', NAMES)}\n"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from featx import load_dataset, load_recipe
-from featx.jobs.models import load_model
+from featx.jobs.model_files import load_model
 
 
 def test_a_folder(featx, photos, recipe):

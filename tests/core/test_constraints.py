@@ -7,7 +7,6 @@ from featx.core.constraints import (
     Array,
     Each,
     Interval,
-    InvalidParameterError,
     Options,
     StrOptions,
     bad_value,
@@ -17,6 +16,7 @@ from featx.core.constraints import (
     positive,
     validate,
 )
+from featx.core.errors import InvalidParameterError
 
 NAN, INFINITY = float("nan"), float("inf")
 DECLARED = {

@@ -7,8 +7,9 @@ import pytest
 
 import featx
 from featx import load_recipe
+from featx.core.errors import RecipeError
 from featx.core.limits import LARGEST
-from featx.pipeline.recipes import ESTIMATORS, RecipeError, stage_names
+from featx.pipeline.recipes import ESTIMATORS, stage_names
 
 BILLION, MILLION = 10**9, 10**6
 GRAY = "ReadImages: {mode: gray}"

@@ -11,9 +11,10 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import get_tags
 
 from featx.core import stage as module
-from featx.core.constraints import Array, Each, InvalidParameterError, natural
+from featx.core.batches import LazyBatch
+from featx.core.constraints import Array, Each, natural
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.lazy_batch import LazyBatch
+from featx.core.errors import InvalidParameterError
 from featx.core.stage import ImageStage
 
 IMAGES = np.random.default_rng(0).random((4, 5, 6, 3), np.float32)

@@ -18,11 +18,12 @@ import pytest
 from PIL import Image
 
 from featx import ReadImages, SpatialPyramid, Stream
+from featx.core.errors import DatasetError, RefusedImage
 from featx.datasets import listing
-from featx.datasets.listing import DatasetError, iterate_images
+from featx.datasets.listing import iterate_images
 from featx.io import archives
-from featx.io.files import ImageFile, RefusedImage, read_file
-from featx.io.images import read_image
+from featx.io.decoding import read_image
+from featx.io.files import ImageFile, read_file
 from featx.jobs.extract import write_features
 from featx.store.store import read_features, read_refused
 

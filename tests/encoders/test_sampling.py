@@ -1,7 +1,7 @@
 import numpy as np
 
+from featx.core.batches import LazyBatch
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.lazy_batch import LazyBatch
 from featx.encoders.sampling import draw_descriptors
 
 

@@ -28,11 +28,10 @@ from featx import (
     load_dataset,
     load_recipe,
 )
+from featx.core.errors import ComparisonError, ModelError, RecipeError
 from featx.evaluation import shared_features as gathering
-from featx.evaluation.comparison import BASELINE, PIXELS, ComparisonError
+from featx.evaluation.comparison import BASELINE, PIXELS
 from featx.evaluation.duplicates import content_hashes
-from featx.jobs.models import ModelError
-from featx.pipeline.recipes import RecipeError
 from featx.report.comparison import as_data
 
 

@@ -25,7 +25,7 @@ from featx import (
 )
 from featx.core.descriptor_sets import DescriptorSet
 from featx.explanation.attribution import SIDE, attribute, class_weights, spread
-from featx.jobs.models import class_scores
+from featx.pipeline.fitting import class_scores
 
 PYRAMID = [(1, 1), (2, 2)]
 

@@ -6,14 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from torch import nn
 
 from featx import ConvNet, PretrainedNet
+from featx.explanation.activation_maximization import Regularizers, maximize_activation
 from featx.explanation.networks import (
-    Regularizers,
     activations,
     block_maps,
     edge_likeness,
     filters,
     grad_cam,
-    maximize_activation,
     most_exciting,
     occlusion,
     parameter_counts,

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.signal import resample_poly
 
 from featx import ReadAudio
+from featx.core.errors import RefusedImage
 from featx.io import audio as module
 from featx.io.audio import read_sound
-from featx.io.files import REASONS, RefusedImage
+from featx.io.files import REASONS
 
 RATE = 8000
 RIGHT = "Known formats: WAV, FLAC and Ogg (Vorbis or Opus), complete and not damaged."

@@ -43,18 +43,3 @@ def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
 def test_only_names_are_found(name):
     assert "hog-svm" in bundled.names("pipelines")
     assert bundled.find("pipelines", name) is None
-
-
-@pytest.mark.parametrize(
-    ("word", "hint"),
-    [
-        ("GausianBlur", "Did you mean GaussianBlur?"),
-        ("gaussianblur", "Did you mean GaussianBlur?"),
-        ("sobel", "Did you mean Sobel?"),
-        ("SOBLE", "Did you mean Sobel?"),
-        ("xyz", "Known: Sobel, GaussianBlur, HOG."),
-        ("", "Known: Sobel, GaussianBlur, HOG."),
-    ],
-)
-def test_nearest(word, hint):
-    assert bundled.nearest(word, ["Sobel", "GaussianBlur", "HOG"]) == hint

@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from featx.io.files import PASSING, REASONS, ImageFile, RefusedImage, read_file
+from featx.core.errors import RefusedImage
+from featx.io.files import PASSING, REASONS, ImageFile, read_file
 
 
 def refusal(path, **limits):

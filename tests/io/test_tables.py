@@ -5,8 +5,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
+from featx.core.errors import OutputError
 from featx.io.tables import check_table_name, write_table
-from featx.io.writing import OutputError
 
 TABLE = pyarrow.table(
     {

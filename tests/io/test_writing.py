@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from featx.io.writing import OutputError, as_cell, as_text, new_file, new_folder
+from featx.core.errors import OutputError
+from featx.io.writing import as_cell, as_text, new_file, new_folder
 
 
 class Stop(BaseException):

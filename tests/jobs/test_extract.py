@@ -22,11 +22,11 @@ from featx import (
     __version__,
     read_features,
 )
-from featx.io.writing import OutputError
+from featx.core.errors import OutputError, StoreError
 from featx.jobs import extract as extraction
 from featx.jobs.extract import write_features
 from featx.store import resume as earlier
-from featx.store.store import StoreError, open_store, read_refused
+from featx.store.store import open_store, read_refused
 
 
 def gray(size=(16, 16)):

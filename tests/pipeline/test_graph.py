@@ -3,8 +3,9 @@ import pytest
 from sklearn.pipeline import FeatureUnion
 
 from featx import HOG, AveragePool, GaussianBlur, Rectify, Sobel, Summarize
+from featx.core.batches import batched
 from featx.encoders.patch_dictionary import PatchDictionary
-from featx.pipeline.graph import Graph, batched, gives, learns
+from featx.pipeline.graph import Graph, gives, learns
 from featx.pipeline.stream import collect
 
 

@@ -9,8 +9,10 @@ from PIL import Image, ImageDraw, ImageFont
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from featx import Convolve, ReadImages, ScoreSum, Sobel, Stream, load_recipe
+from featx.core.errors import RecipeError
 from featx.io import bundled
-from featx.pipeline.recipes import ESTIMATORS, RecipeError, as_steps, read_recipe, stage_names
+from featx.pipeline.recipes import ESTIMATORS, read_recipe, stage_names
+from featx.store.identity import as_steps
 
 HEAD = "title: A title\nsource: a source\nsteps:\n"
 

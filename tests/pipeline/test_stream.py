@@ -24,8 +24,8 @@ from threadpoolctl import threadpool_info
 
 from featx import HOG, AveragePool, GaussianBlur, ReadImages, Sobel, Stream, Summarize
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import RefusedImage
 from featx.core.stage import ImageStage
-from featx.io.files import RefusedImage
 from featx.pipeline.stream import run_together
 
 

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from featx import ReadImages, Stream, Summarize
+from featx.core.errors import WorkerError
 from featx.core.stage import ImageStage
 from featx.io.files import ImageFile
 from featx.pipeline import workers
-from featx.pipeline.workers import WorkerError
 
 # Workers cannot import this file: its stage travels as it is.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])

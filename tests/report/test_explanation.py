@@ -29,11 +29,11 @@ from featx import (
     Summarize,
     load_recipe,
 )
+from featx.core.errors import ModelError, OutputError, RefusedImage
 from featx.explanation.networks import activations
 from featx.io import bundled
-from featx.io.files import RefusedImage
-from featx.io.writing import OutputError
-from featx.jobs.models import ModelError, split, train
+from featx.jobs.train import train
+from featx.pipeline.fitting import split
 from featx.pipeline.recipes import read_recipe
 from featx.report.explanation import explain, write_explanation
 from featx.report.hidden import hide

@@ -8,8 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from featx import ConvNet, PretrainedNet, ReadImages, Stream, load_recipe
-from featx.explanation.networks import maximize_activation, most_exciting
-from featx.jobs.models import ModelError, train
+from featx.core.errors import ModelError
+from featx.explanation.activation_maximization import maximize_activation
+from featx.explanation.networks import most_exciting
+from featx.jobs.train import train
 from featx.report.units import look_for, picture_of_unit
 
 

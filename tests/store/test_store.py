@@ -3,7 +3,7 @@ import pytest
 from pyarrow import parquet
 
 from featx import read_features
-from featx.store.store import StoreError
+from featx.core.errors import StoreError
 
 
 def message(kind, function, *arguments):

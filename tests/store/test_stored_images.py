@@ -18,12 +18,16 @@ from featx import (
     compare,
     load_dataset,
 )
+from featx.core.errors import StoreError
 from featx.datasets.loading import list_images
 from featx.jobs import extract as extraction
-from featx.jobs import models
+from featx.jobs import train as training
+from featx.jobs.evaluate import evaluate
 from featx.jobs.extract import write_features
-from featx.jobs.models import evaluate, load_model, save_model, split, train, write_predictions
-from featx.store.store import StoreError
+from featx.jobs.model_files import load_model, save_model
+from featx.jobs.predict import write_predictions
+from featx.jobs.train import train
+from featx.pipeline.fitting import split
 from featx.store.stored_images import StoredImage, stored_images
 
 COUNT, REFUSED = 40, 3
@@ -226,7 +230,7 @@ def test_a_store_that_is_larger_than_memory(made, photos, monkeypatch):
     store, pipeline = made
     images, labels = load_dataset(store)
     learner = make_pipeline(pipeline()[0], StandardScaler(), SGDClassifier(random_state=0))
-    monkeypatch.setattr(models, "_IN_MEMORY", 0)
+    monkeypatch.setattr(training, "_IN_MEMORY", 0)
     monkeypatch.setattr("featx.jobs.incremental._BYTES", 8 * 4 * 20 * 20)
     monkeypatch.setattr("featx.jobs.incremental._STEPS", 1000)
     model, refused = train(learner, images, labels)

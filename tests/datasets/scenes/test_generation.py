@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from featx import Grayscale, LocalContrast, PatternMatch, Sobel, Summarize, make_scenes
+from featx.core.errors import OutputError
 from featx.datasets.scenes.generation import draw_scene, write_scenes
 
 
@@ -125,7 +126,7 @@ def test_written_scenes_are_those_that_are_made(tmp_path):
 
 def test_a_folder_in_use_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(OutputError) as error:
         write_scenes(tmp_path, 2, (64, 64))
     assert str(error.value) == (
         f"{tmp_path}: it exists already, and is not an empty folder. Remove it, or choose "

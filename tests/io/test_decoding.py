@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from featx import ReadImages
-from featx.io.files import REASONS, RefusedImage
-from featx.io.images import fit_to, read_image
+from featx.core.errors import RefusedImage
+from featx.io.decoding import read_image
+from featx.io.files import REASONS
+from featx.io.resizing import fit_to
 
 # Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")

@@ -33,19 +33,14 @@ from featx import (
     Summarize,
     load_recipe,
 )
+from featx.core.errors import ModelError, OutputError
+from featx.evaluation.metrics import balanced_accuracy
 from featx.io import bundled
-from featx.io.writing import OutputError
-from featx.jobs.models import (
-    ModelError,
-    balanced_accuracy,
-    class_scores,
-    evaluate,
-    load_model,
-    save_model,
-    split,
-    train,
-    write_predictions,
-)
+from featx.jobs.evaluate import evaluate
+from featx.jobs.model_files import load_model, save_model
+from featx.jobs.predict import write_predictions
+from featx.jobs.train import train
+from featx.pipeline.fitting import class_scores, split
 from featx.pipeline.recipes import ESTIMATORS, read_recipe
 
 
@@ -364,7 +359,7 @@ class TestLoading:
         skops.io.dump(Pipeline([("stream", hog()), ("f", FunctionTransformer(save_model))]), file)
         assert message(load_model, file) == (
             f"{file}: not loaded, since it asks for what is no part of featx: "
-            "featx.jobs.models.save_model."
+            "featx.jobs.model_files.save_model."
         )
 
     @pytest.mark.parametrize(

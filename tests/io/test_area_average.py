@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from featx.io.images import resize
-from featx.io.resizing import shrink
+from featx.io.area_average import shrink
+from featx.io.resizing import resize
 
 seeds = st.integers(0, 2**32 - 1)
 

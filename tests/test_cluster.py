@@ -14,8 +14,8 @@ from PIL import Image
 from pyarrow import dataset
 
 from featx import HOG, ReadImages, Stream
+from featx.core.errors import WorkerError
 from featx.jobs.extract import write_features
-from featx.pipeline.workers import WorkerError
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")

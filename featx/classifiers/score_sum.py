@@ -1,0 +1,188 @@
+"""Late fusion: a weighted sum of the scores of several pipelines."""
+
+from numbers import Integral
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import LabelEncoder
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted
+
+from featx.core.constraints import Each, Interval, Options, natural, validate
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+
+
+class ScoreSum(ClassifierMixin, BaseEstimator):
+    r"""A weighted sum of the scores of several classifiers, each with features of its own.
+
+    Each pipeline :math:`p` gives scores :math:`s_p` of every class. The weights :math:`w_p \ge 0`
+    are those with which :math:`\mathrm{softmax}(\sum_p w_p s_p)` makes the true classes of the
+    training images likeliest, the scores being those that images get in inner folds, from
+    classifiers which have not seen them.
+
+    Parameters
+    ----------
+    pipelines : list of (str, Pipeline)
+        Names, and pipelines of a `Stream` and a classifier with `decision_function`.
+    folds : int, default=3
+        The number of inner folds.
+    random_state : int, default=0
+        What the folds are drawn from.
+    n_jobs : int, default=None
+        How many threads the streams use; -1 for one a processor, None for what each says.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes.
+    pipelines_ : list of Pipeline
+        The fitted pipelines.
+    weights_ : ndarray of shape (n_pipelines,)
+        Their weights, of the mean one.
+
+    Notes
+    -----
+    Takes what the streams take: paths, or images. The streams are fitted once, on all images:
+    code books are learned without labels. In recipes it is written ``score_sum:``, with a list of
+    branches.
+
+    References
+    ----------
+    .. [1] O. Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015
+       (the team ISI of 2012, whose sum of scores came second).
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.svm import LinearSVC
+    >>> from featx import HOG, ColorSpace, ScoreSum, SpatialPyramid, Stream, make_scenes
+    >>> edges = make_pipeline(Stream([HOG(pixels_per_cell=(16, 16))]), LinearSVC(C=0.01))
+    >>> colors = make_pipeline(Stream([ColorSpace("ycbcr"), SpatialPyramid([4])]), LinearSVC())
+    >>> scenes, labels = make_scenes(n=20, size=(64, 64), seed=0)
+    >>> both = ScoreSum([("edges", edges), ("colors", colors)]).fit(scenes, labels)
+    >>> both.weights_.shape, both.decision_function(scenes).shape
+    ((2,), (20, 2))
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "pipelines": [Each(Each(object, length=2))],
+        "folds": [Interval(Integral, 2, None, closed="left")],
+        "random_state": [Interval(Integral, 0, None, closed="left")],
+        "n_jobs": [natural, Options(Integral, {-1}), None],
+    }
+
+    def __init__(
+        self,
+        pipelines: list[tuple[str, Pipeline]],
+        folds: int = 3,
+        random_state: int = 0,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.pipelines = pipelines
+        self.folds = folds
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> Self:
+        """Fit the pipelines, and the weights of their scores.
+
+        Parameters
+        ----------
+        X : batch of images or paths
+            The images.
+        y : array-like of shape (n,)
+            Their classes.
+
+        Returns
+        -------
+        self
+        """
+        validate(self._parameter_constraints, self.get_params(deep=False), "ScoreSum")
+        check_classification_targets(y)
+        encoder = LabelEncoder().fit(y)
+        self.classes_, numbers = encoder.classes_, encoder.transform(y)
+        rarest = int(np.bincount(numbers).min())
+        if len(self.classes_) < 2 or rarest < self.folds:
+            raise ValueError(
+                f"ScoreSum needs two classes of {self.folds} images at least, one for each inner "
+                f"fold, but there are {len(self.classes_)} classes, the rarest with {rarest}."
+            )
+        divider = StratifiedKFold(self.folds, shuffle=True, random_state=self.random_state)
+        self.pipelines_, self.n_features_in_, scores = [], 0, []
+        for _, pipeline in self.pipelines:
+            stream, classifier = clone(pipeline[0]), clone(pipeline[1:])
+            if self.n_jobs is not None:
+                stream.n_jobs = self.n_jobs
+            vectors = stream.fit_transform(X)
+            scores.append(
+                cross_val_predict(
+                    classifier, vectors, numbers, cv=divider, method="decision_function"
+                )
+            )
+            classifier.fit(vectors, numbers)
+            self.n_features_in_ += vectors.shape[1]
+            self.pipelines_.append(Pipeline([("stream", stream), *classifier.steps]))
+        self.weights_ = _likeliest_weights(np.stack([*map(_of_each_class, scores)]), numbers)
+        return self
+
+    def decision_function(self, X: Any) -> Float64:
+        """Give the weighted sum of the pipelines' scores.
+
+        Parameters
+        ----------
+        X : batch of images or paths
+            The images.
+
+        Returns
+        -------
+        ndarray of shape (n, n_classes)
+        """
+        check_is_fitted(self, "weights_")
+        scores = [_of_each_class(pipeline.decision_function(X)) for pipeline in self.pipelines_]
+        return np.tensordot(self.weights_, np.stack(scores), axes=1)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Give the class of the highest sum.
+
+        Parameters
+        ----------
+        X : batch of images or paths
+            The images.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        classes: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
+        return classes
+
+
+def _of_each_class(scores: Float64) -> Float64:
+    """Give one column a class where two classes have one score."""
+    return np.stack([-scores, scores], axis=1) / 2 if scores.ndim == 1 else scores
+
+
+def _likeliest_weights(scores: Float64, numbers: NDArray[np.intp]) -> Float64:
+    """Find the weights of scores (pipelines, images, classes) that make the classes likeliest."""
+    images = np.arange(len(numbers))
+
+    def loss(weights: Float64) -> tuple[float, Float64]:
+        logarithms = log_softmax(np.tensordot(weights, scores, axes=1), axis=1)
+        excess = np.exp(logarithms)
+        excess[images, numbers] -= 1
+        gradient = np.tensordot(scores, excess, axes=2) / len(images)
+        return float(-logarithms[images, numbers].mean()), gradient
+
+    count = len(scores)
+    found = minimize(loss, np.ones(count), jac=True, bounds=[(0, 100)] * count, method="L-BFGS-B")
+    weights: Float64 = found.x
+    # Equal weights where nothing tells the classes apart.
+    return weights / weights.mean() if weights.any() else np.ones(count)
