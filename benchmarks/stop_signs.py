@@ -65,7 +65,7 @@ def read(data: str) -> tuple[list[np.ndarray], np.ndarray, list[str]]:
     paths, labels = load_dataset(
         Path(data) / "stopsigns", target={"stop": ["stop"], "other": ["other"]}
     )
-    images = ReadImages(size=(640, 640), fit="shrink").transform(paths)
+    images = ReadImages(size=(640, 640), resize="shrink").transform(paths)
     names = [Path(path).stem for path in paths]
     return [image.astype(np.float32) / 255 for image in images], labels, names
 

@@ -116,7 +116,7 @@ def main() -> None:
     texts = sorted((Path(data) / "text").iterdir())
     scenes = sorted((Path(data) / "scenes8" / "train").glob("*/*.jpg"))
     others = sorted((Path(data) / "stopsigns" / "other").iterdir())
-    small = ReadImages(size=(256, 256), fit="shrink").transform(texts)
+    small = ReadImages(size=(256, 256), resize="shrink").transform(texts)
     rng = np.random.default_rng(0)
     photographs = rng.permutation(len(scenes))
     drawn = [

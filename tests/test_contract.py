@@ -213,9 +213,9 @@ ROWS = [
     Row(ReadAudio(rate=None)),
     Row(ReadAudio(rate=6000, mode="stereo")),
     Row(ReadImages()),
-    Row(ReadImages(size=(15, 18), mode="gray", fit="crop")),
-    Row(ReadImages(size=[30, 16], fit="pad", background=(9, 0, 200), reduced_decoding=True)),
-    Row(ReadImages(size=(17, 17), fit="shrink")),
+    Row(ReadImages(size=(15, 18), mode="gray", resize="crop")),
+    Row(ReadImages(size=[30, 16], resize="pad", background=(9, 0, 200), reduced_decoding=True)),
+    Row(ReadImages(size=(17, 17), resize="shrink")),
     Row(Rectify()),
     Row(Rectify("absolute")),
     Row(Rectify("square")),
@@ -273,7 +273,7 @@ class Case:
 
     @property
     def kind(self):
-        return self.row.stage._item_kind()
+        return self.row.stage.input_kind
 
     @property
     def made_of(self):
@@ -430,7 +430,7 @@ def test_every_stage_of_the_package_is_public():
 def test_parameters_are_stored_as_they_are_given(case):
     parameters = case.row.stage.get_params()
     names = set(signature(type(case.row.stage)).parameters)
-    assert set(parameters) == names == set(case.row.stage._parameter_constraints)
+    assert set(parameters) == names >= set(case.row.stage._parameter_constraints)
     made = type(case.row.stage)(**parameters).get_params()
     assert all(made[name] is value for name, value in parameters.items())
 
@@ -656,8 +656,9 @@ def test_other_numbers_of_channels_are_refused(case, fitted):
     if len(case.row.least) == 2:
         expected = f"{case.name} needs at least one channel, but image 0 has none."
         assert refusal(fitted.transform, none) == expected
-    if fitted.channels is not None:
-        wanted = " or ".join(map(str, fitted.channels))
+    channels = fitted.check_parameters().channels
+    if channels is not None:
+        wanted = " or ".join(map(str, channels))
         noun = "channel" if wanted == "1" else "channels"
         expected = f"{case.name} takes images of {wanted} {noun}, but image 0 has 2."
         assert refusal(fitted.transform, np.zeros((1, *least, 2), np.float32)) == expected
@@ -726,7 +727,7 @@ def test_names_match_the_columns(case, batch, fitted):
     assert names.dtype == object
     assert all(isinstance(name, str) for name in names)
     assert len(set(names)) == len(names)
-    if fitted._result_kind() != "signals":  # the samples of which are no features
+    if fitted.output_kind != "signals":  # the samples of which are no features
         assert len(names) == fitted.transform(batch)[0].shape[-1]
 
 

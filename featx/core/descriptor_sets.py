@@ -1,7 +1,7 @@
 """The local descriptors of an image, with the places at which they were taken."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class DescriptorSet:
         The size of each descriptor's support, in pixels, in the unit that its stage names.
     size : (int, int) or None
         Height and width of the image.
+    support : float
+        The side of a descriptor's square support, in units of its scale.
 
     Examples
     --------
@@ -40,6 +42,7 @@ class DescriptorSet:
     positions: NDArray[np.float32] | None = None
     scales: NDArray[np.float32] | None = None
     size: tuple[int, int] | None = None
+    support: float = 1.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -70,7 +73,7 @@ class DescriptorSet:
     def __getitem__(self, rows: Any) -> "DescriptorSet":
         positions = None if self.positions is None else self.positions[rows]
         scales = None if self.scales is None else self.scales[rows]
-        return DescriptorSet(self.values[rows], positions, scales, self.size)
+        return DescriptorSet(self.values[rows], positions, scales, self.size, self.support)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         return np.array(self.values, dtype, copy=copy)
@@ -82,7 +85,7 @@ def joined(first: DescriptorSet, second: DescriptorSet) -> DescriptorSet:
     def both(name: str) -> NDArray[np.float32]:
         return np.concatenate([getattr(first, name), getattr(second, name)])
 
-    return DescriptorSet(both("values"), both("positions"), both("scales"), first.size)
+    return replace(first, values=both("values"), positions=both("positions"), scales=both("scales"))
 
 
 def with_mirrored(

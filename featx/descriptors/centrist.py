@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural
-from featx.core.stage import ImageStage, Pixels
+from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     binary_patterns,
     borders,
@@ -92,9 +92,6 @@ class CENTRIST(ImageStage):
     """
 
     gives = "vectors"
-    takes_uint8 = True
-    channels = (1,)
-    learns = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "levels": [natural],
         "n_components": [Interval(Integral, 1, PATTERNS, closed="both"), None],
@@ -108,9 +105,9 @@ class CENTRIST(ImageStage):
         self.n_components = n_components
         self.norm = norm
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         side: int = 3 * 2 ** (self.levels - 1)
-        return side, side
+        return Requirements((side, side), channels=(1,), uint8=True)
 
     def _fit(self, images: LazyBatch, y: Any) -> None:
         if self.n_components is None:

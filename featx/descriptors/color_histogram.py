@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import Each, StrOptions, natural, pair
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.color import CHANNEL_NAMES, convert
 
 # Where the first bin begins and the last one ends, for each channel.
@@ -89,7 +89,6 @@ class ColorHistogram(ImageStage):
 
     takes = "pixels"
     gives = "vectors"
-    channels = (3,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "bins": [natural, Each(natural, length=3)],
         "space": [StrOptions(set(_RANGES))],
@@ -112,17 +111,15 @@ class ColorHistogram(ImageStage):
         self.grid = grid
         self.norm = norm
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         bins, cells = self._counts(), math.prod(self.grid)
         if cells * (math.prod(bins) if self.joint else sum(bins)) > _LONGEST:
             raise ValueError(
                 f"ColorHistogram: bins={self.bins} and grid={list(self.grid)} make vectors of more "
                 f"than {_LONGEST} numbers. Use fewer bins, or joint=False."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
         rows, columns = self.grid
-        return rows, columns
+        return Requirements((rows, columns), channels=(3,))
 
     def _counts(self) -> tuple[int, int, int]:
         """Give the number of bins of each channel."""

@@ -1,6 +1,7 @@
 """Dense SIFT of colour images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import StrOptions
-from featx.core.stage import Image
+from featx.core.stage import Image, Requirements
 from featx.descriptors.dense_sift import DenseSIFT, mirror_sift
 from featx.descriptors.sift_grid import BINS, ENTRIES, ROUNDING, Grid, sift_names
 from featx.filters.color import LUMA, OPPONENT
@@ -105,7 +106,6 @@ class ColorSIFT(DenseSIFT):
     """
 
     takes = "pixels"
-    channels = (3,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "space": [StrOptions({*_CHANNELS, "hue"})],
         **DenseSIFT._parameter_constraints,
@@ -134,6 +134,9 @@ class ColorSIFT(DenseSIFT):
             mirrored,
         )
         self.space = space
+
+    def _requirements(self) -> Requirements:
+        return replace(super()._requirements(), channels=(3,))
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         if self.space == "hue":

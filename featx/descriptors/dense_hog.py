@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.core.constraints import Each, natural
 from featx.core.descriptor_sets import DescriptorSet, with_mirrored
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
 
 
@@ -91,22 +91,15 @@ class DenseHOG(ImageStage):
         self.step = step
         self.mirrored = mirrored
 
-    def _check_together(self) -> None:
-        if self.step is None:
-            return
+    def _requirements(self) -> Requirements:
         for side in self.cell_sizes:
-            if side % self.step:
+            if self.step is not None and side % self.step:
                 raise ValueError(
                     f"DenseHOG: step must divide the sides of cells, but it is {self.step} and a "
                     f"side is {side}."
                 )
-
-    def _least_shape(self) -> tuple[int, ...]:
         least = self._least(min(self.cell_sizes))
-        return least, least
-
-    def _patch_scales(self) -> float:
-        return float(self.cells)
+        return Requirements((least, least))
 
     def _least(self, side: int) -> int:
         return self.cells * side - side // 2
@@ -129,6 +122,7 @@ class DenseHOG(ImageStage):
             np.concatenate(positions),
             np.concatenate(scales),
             (height, width),
+            float(self.cells),
         )
 
     def _of_size(self, image: Image, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from featx.core.constraints import Each, StrOptions, natural, positive
 from featx.core.descriptor_sets import DescriptorSet, with_mirrored
-from featx.core.stage import ImageStage, Pixels
+from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     METHODS,
     binary_patterns,
@@ -85,7 +85,6 @@ class DenseLBP(ImageStage):
     """
 
     gives = "descriptors"
-    takes_uint8 = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "points": [number_of_points],
         "radius": [positive],
@@ -120,13 +119,11 @@ class DenseLBP(ImageStage):
         self.norm = norm
         self.mirrored = mirrored
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         check_points(self, self.points)
         check_cells(self, self.patch_sizes, self.cells)
-
-    def _least_shape(self) -> tuple[int, ...]:
         side = min(self.patch_sizes) + 2 * circle(self.points, self.radius).margin
-        return side, side
+        return Requirements((side, side), uint8=True)
 
     def _transform_one(self, image: Pixels) -> DescriptorSet:
         return with_mirrored(self._describe, image) if self.mirrored else self._describe(image)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from featx.core.compiled import compiled
 from featx.core.constraints import Each, natural, positive
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.windows import Windows, describe, windows_within
 
 
@@ -96,9 +96,9 @@ class DensePatches(ImageStage):
     def _side(self, spacing: int) -> int:
         return spacing * (self.patch_size - 1) + 1
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         side = self._side(min(self.spacings))
-        return side, side
+        return Requirements((side, side))
 
     def _transform_one(self, image: Image) -> DescriptorSet:
         sides = [self._side(spacing) for spacing in self.spacings]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, positive
 from featx.core.descriptor_sets import DescriptorSet, joined
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid, sift_names
 from featx.filters.blur import gaussian_blur
 
@@ -116,7 +116,6 @@ class DenseSIFT(ImageStage):
     """
 
     gives = "descriptors"
-    channels = (1,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "step": [natural],
         "bin_sizes": [Each(natural)],
@@ -148,14 +147,11 @@ class DenseSIFT(ImageStage):
         self.root = root
         self.mirrored = mirrored
 
-    def _patch_scales(self) -> float:
-        return 4.0
-
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         # A side times a scale is rounded to whole pixels.
         sides = [(3 * b + 0.5) / s for b in self.bin_sizes for s in self.image_scales]
         least = int(np.ceil(min(sides)))
-        return least, least
+        return Requirements((least, least), channels=(1,))
 
     def _transform_one(self, image: Image) -> DescriptorSet:
         grids = self._grids(*image.shape[:2])
@@ -166,7 +162,11 @@ class DenseSIFT(ImageStage):
         positions = np.concatenate([grid.positions() for grid in grids])
         scales = np.repeat([grid.scale for grid in grids], [grid.count for grid in grids])
         found = DescriptorSet(
-            values, positions.astype(np.float32), scales.astype(np.float32), image.shape[:2]
+            values,
+            positions.astype(np.float32),
+            scales.astype(np.float32),
+            image.shape[:2],
+            float(BINS),
         )
         if not self.mirrored:
             return found

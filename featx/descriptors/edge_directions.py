@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 
 # OpenCV takes gradients of 16 bits, and lengths up to 32767: so much for each of two parts.
 _LARGEST_GRADIENT = 23000
@@ -86,7 +86,6 @@ class EdgeDirections(ImageStage):
     """
 
     gives = "vectors"
-    channels = (1,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "bins": [Interval(Integral, 1, 32767, closed="both")],
         "coherence": ["boolean"],
@@ -112,12 +111,13 @@ class EdgeDirections(ImageStage):
         self.low_threshold = low_threshold
         self.high_threshold = high_threshold
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.low_threshold > self.high_threshold:
             raise ValueError(
                 f"EdgeDirections: low_threshold must not be above high_threshold, but they are "
                 f"{self.low_threshold:g} and {self.high_threshold:g}."
             )
+        return Requirements(channels=(1,))
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         gray: Any = image[..., 0]

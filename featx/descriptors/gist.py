@@ -11,7 +11,7 @@ from scipy.fft import fft2, ifft
 
 from featx.core.compiled import compiled
 from featx.core.constraints import Each, Interval, natural, pair, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 
 # What a filter passes less of is left out: rounding to single precision does as much.
 _NEGLIGIBLE = 1e-6
@@ -115,9 +115,9 @@ class GIST(ImageStage):
         self.prefilter = prefilter
         self.boundary_extension = boundary_extension
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         rows, columns = self.blocks
-        return rows, columns
+        return Requirements((rows, columns))
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         if self.prefilter is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import StrOptions, natural, pair
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import count_cells, uoctti_cells, uoctti_names
 
 _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
@@ -125,19 +125,17 @@ class HOG(ImageStage):
         self.transform_sqrt = transform_sqrt
         self.variant = variant
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         chosen = tuple(self.cells_per_block), self.block_norm
         if self.variant == "uoctti" and chosen != ((3, 3), "L2-Hys"):
             raise ValueError(
                 'HOG: the variant "uoctti" has its own blocks and norm. Leave cells_per_block and '
                 "block_norm as they are by default."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
         if self.variant == "uoctti":
-            return height - height // 2, width - width // 2
-        return height * rows, width * columns
+            return Requirements((height - height // 2, width - width // 2))
+        return Requirements((height * rows, width * columns))
 
     def _needs_double(self, channels: int) -> bool:
         """Tell whether single precision is too little.
@@ -159,23 +157,22 @@ class HOG(ImageStage):
         down, across = shape[0] // height - rows + 1, shape[1] // width - columns + 1
         return down * across * rows * columns * self.orientations
 
-    def _transform_one(self, image: Image) -> NDArray[np.float32]:
-        vector = np.empty(self._length(image.shape), np.float32)
-        self._transform_into(image, vector)
-        return vector
-
-    def _transform_into(self, image: Image, out: NDArray[np.float32]) -> None:
+    def _transform_one(
+        self, image: Image, out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         if self.transform_sqrt and image.min() < 0:
             raise ValueError(
                 "HOG: transform_sqrt=True takes the square root of the image, but the image "
                 f"has negative values, down to {image.min():g}."
             )
+        if out is None:
+            out = np.empty(self._length(image.shape), np.float32)
         cell_height, cell_width = self.pixels_per_cell
         if self.variant == "uoctti":
             image = np.sqrt(image) if self.transform_sqrt else image
             cells = uoctti_cells(image, self.orientations, (cell_height, cell_width))
             out[:] = cells.ravel()
-            return
+            return out
         dtype = np.float64 if self._needs_double(image.shape[2]) else np.float32
         planes = np.ascontiguousarray(image.transpose(2, 0, 1), dtype)
         if self.transform_sqrt:
@@ -184,6 +181,7 @@ class HOG(ImageStage):
         borders = _cotangents(self.orientations, dtype)
         norm = _NORMS.index(self.block_norm)
         _hog(planes, borders, cell_height, cell_width, block_rows, block_columns, norm, out)
+        return out
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block

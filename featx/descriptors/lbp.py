@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, pair, positive
-from featx.core.stage import ImageStage, Pixels
+from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     FEW_POINTS,
     METHODS,
@@ -107,7 +107,6 @@ class LBP(ImageStage):
     """
 
     gives = "vectors"
-    takes_uint8 = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "points": [number_of_points, Each(number_of_points)],
         "radius": [positive, Each(positive)],
@@ -139,7 +138,7 @@ class LBP(ImageStage):
         numbers = self.points if isinstance(self.points, Sequence) else [self.points] * len(radii)
         return list(zip(numbers, radii, strict=True))
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if isinstance(self.points, Sequence):
             radii = len(self.radius) if isinstance(self.radius, Sequence) else 1
             if len(self.points) != radii:
@@ -148,11 +147,9 @@ class LBP(ImageStage):
                     f"for all of them, but it has {len(self.points)}."
                 )
         check_points(self, max(points for points, _ in self._circles()))
-
-    def _least_shape(self) -> tuple[int, ...]:
         border = 2 * max(circle(*chosen).margin for chosen in self._circles())
         rows, columns = self.grid
-        return rows + border, columns + border
+        return Requirements((rows + border, columns + border), uint8=True)
 
     def _transform_one(self, image: Pixels) -> NDArray[np.float32]:
         parts = []

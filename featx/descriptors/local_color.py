@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from featx.core.compiled import compiled
 from featx.core.constraints import Each, natural
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.windows import Windows, check_cells, describe, windows_within
 
 
@@ -75,12 +75,10 @@ class LocalColor(ImageStage):
         self.cells = cells
         self.step = step
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         check_cells(self, self.patch_sizes, self.cells)
-
-    def _least_shape(self) -> tuple[int, ...]:
         side = min(self.patch_sizes)
-        return side, side
+        return Requirements((side, side))
 
     def _transform_one(self, image: Image) -> DescriptorSet:
         windows = windows_within(image.shape, self.patch_sizes, self.step)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featx.core.constraints import Array, Interval, StrOptions, natural
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import correlate, correlate_volume, read_only
 from featx.io.resizing import resize
 
@@ -115,7 +115,7 @@ class PatternSearch(ImageStage):
         self.size = size
         self.step = step
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         pattern, mask = self._pattern()
         if mask.shape != pattern.shape[:2]:
             raise ValueError(
@@ -128,10 +128,8 @@ class PatternSearch(ImageStage):
             raise ValueError(
                 "PatternSearch: the pattern must vary, but all that counts of it is the same."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
         pattern, _ = self._pattern()
-        return (*small_size(pattern, self.size), pattern.shape[2])
+        return Requirements((*small_size(pattern, self.size), pattern.shape[2]))
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         pattern, mask = self._pattern()

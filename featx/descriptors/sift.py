@@ -8,8 +8,8 @@ import numpy as np
 
 from featx.core.constraints import Interval, natural, positive
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.stage import Image, ImageStage
-from featx.descriptors.sift_grid import ENTRIES, sift_names
+from featx.core.stage import Image, ImageStage, Requirements
+from featx.descriptors.sift_grid import BINS, ENTRIES, sift_names
 
 #: Side of a spatial bin, in units of the scale of the key point, which is half of OpenCV's size.
 _MAGNIFICATION = 3
@@ -78,7 +78,6 @@ class SIFT(ImageStage):
     """
 
     gives = "descriptors"
-    channels = (1,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_features": [natural, None],
         "contrast_threshold": [Interval(Real, 0, None, closed="left")],
@@ -100,6 +99,9 @@ class SIFT(ImageStage):
         self.edge_threshold = edge_threshold
         self.sigma = sigma
         self.root = root
+
+    def _requirements(self) -> Requirements:
+        return Requirements(channels=(1,))
 
     def _transform_one(self, image: Image) -> DescriptorSet:
         low, high = float(image.min()), float(image.max())
@@ -126,10 +128,7 @@ class SIFT(ImageStage):
             values = values / np.linalg.norm(values, axis=1, keepdims=True)
         places = np.array([(p.pt[1], p.pt[0], p.size) for p in points], np.float32).reshape(-1, 3)
         bins = places[:, 2] * np.float32(_MAGNIFICATION / 2)
-        return DescriptorSet(values, places[:, :2].copy(), bins, image.shape[:2])
-
-    def _patch_scales(self) -> float:
-        return 4.0
+        return DescriptorSet(values, places[:, :2].copy(), bins, image.shape[:2], float(BINS))
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return sift_names()

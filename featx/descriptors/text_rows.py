@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from featx.core.constraints import Interval, natural, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.pattern_search import Hit
 from featx.filters.contrast import LocalContrast
 from featx.io.resizing import resize
@@ -103,7 +103,6 @@ class TextRows(ImageStage):
 
     takes = "maps"
     gives = "vectors"
-    channels = (1,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [natural],
         "step": [Interval(Real, 1.1, None, closed="left")],
@@ -115,9 +114,9 @@ class TextRows(ImageStage):
         self.step = step
         self.contrast = contrast
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         side = -(-_WINDOW * self.size // _HEIGHTS[0])
-        return side, side
+        return Requirements((side, side), channels=(1,))
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         rows = text_rows(image, self.size, self.step, self.contrast)

@@ -4,7 +4,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from featx.core.batches import LazyBatch
 from featx.core.constraints import StrOptions, natural
 from featx.core.stage import Batch
 from featx.core.threads import one_thread_inside
@@ -56,14 +55,10 @@ class CodeBookEncoder(Encoder):
         """
         if not hasattr(self, "words_"):
             return self.fit(X, y)
-        self._check_parameters()
-        items = self._check_batch(X)
-        images = LazyBatch(
-            len(items), lambda chosen: (self._check_item(index, items[index]) for index in chosen)
-        )
+        images = self.check_items(X)
         # The same rows of every batch would be the same places of its images.
         seed = [self.random_state, int(self.counts_.sum())]
-        sample = draw_descriptors(images, self.n_samples, seed) if len(items) > 0 else []
+        sample = draw_descriptors(images, self.n_samples, seed) if len(images) > 0 else []
         for found in sample:
             self._check_length(found)
         if sample:

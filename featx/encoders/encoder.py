@@ -11,7 +11,7 @@ from sklearn.decomposition import PCA
 from featx.core.batches import LazyBatch
 from featx.core.constraints import Each, Interval, StrOptions, natural, pair, positive
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.stage import ImageStage
+from featx.core.stage import ImageStage, Requirements
 from featx.core.threads import one_thread_inside
 from featx.encoders.pyramid import Grids, Regions, cell_names, divide, is_whole
 from featx.encoders.sampling import draw_descriptors
@@ -71,7 +71,6 @@ class Encoder(ImageStage):
 
     takes = "descriptors"
     gives = "vectors"
-    learns = True
     _shared_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [natural, None],
         "whiten": ["boolean"],
@@ -147,7 +146,7 @@ class Encoder(ImageStage):
 
     # What every encoder gets.
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         name = type(self).__name__
         if self.pyramid_weights is not None and len(self.pyramid_weights) != len(self.pyramid):
             raise ValueError(
@@ -160,6 +159,7 @@ class Encoder(ImageStage):
                 f"{name}: {parameter}={least} needs at least as many descriptors to learn from, "
                 f"but n_samples={self.n_samples}."
             )
+        return Requirements()
 
     def _fit(self, images: LazyBatch, y: Any) -> None:
         sample = self._sample(images)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.checking import Requirements
 from featx.core.compiled import compiled
 from featx.core.constraints import natural, positive
 from featx.encoders.code_book import PooledCodes
@@ -149,12 +150,13 @@ class LLC(PooledCodes):
         self.regularization = regularization
         self.pooling = pooling
 
-    def _check_together(self) -> None:
-        super()._check_together()
+    def _requirements(self) -> Requirements:
+        requirements = super()._requirements()
         if self.n_neighbors > self.n_words:
             raise ValueError(
                 f"LLC: n_neighbors={self.n_neighbors} is more than n_words={self.n_words}."
             )
+        return requirements
 
     def _statistics(self, x: Float32) -> Float64:
         pooled = np.zeros(self.n_words)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural, pair, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.dense_patches import DensePatches
 from featx.encoders.k_means import fit_words
 from featx.encoders.sampling import draw_descriptors
@@ -98,7 +98,6 @@ class PatchDictionary(ImageStage):
 
     takes = "maps"
     gives = "vectors"
-    learns = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_words": [natural],
         "patch_size": [Interval(Integral, 2, None, closed="left")],
@@ -134,16 +133,14 @@ class PatchDictionary(ImageStage):
         self.n_samples = n_samples
         self.random_state = random_state
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.n_words > self.n_samples:
             raise ValueError(
                 f"PatchDictionary: n_words={self.n_words} needs at least as many patches to learn "
                 f"from, but n_samples={self.n_samples}."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
         rows, columns = (self.patch_size + self.step * (cells - 1) for cells in self.grid)
-        return rows, columns
+        return Requirements((rows, columns))
 
     def _patches(self) -> DensePatches:
         return DensePatches(self.patch_size, [1], self.step, self.epsilon)

@@ -134,9 +134,8 @@ def _of_descriptors(
     shares = shares.reshape(-1, len(vector)).sum(axis=0)
     ends = np.cumsum([len(one) for one in vectors])[:-1]
     drawn = np.zeros((SIDE, SIDE))
-    for ((before, encoder), found), own in zip(pairs, np.split(shares, ends), strict=True):
-        described = next(one for one in reversed(before) if _gives_descriptors(one))
-        drawn += spread(found, encoder.parts(found, own), described._patch_scales())
+    for ((_, encoder), found), own in zip(pairs, np.split(shares, ends), strict=True):
+        drawn += spread(found, encoder.parts(found, own))
     return drawn
 
 
@@ -144,13 +143,13 @@ def _gives_descriptors(stage: Any) -> bool:
     return isinstance(stage, ImageStage) and stage.gives == "descriptors"
 
 
-def spread(found: DescriptorSet, parts: Float64, scales: float) -> Float64:
-    """Spread a number for each descriptor evenly over its patch, of a side of so many scales.
+def spread(found: DescriptorSet, parts: Float64) -> Float64:
+    """Spread a number for each descriptor evenly over its support.
 
     What lies beyond the border is left out of a patch; the sum of the map is that of the numbers.
     """
     centres = found.relative_positions.astype(np.float64)
-    sides = np.ones(len(found)) if found.scales is None else scales * found.scales
+    sides = np.ones(len(found)) if found.scales is None else found.support * found.scales
     halves = sides[:, np.newaxis] / np.asarray(found.size) / 2
     low = np.clip(np.rint(SIDE * (centres - halves)), 0, SIDE - 1).astype(int)
     high = np.clip(np.rint(SIDE * (centres + halves)), low + 1, SIDE).astype(int)

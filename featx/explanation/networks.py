@@ -331,7 +331,7 @@ def usual_shape(net: Net) -> tuple[int, int, int]:
 
 def standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
     """Check an image as the stage does, and give it as the network takes it, channels last."""
-    pixels = net._check_item(0, image)
+    pixels = net.check_items([image])[0]
     if pixels.shape[2] == 1 < len(opened.mean):
         pixels = np.repeat(pixels, len(opened.mean), axis=2)
     standardized: Float32 = (pixels - opened.mean) / opened.deviation

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import cv2
 
 from featx.core.constraints import Each, natural, pair, positive
-from featx.core.stage import Image, ImageStage, Kind
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import BORDERS, PADDINGS, along, filter_channels
 
 
@@ -56,7 +56,6 @@ class UniformBlur(ImageStage):
     array([[0., 3., 3., 3., 0., 0.]], dtype=float32)
     """
 
-    for_signals = "size=[5], a list of one number"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [natural, pair, Each(natural, length=1)],
         "padding": [PADDINGS],
@@ -68,28 +67,21 @@ class UniformBlur(ImageStage):
         self.size = size
         self.padding = padding
 
-    def _item_kind(self) -> Kind:
-        return _kind(self.size)
-
-    def _result_kind(self) -> Kind:
-        return _kind(self.size)
-
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         rectangle = self._rectangle()
-        if _kind(self.size) == "signals":
+        if _along_signals(self.size):
             rectangle = rectangle[1:]
-        return rectangle if self.padding == "valid" else (1,) * len(rectangle)
+        return Requirements(
+            rectangle if self.padding == "valid" else (1,) * len(rectangle),
+            signals=_along_signals(self.size),
+            for_signals="size=[5], a list of one number",
+        )
 
-    def _transform_one(self, image: Image) -> Image:
-        if _kind(self.size) == "signals":
-            return along(image, lambda row: uniform_blur(row, self._rectangle(), self.padding))
-        return uniform_blur(image, self._rectangle(), self.padding)
-
-    def _transform_into(self, image: Image, out: Image) -> None:
-        if _kind(self.size) == "signals":
-            out[...] = self._transform_one(image)
-        else:
-            uniform_blur(image, self._rectangle(), self.padding, out)
+    def _transform_one(self, image: Image, out: Image | None = None) -> Image:
+        if _along_signals(self.size):
+            blurred = along(image, lambda row: uniform_blur(row, self._rectangle(), self.padding))
+            return _written(blurred, out)
+        return uniform_blur(image, self._rectangle(), self.padding, out)
 
     def _rectangle(self) -> tuple[int, ...]:
         if not isinstance(self.size, list | tuple):
@@ -157,7 +149,6 @@ class GaussianBlur(ImageStage):
     array([0.001, 0.106, 0.787, 0.106, 0.001], dtype=float32)
     """
 
-    for_signals = "sigma=[1.0], a list of one number"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "sigma": [positive, Each(positive, length=1)],
         "truncate": [positive],
@@ -174,39 +165,40 @@ class GaussianBlur(ImageStage):
         self.truncate = truncate
         self.padding = padding
 
-    def _item_kind(self) -> Kind:
-        return _kind(self.sigma)
-
-    def _result_kind(self) -> Kind:
-        return _kind(self.sigma)
-
-    def _least_shape(self) -> tuple[int, ...]:
-        axes = 1 if _kind(self.sigma) == "signals" else 2
+    def _requirements(self) -> Requirements:
+        axes = 1 if _along_signals(self.sigma) else 2
         side = 2 * gaussian_radius(self._deviation(), self.truncate) + 1
-        return ((side if self.padding == "valid" else 1),) * axes
+        return Requirements(
+            ((side if self.padding == "valid" else 1),) * axes,
+            signals=_along_signals(self.sigma),
+            for_signals="sigma=[1.0], a list of one number",
+        )
 
-    def _transform_one(self, image: Image) -> Image:
+    def _transform_one(self, image: Image, out: Image | None = None) -> Image:
         sigma = self._deviation()
-        if _kind(self.sigma) == "signals":
-            return along(
+        if _along_signals(self.sigma):
+            blurred = along(
                 image,
                 lambda row: gaussian_blur(row, sigma, self.truncate, self.padding, rows=False),
             )
-        return gaussian_blur(image, sigma, self.truncate, self.padding)
-
-    def _transform_into(self, image: Image, out: Image) -> None:
-        if _kind(self.sigma) == "signals":
-            out[...] = self._transform_one(image)
-        else:
-            gaussian_blur(image, self._deviation(), self.truncate, self.padding, out)
+            return _written(blurred, out)
+        return gaussian_blur(image, sigma, self.truncate, self.padding, out)
 
     def _deviation(self) -> float:
         return self.sigma[0] if isinstance(self.sigma, list | tuple) else self.sigma
 
 
-def _kind(size: Any) -> Kind:
-    """Tell what a filter of this size takes: one number in a list is a size along signals."""
-    return "signals" if isinstance(size, list | tuple) and len(size) == 1 else "maps"
+def _along_signals(size: Any) -> bool:
+    """Return whether a filter of this size works along signals: it is one number in a list."""
+    return isinstance(size, list | tuple) and len(size) == 1
+
+
+def _written(result: Image, out: Image | None) -> Image:
+    """Copy a result to its place, if it has one."""
+    if out is None:
+        return result
+    out[...] = result
+    return out
 
 
 def uniform_blur(

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from featx.core.constraints import StrOptions
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 
 #: Luma weights of ITU-R BT.601, which JPEG uses.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
@@ -63,7 +63,9 @@ class Grayscale(ImageStage):
     """
 
     takes = "pixels"
-    channels = (1, 3)
+
+    def _requirements(self) -> Requirements:
+        return Requirements(channels=(1, 3))
 
     def _transform_one(self, image: Image) -> Image:
         if image.shape[2] == 1:
@@ -115,13 +117,15 @@ class ColorSpace(ImageStage):
     """
 
     takes = "pixels"
-    channels = (3,)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "space": [StrOptions(set(CHANNEL_NAMES))],
     }
 
     def __init__(self, space: str = "lab") -> None:
         self.space = space
+
+    def _requirements(self) -> Requirements:
+        return Requirements(channels=(3,))
 
     def _transform_one(self, image: Image) -> Image:
         return convert(image, self.space, "ColorSpace")

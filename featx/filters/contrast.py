@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Interval, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import filter_channels
 
 
@@ -67,12 +67,13 @@ class LocalContrast(ImageStage):
         self.subtract_mean = subtract_mean
         self.epsilon = epsilon
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.size is not None and self.size % 2 == 0:
             raise ValueError(
                 f"LocalContrast: size must be odd, so that the window has a centre, "
                 f"but it is {self.size}. Use {self.size + 1}."
             )
+        return Requirements()
 
     def _transform_one(self, image: Image) -> Image:
         values = image.astype(np.float64)

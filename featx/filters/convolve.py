@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from featx.core.constraints import Array, Each, StrOptions, natural
-from featx.core.stage import Image, ImageStage, Kind
+from featx.core.stage import Image, ImageStage, Requirements
 
 #: What a filter may do at the border: give less (valid), or take the image to be larger.
 PADDINGS = StrOptions({"valid", "zero", "reflect", "edge"})
@@ -115,22 +115,17 @@ class Convolve(ImageStage):
         self.padding = padding
         self.stride = stride
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         dimensions = np.ndim(self.kernel)
         if not isinstance(self.stride, int | np.integer) and len(self.stride) != dimensions:
             raise ValueError(
                 f"Convolve: stride has {len(self.stride)} numbers, but the kernel has "
                 f"{dimensions} dimensions. Give one number, or one for each dimension."
             )
-
-    def _item_kind(self) -> Kind:
-        return "signals" if np.ndim(self.kernel) == 1 else "maps"
-
-    def _result_kind(self) -> Kind:
-        return self._item_kind()
-
-    def _least_shape(self) -> tuple[int, ...]:
-        return np.shape(self.kernel) if self.padding == "valid" else (1,) * np.ndim(self.kernel)
+        return Requirements(
+            np.shape(self.kernel) if self.padding == "valid" else (1,) * np.ndim(self.kernel),
+            signals=np.ndim(self.kernel) == 1,
+        )
 
     def _transform_one(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         kernel = np.asarray(self.kernel, np.float32)

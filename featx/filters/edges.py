@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_radius
 from featx.filters.convolve import PADDINGS, correlate, correlate_separable, interleave, read_only
 
@@ -65,9 +65,9 @@ class Difference(ImageStage):
         self.axis = axis
         self.padding = padding
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         sizes = [kernel.shape for kernel in self._kernels()]
-        return _largest(sizes) if self.padding == "valid" else (1, 1)
+        return Requirements(_largest(sizes) if self.padding == "valid" else (1, 1))
 
     def _transform_one(self, image: Image) -> Image:
         return interleave([correlate(image, kernel, self.padding) for kernel in self._kernels()])
@@ -142,8 +142,8 @@ class Sobel(ImageStage):
         self.axis = axis
         self.padding = padding
 
-    def _least_shape(self) -> tuple[int, ...]:
-        return (3, 3) if self.padding == "valid" else (1, 1)
+    def _requirements(self) -> Requirements:
+        return Requirements((3, 3) if self.padding == "valid" else (1, 1))
 
     def _transform_one(self, image: Image) -> Image:
         if self.axis == "magnitude":
@@ -264,23 +264,20 @@ class OrientedEdges(ImageStage):
         self.truncate = truncate
         self.padding = padding
 
-    def _least_shape(self) -> tuple[int, ...]:
+    def _requirements(self) -> Requirements:
         side = 2 * edge_radius(self.sigma, self.truncate) + 1
-        return (side, side) if self.padding == "valid" else (1, 1)
+        return Requirements((side, side) if self.padding == "valid" else (1, 1))
 
-    def _transform_one(self, image: Image) -> Image:
-        rows, columns, channels = image.shape
-        if self.padding == "valid":
-            beyond = 2 * edge_radius(self.sigma, self.truncate)
-            rows, columns = rows - beyond, columns - beyond
-        responses = np.empty((rows, columns, channels * len(self._angles())), np.float32)
-        self._transform_into(image, responses)
-        return responses
-
-    def _transform_into(self, image: Image, out: Image) -> None:
+    def _transform_one(self, image: Image, out: Image | None = None) -> Image:
         # It loads numba, for which the other filters should not wait.
         from featx.filters.steering import steer
 
+        if out is None:
+            rows, columns, channels = image.shape
+            if self.padding == "valid":
+                beyond = 2 * edge_radius(self.sigma, self.truncate)
+                rows, columns = rows - beyond, columns - beyond
+            out = np.empty((rows, columns, channels * len(self._angles())), np.float32)
         # In double precision, so that the sums are rounded once only.
         exact, kernels = image.astype(np.float64), edge_basis(self.sigma, self.order, self.truncate)
         basis = np.empty((len(kernels), *out.shape[:2], image.shape[2]))
@@ -288,6 +285,7 @@ class OrientedEdges(ImageStage):
             correlate_separable(exact, column, row, self.padding, place)
         steering = steering_matrix(self._angles(), self.order)
         steer(basis.reshape(len(kernels), -1), steering, out.reshape(-1, steering.shape[1]))
+        return out
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         kind = "edges" if self.order == 1 else "lines"

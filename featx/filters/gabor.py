@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, correlate, interleave, pad, read_only
 from featx.filters.edges import line_angle
 
@@ -141,7 +141,7 @@ class GaborBank(ImageStage):
         self.truncate = truncate
         self.padding = padding
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         height, width = _largest(self._bank())
         if max(height, width) > _LARGEST_KERNEL:
             raise ValueError(
@@ -149,9 +149,7 @@ class GaborBank(ImageStage):
                 f"and may have {_LARGEST_KERNEL} x {_LARGEST_KERNEL}. Use higher frequencies, or a "
                 "larger bandwidth or aspect_ratio."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
-        return _largest(self._bank()) if self.padding == "valid" else (1, 1)
+        return Requirements(_largest(self._bank()) if self.padding == "valid" else (1, 1))
 
     def _angles(self) -> list[float]:
         if isinstance(self.orientations, Sequence):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featx.core.constraints import Array, Each, StrOptions, natural
-from featx.core.stage import Image, ImageStage, Kind
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import uniform_blur
 from featx.filters.convolve import (
     PADDINGS,
@@ -128,8 +128,6 @@ class PatternMatch(ImageStage):
     300
     """
 
-    for_signals = "a pattern of one dimension"
-
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pattern": [StrOptions({"line"}), Array(1, 2, 3)],
         "length": [natural, Each(natural)],
@@ -155,7 +153,7 @@ class PatternMatch(ImageStage):
         self.method = method
         self.padding = padding
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         line = isinstance(self.pattern, str)
         if self.method == "ncc" and line:
             raise ValueError(
@@ -172,18 +170,12 @@ class PatternMatch(ImageStage):
                 "PatternMatch: each=True needs pattern='line' and a list of orientations, one "
                 "for each channel."
             )
-
-    def _item_kind(self) -> Kind:
-        # The line, which is a word here, has no dimensions.
-        return "signals" if np.ndim(self.pattern) == 1 else "maps"
-
-    def _result_kind(self) -> Kind:
-        return self._item_kind()
-
-    def _least_shape(self) -> tuple[int, ...]:
-        if self.padding == "valid":
-            return self._window()
-        return (1,) * len(self._window())
+        window = self._window()
+        return Requirements(
+            window if self.padding == "valid" else (1,) * len(window),
+            signals=np.ndim(self.pattern) == 1,
+            for_signals="a pattern of one dimension",
+        )
 
     def _transform_one(self, image: Image) -> Image:
         if isinstance(self.pattern, str):

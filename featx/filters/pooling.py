@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, StrOptions, fraction, natural, pair
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 
 Float64 = NDArray[np.float64]
 
@@ -33,8 +33,8 @@ class _Pool(ImageStage):
         self.stride = stride
         self.padding = padding
 
-    def _least_shape(self) -> tuple[int, ...]:
-        return _pair(self.pool_size) if self.padding == "valid" else (1, 1)
+    def _requirements(self) -> Requirements:
+        return Requirements(_pair(self.pool_size) if self.padding == "valid" else (1, 1))
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return channels
@@ -285,8 +285,10 @@ class SpatialPyramid(ImageStage):
         self.levels = levels
         self.statistic = statistic
 
-    def _least_shape(self) -> tuple[int, ...]:
-        return tuple(max(sizes) for sizes in zip(*map(_pair, self.levels), strict=True))
+    def _requirements(self) -> Requirements:
+        return Requirements(
+            tuple(max(sizes) for sizes in zip(*map(_pair, self.levels), strict=True))
+        )
 
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         statistic, values = STATISTICS[self.statistic], image.astype(np.float64)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featx.core.constraints import Each, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_blur
 from featx.filters.convolve import interleave
 
@@ -92,13 +92,14 @@ class ScaleSpace(ImageStage):
         self.difference = difference
         self.truncate = truncate
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if any(later <= sooner for sooner, later in pairwise(self.sigmas)):
             raise ValueError(f"ScaleSpace: sigmas must increase, but got {list(self.sigmas)}.")
         if self.difference and len(self.sigmas) < 2:
             raise ValueError(
                 f"ScaleSpace: differences need at least two sigmas, but got {list(self.sigmas)}."
             )
+        return Requirements()
 
     def _transform_one(self, image: Image) -> Image:
         scales: list[Image] = []

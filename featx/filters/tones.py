@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, StrOptions, natural, positive
-from featx.core.stage import Image, ImageStage
+from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, pad, read_only
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
@@ -149,7 +149,7 @@ class ToneBank(ImageStage):
         self.harmonics = harmonics
         self.padding = padding
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.frequencies == "notes" and NOTES[self.lowest] > NOTES[self.highest]:
             raise ValueError(f"ToneBank: lowest={self.lowest!r} is above highest={self.highest!r}.")
         for name, frequency in zip(self._names(), self._hertz(), strict=True):
@@ -158,9 +158,7 @@ class ToneBank(ImageStage):
                     f"ToneBank: signals of {self.rate} samples a second hold tones below "
                     f"{self.rate / 2:g} Hz, but {name} is asked for."
                 )
-
-    def _least_shape(self) -> tuple[int, ...]:
-        return (self.window_length,) if self.padding == "valid" else (1,)
+        return Requirements((self.window_length,) if self.padding == "valid" else (1,))
 
     def _transform_one(self, image: Float32) -> Image:
         signal = image.reshape(1, len(image), -1)

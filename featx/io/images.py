@@ -3,13 +3,13 @@
 import os
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, pair
-from featx.core.stage import ImageStage
+from featx.core.stage import ImageStage, Requirements
 from featx.io.decoding import luma, read_image
 from featx.io.files import MOST_BYTES
 from featx.io.resizing import PIXELS, fit_to
@@ -27,7 +27,7 @@ class ReadImages(ImageStage):
         Height and width; by default each image keeps its own.
     mode : {"rgb", "gray"}, default="rgb"
         Three channels in this order, or one: 0.299 R + 0.587 G + 0.114 B, rounded.
-    fit : {"stretch", "crop", "pad", "shrink"}, default="stretch"
+    resize : {"stretch", "crop", "pad", "shrink"}, default="stretch"
         How an image comes to ``size``: ``"stretch"`` changes its aspect; ``"crop"`` covers the
         size and cuts what is beyond it on both sides; ``"pad"`` fits inside and fills up with
         the background on both sides; ``"shrink"`` makes an image that is larger fit inside, and
@@ -72,7 +72,7 @@ class ReadImages(ImageStage):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "size": [pair, None],
         "mode": [StrOptions({"rgb", "gray"})],
-        "fit": [StrOptions({"stretch", "crop", "pad", "shrink"})],
+        "resize": [StrOptions({"stretch", "crop", "pad", "shrink"})],
         "background": [Each(Interval(Integral, 0, 255, closed="both"), length=3)],
         "max_pixels": [natural],
         "max_bytes": [natural],
@@ -83,7 +83,7 @@ class ReadImages(ImageStage):
         self,
         size: Sequence[int] | None = None,
         mode: str = "rgb",
-        fit: str = "stretch",
+        resize: str = "stretch",
         background: Sequence[int] = (255, 255, 255),
         max_pixels: int = 89_478_485,
         max_bytes: int = MOST_BYTES,
@@ -91,30 +91,19 @@ class ReadImages(ImageStage):
     ) -> None:
         self.size = size
         self.mode = mode
-        # Under another name: `fit` is the method of every scikit-learn estimator.
-        self._fit_to_size = fit
+        self.resize = resize
         self.background = background
         self.max_pixels = max_pixels
         self.max_bytes = max_bytes
         self.reduced_decoding = reduced_decoding
 
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get the parameters, ``fit`` among them."""
-        names = [name for name in self._parameter_constraints if name != "fit"]
-        return {name: getattr(self, name) for name in names} | {"fit": self._fit_to_size}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Set parameters, ``fit`` among them."""
-        self._fit_to_size = parameters.pop("fit", self._fit_to_size)
-        super().set_params(**parameters)
-        return self
-
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.size is not None and self.size[0] * self.size[1] > self.max_pixels:
             raise ValueError(
                 f"ReadImages: size={list(self.size)} has more pixels than "
                 f"max_pixels={self.max_pixels}."
             )
+        return Requirements()
 
     def _transform_one(self, image: Any) -> Pixels:
         if isinstance(image, np.ndarray):
@@ -129,7 +118,7 @@ class ReadImages(ImageStage):
         background = tuple(self.background)
         if pixels.shape[2] != 3:
             background = (luma(background),) * pixels.shape[2]
-        return fit_to(pixels, (self.size[0], self.size[1]), self._fit_to_size, background)
+        return fit_to(pixels, (self.size[0], self.size[1]), self.resize, background)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return ["gray"] if self.mode == "gray" else ["red", "green", "blue"]

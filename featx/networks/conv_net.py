@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featx.core.batches import LazyBatch
 from featx.core.constraints import HasMethods, Interval, StrOptions, natural, positive
-from featx.core.stage import Batch, ImageStage
+from featx.core.stage import Batch, ImageStage, Requirements
 from featx.io.writing import new_file
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
 from featx.networks.torch_support import chosen_device, load_tensors, require
@@ -146,7 +146,6 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     takes = "maps"
     gives = "vectors"
-    learns = True
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "architecture": [
             StrOptions(
@@ -241,16 +240,14 @@ class ConvNet(ClassifierMixin, ImageStage):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if self.patience is not None and self.validation_fraction == 0:
             raise ValueError(
                 "ConvNet: patience watches the validation loss. Give validation_fraction, too, "
                 "such as 0.1."
             )
-
-    def _least_shape(self) -> tuple[int, ...]:
         named = isinstance(self.architecture, str)
-        return _LEAST.get(self.architecture, (1, 1)) if named else (1, 1)
+        return Requirements(_LEAST.get(self.architecture, (1, 1)) if named else (1, 1))
 
     # Training.
 
@@ -401,11 +398,11 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def decision_function(self, X: Batch) -> Float32:
         """Compute the scores of every image, in the order of ``classes_``."""
-        self._check_parameters()
+        self.check_parameters()
         check_is_fitted(self)
-        items = self._check_batch(X)
-        scores = np.empty((len(items), len(self.classes_)), np.float32)
-        for index, row in enumerate(self._computed(self._check_items(items), "")):
+        images = self.check_items(X)
+        scores = np.empty((len(images), len(self.classes_)), np.float32)
+        for index, row in enumerate(self._computed(images, "")):
             scores[index] = row
         return scores
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import StrOptions, natural
-from featx.core.stage import ImageStage
+from featx.core.stage import ImageStage, Requirements
 from featx.networks.torch_support import chosen_device, load_tensors, require
 
 Float32 = NDArray[np.float32]
@@ -78,7 +78,6 @@ class PretrainedNet(ImageStage):
 
     takes = "maps"
     gives = "vectors"
-    channels = (1, 3)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "backbone": [str],
         "weights": [str, Path, None],
@@ -105,12 +104,13 @@ class PretrainedNet(ImageStage):
         self.batch_size = batch_size
         self.device = device
 
-    def _check_together(self) -> None:
+    def _requirements(self) -> Requirements:
         if {":", "/"} & set(self.backbone):
             raise ValueError(
                 f"PretrainedNet: backbone={self.backbone!r} says where a network is. Only those "
                 "that timm has by their names are taken, such as resnet50.a1_in1k."
             )
+        return Requirements(channels=(1, 3))
 
     def _transform_one(self, image: Any) -> Float32:
         return next(self._transform_batch([image]))

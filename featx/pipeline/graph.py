@@ -134,7 +134,7 @@ class Graph:
         """Refuse what the first stages refuse, and give what can be indexed by positions."""
         for node in self.nodes:
             if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
-                items = node.stage._check_batch(items)
+                items = node.stage.check_batch(items)
         return items
 
     def values(self, items: Batch) -> dict[Node, Any]:

@@ -16,6 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 import featx
 from featx.classifiers.score_sum import ScoreSum
+from featx.core.checking import signals_hint
 from featx.core.constraints import validate
 from featx.core.errors import InvalidParameterError, RecipeError
 from featx.core.limits import check_limits
@@ -320,7 +321,7 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
         validate(made._parameter_constraints, estimator.get_params(deep=False), name)
         check_limits(name, parameters)
         if isinstance(estimator, ImageStage):
-            estimator._check_together()
+            estimator.check_parameters()
     except (InvalidParameterError, TypeError, ValueError) as error:
         problem = str(error)
         if len(problem) > _LONGEST_LINE:
@@ -354,8 +355,8 @@ def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
         for _, pipeline in step.pipelines:
             _check_pair(path, node, before, pipeline[0].stages[0])
         return
-    gives = before._result_kind() if isinstance(before, ImageStage) else "vectors"
-    takes = step._item_kind() if isinstance(step, ImageStage) else "vectors"
+    gives = before.output_kind if isinstance(before, ImageStage) else "vectors"
+    takes = step.input_kind if isinstance(step, ImageStage) else "vectors"
     name, name_before = type(step).__name__, type(before).__name__
     if takes == "paths":
         raise _wrong(path, node, f"{name} takes paths, so it must be the first step.")
@@ -363,7 +364,9 @@ def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
     if not any({gives, takes} <= kinds for kinds in alike):
         problem = f"{name} takes {takes}, but {name_before} before it gives {gives}."
         signals = gives == "signals" and isinstance(step, ImageStage)
-        raise _wrong(path, node, problem + (step._hint() if signals else ""))
+        raise _wrong(
+            path, node, problem + (signals_hint(step.check_parameters()) if signals else "")
+        )
     rates = getattr(before, "rate", None), getattr(step, "rate", None)
     if None not in rates and rates[0] != rates[1]:
         raise _wrong(

@@ -239,7 +239,7 @@ class Stream(TransformerMixin, BaseEstimator):
         for node in graph.nodes:
             # Before any image is read: else each image would be refused for it.
             if isinstance(node.stage, ImageStage):
-                node.stage._check_parameters()
+                node.stage.check_parameters()
         return graph
 
     def _collect(self, graph: Graph, X: Batch, refused: str = "raise") -> list[Any]:

@@ -34,7 +34,7 @@ _AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
 def pixels_of(image: Any, size: tuple[int, int], fit: str = "pad") -> Pixels:
     """Read an image, or take its pixels, and bring it to a size, in RGB."""
     try:
-        (pixels,) = ReadImages(size=size, fit=fit, reduced_decoding=True).transform([image])
+        (pixels,) = ReadImages(size=size, resize=fit, reduced_decoding=True).transform([image])
     except RefusedImage:
         # A store's features may be there where its images are not.
         pixels = np.full((*size, 1), 128, np.uint8)

@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import FeatureUnion
 from sklearn.utils import get_tags
 
+from featx import Stream
 from featx.core import stage as module
 from featx.core.batches import LazyBatch
 from featx.core.constraints import Array, Each, natural
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.errors import InvalidParameterError
-from featx.core.stage import ImageStage
+from featx.core.errors import InputError, InvalidParameterError
+from featx.core.stage import ImageStage, Requirements
 
 IMAGES = np.random.default_rng(0).random((4, 5, 6, 3), np.float32)
 WANTED = (
@@ -38,9 +41,10 @@ class Scale(ImageStage):
         self.factor = factor
         self.limit = limit
 
-    def _check_together(self):
+    def _requirements(self):
         if np.max(self.factor) > np.min(self.limit):
-            raise ValueError(f"Scale: factor must not be above limit, {self.limit}.")
+            raise InputError(f"Scale: factor must not be above limit, {self.limit}.")
+        return Requirements()
 
     def _transform_one(self, image):
         return image * np.asarray(self.factor, np.float32)
@@ -101,7 +105,6 @@ class Name(ImageStage):
 class Center(ImageStage):
     """Values less the mean of the images that ``chosen`` names."""
 
-    learns = True
     chosen = (0, 1)
 
     def _fit(self, images, y):
@@ -209,6 +212,57 @@ def test_parameters_are_checked_together():
     )
 
 
+class Plain(ImageStage):
+    """A stage whose author declares no constraints."""
+
+    gives = "vectors"
+
+    def __init__(self, factor=1.0, label="a"):
+        self.factor = factor
+        self.label = label
+
+    def _transform_one(self, image):
+        return np.float32([self.factor * image.mean()])
+
+
+def test_parameters_are_those_of_init():
+    stage = clone(Plain(3.0, label="b"))
+    assert stage.get_params() == {"factor": 3.0, "label": "b"}
+    assert repr(stage) == "Plain(factor=3.0, label='b')"
+    assert stage.set_params(factor=2).get_params()["factor"] == 2
+    pixels = np.full((1, 4, 4, 1), 0.5, np.float32)
+    union = FeatureUnion([("one", Plain(1.0)), ("two", Plain(2.0))])
+    assert Stream([union]).transform(pixels).tolist() == [[0.5, 1.0]]
+
+
+def test_constraints_of_parameters_that_do_not_exist():
+    with pytest.raises(TypeError) as caught:
+
+        class Misspelt(ImageStage):
+            _parameter_constraints: ClassVar = {"factr": [natural], "factor": [natural]}
+
+            def __init__(self, factor=1, limit=2):
+                self.factor = factor
+                self.limit = limit
+
+    assert str(caught.value) == (
+        "Misspelt: _parameter_constraints names 'factr', which __init__ does not have. Its "
+        "parameters: factor, limit."
+    )
+
+
+def test_parameters_have_names():
+    with pytest.raises(TypeError) as caught:
+
+        class Unnamed(ImageStage):
+            def __init__(self, **options):
+                self.options = options
+
+    assert str(caught.value) == (
+        "Unnamed: __init__ has **options. The parameters of a stage have names."
+    )
+
+
 # Learning.
 
 
@@ -229,7 +283,8 @@ def test_it_is_given_what_has_been_checked():
 
 
 class Given(ImageStage):
-    takes_uint8 = True
+    def _requirements(self):
+        return Requirements(uint8=True)
 
     def _transform_one(self, image):
         assert image.flags.c_contiguous
@@ -335,9 +390,11 @@ def test_results_of_different_shapes_are_listed():
 
 def test_results_are_written_to_their_place_where_the_shape_is_known():
     class Into(Scale):
-        def _transform_into(self, image, out):
+        def _transform_one(self, image, out=None):
+            if out is None:
+                return image * np.float32(2)
             places.append(out.shape)
-            np.multiply(image, 2, out=out)
+            return np.multiply(image, 2, out=out)
 
     places = []
     np.testing.assert_array_equal(Into().transform(IMAGES), IMAGES * 2)

@@ -205,7 +205,7 @@ def test_what_does_not_fit_together(search, message):
 def test_signs_on_photographs(real_data):
     folder = real_data / "stopsigns"
     names = ["stop/13.jpg", "stop/20.jpg", "other/128.jpg", "other/134.jpg"]
-    read = ReadImages(size=(640, 640), fit="shrink")
+    read = ReadImages(size=(640, 640), resize="shrink")
     found = PatternSearch().fit_transform(read.transform([folder / name for name in names]))[:, 0]
     assert found[:2].min() > 0.65
     assert found[2:].max() < 0.5

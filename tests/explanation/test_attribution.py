@@ -24,6 +24,7 @@ from featx import (
     SuperVector,
 )
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.stage import Requirements
 from featx.explanation.attribution import SIDE, attribute, class_weights, spread
 from featx.pipeline.fitting import class_scores
 
@@ -160,8 +161,8 @@ class StandInSets(DenseSIFT):
     def _transform_one(self, image):
         return image
 
-    def _least_shape(self):
-        return (1, 1)
+    def _requirements(self):
+        return Requirements()
 
 
 def test_class_weights_of_pairs_are_none():
@@ -175,12 +176,12 @@ def test_class_weights_of_pairs_are_none():
 
 def test_spread():
     positions = np.array([[11.5, 23.5], [0.5, 0.5]], np.float32)
-    found = DescriptorSet(np.zeros((2, 1)), positions, np.array([4, 8], np.float32), (48, 48))
-    parts = spread(found, np.array([32.0, -9.0]), 2.0)
+    found = DescriptorSet(np.zeros((2, 1)), positions, np.array([4, 8], np.float32), (48, 48), 2)
+    parts = spread(found, np.array([32.0, -9.0]))
     expected = np.zeros((SIDE, SIDE))
     expected[8:16, 20:28] = 0.5
     expected[:9, :9] = -9 / 81  # what lies beyond the border is left out
     np.testing.assert_allclose(parts, expected, atol=1e-12)
-    dots = spread(DescriptorSet(np.zeros((2, 1)), positions, None, (48, 48)), np.ones(2), 2.0)
+    dots = spread(DescriptorSet(np.zeros((2, 1)), positions, None, (48, 48)), np.ones(2))
     assert dots.sum() == pytest.approx(2)
     assert (dots > 1e-9).sum() == 2

@@ -532,15 +532,15 @@ def test_size_and_mode_of_the_stage(tmp_path):
     assert ReadImages().get_feature_names_out().tolist() == ["red", "green", "blue"]
 
 
-def test_fit_is_a_parameter_as_any_other():
-    stage = ReadImages(fit="crop")
-    assert stage.get_params()["fit"] == "crop"
-    assert stage.set_params(fit="pad", mode="gray") is stage
-    assert stage.get_params() == ReadImages(mode="gray", fit="pad").get_params()
+def test_resize_is_a_parameter_as_any_other():
+    stage = ReadImages(resize="crop")
+    assert stage.get_params()["resize"] == "crop"
+    assert stage.set_params(resize="pad", mode="gray") is stage
+    assert stage.get_params() == ReadImages(mode="gray", resize="pad").get_params()
     with pytest.raises(ValueError) as caught:
-        ReadImages(fit="squeeze").transform([])
+        ReadImages(resize="squeeze").transform([])
     assert str(caught.value) == (
-        "The 'fit' parameter of ReadImages must be a str among {'crop', 'pad', 'shrink', "
+        "The 'resize' parameter of ReadImages must be a str among {'crop', 'pad', 'shrink', "
         "'stretch'}. Got 'squeeze' instead."
     )
 
@@ -557,9 +557,9 @@ def test_arrays_pass_through():
     [
         {"mode": "gray"},
         {"mode": "gray", "size": (5, 9)},
-        {"mode": "gray", "size": (60, 99), "fit": "pad", "background": (9, 99, 199)},
-        {"size": (60, 9), "fit": "crop"},
-        {"size": (7, 99), "fit": "pad", "background": (9, 99, 199)},
+        {"mode": "gray", "size": (60, 99), "resize": "pad", "background": (9, 99, 199)},
+        {"size": (60, 9), "resize": "crop"},
+        {"size": (7, 99), "resize": "pad", "background": (9, 99, 199)},
     ],
 )
 def test_arrays_are_brought_to_size_and_grey_as_files_are(parameters, tmp_path):
