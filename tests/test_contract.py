@@ -1,24 +1,12 @@
 """What holds for every public stage. A new stage needs one row or more in the table below."""
 
-import pickle
 import pkgutil
 import re
-import wave
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from copy import deepcopy
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from importlib import import_module
-from inspect import signature
 
 import numpy as np
 import pytest
-import skops.io
-from PIL import Image
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import get_tags
-from sklearn.utils.validation import check_is_fitted
 
 import featx
 from featx import (
@@ -60,20 +48,17 @@ from featx import (
     ScaleSpace,
     Sobel,
     SpatialPyramid,
-    Stream,
     Summarize,
     SuperVector,
     TextRows,
     ToneBank,
     UniformBlur,
 )
-from featx.core.constraints import bad_value, make_constraint
-from featx.core.descriptor_sets import DescriptorSet
-from featx.core.errors import InvalidParameterError
 from featx.core.stage import ImageStage
 from featx.encoders.code_book import CodeBookEncoder, PooledCodes
 from featx.encoders.encoder import Encoder
 from featx.pipeline.recipes import stage_names
+from featx.testing import stage_checks
 
 
 @dataclass(frozen=True)
@@ -247,166 +232,26 @@ ROWS = [
 ]
 
 
-# What is added to the least size that a stage needs: its items are of the first size, or of three.
-MORE = {
-    "images": [(21, 18), (24, 19), (18, 25)],
-    "signals": [(60,), (75,), (52,)],
-    "descriptors": [(40,), (25,), (33,)],
-}
-LABELS = ["a", "b", "a"]
+def name_of(row):
+    return re.sub(r"\s+", " ", repr(row.stage))
 
 
-@dataclass(frozen=True)
-class Case:
-    """A row with one of its numbers of channels."""
-
-    row: Row
-    channels: int
-
-    @property
-    def stage(self):
-        return clone(self.row.stage)
-
-    @property
-    def name(self):
-        return type(self.row.stage).__name__
-
-    @property
-    def kind(self):
-        return self.row.stage.input_kind
-
-    @property
-    def made_of(self):
-        """Tell whether its items are images, signals or descriptors; or files of the first two."""
-        if self.kind == "paths":
-            return "signals" if self.row.stage.gives == "signals" else "images"
-        return self.kind if self.kind in MORE else "images"
-
-    @property
-    def noun(self):
-        return "signal" if self.kind == "signals" else "image"
-
-    def shape(self, size):
-        """Add the channels to a height and width; signals have none."""
-        return (*size[:2], self.channels) if self.made_of == "images" else size
-
-    def items(self, folder, seed=0, ragged=False):
-        """Make three items of one size, or of three sizes."""
-        rng = np.random.default_rng(seed)
-        sizes = MORE[self.made_of] if ragged else MORE[self.made_of][:1] * 3
-        if self.made_of == "descriptors":
-            return [random_set(rng, count) for (count,) in sizes]
-        items = []
-        for size in sizes:
-            shape = self.shape(tuple(map(sum, zip(self.row.least, size, strict=False))))
-            values = rng.integers(0, 256, shape, np.uint8)
-            if self.kind == "paths":
-                items.append(as_file(folder / f"{seed} {len(items)} {shape}", values))
-            else:
-                items.append(values / np.float32(255))
-        return items
-
-    def __str__(self):
-        stage = re.sub(r"\s+", " ", repr(self.row.stage))
-        return f"{stage} {self.channels}" if self.made_of == "images" else stage
+CHECKS = [
+    (f"{name_of(row)} {count} {name}", run)
+    for row in ROWS
+    for name, count, run in stage_checks(row.stage, channels=row.channels, tolerance=row.tolerance)
+]
 
 
-def random_set(rng, count, length=8, size=(30, 40)):
-    """Make descriptors that lie anywhere in an image."""
-    values = rng.random((count, length), np.float32)
-    positions = rng.random((count, 2), np.float32) * np.float32(size)
-    return DescriptorSet(values, positions, 8 + rng.random(count, np.float32), size)
+@pytest.mark.parametrize("check", [pytest.param(run, id=name) for name, run in CHECKS])
+def test_stage(check):
+    check()
 
 
-def as_file(path, values):
-    """Write pixels to a PNG file, or samples of 8 bits to a WAV file."""
-    if values.ndim == 3:
-        Image.fromarray(values.squeeze()).save(path, "PNG")
-        return path
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 1, 8000, len(values), "NONE", ""))
-        file.writeframes(values.tobytes())
-    return path
-
-
-def cases(row):
-    made_of_images = Case(row, 0).made_of == "images"
-    return [Case(row, channels) for channels in (row.channels if made_of_images else (1,))]
-
-
-CASES = [case for row in ROWS for case in cases(row)]
-ONE_A_ROW = [cases(row)[-1] for row in ROWS]
-OF_NUMBERS = [case for case in CASES if case.kind in ("pixels", "maps", "signals")]
-OF_IMAGES = [case for case in CASES if case.kind in ("pixels", "maps")]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("files")
-
-
-@pytest.fixture(params=CASES, ids=str)
-def case(request):
-    return request.param
-
-
-@pytest.fixture
-def batch(case, folder):
-    return case.items(folder)
-
-
-@pytest.fixture
-def fitted(case, batch):
-    return case.stage.fit(batch, LABELS)
-
-
-one_a_row = pytest.mark.parametrize("case", ONE_A_ROW, ids=str)
-of_numbers = pytest.mark.parametrize("case", OF_NUMBERS, ids=str)
-of_images = pytest.mark.parametrize("case", OF_IMAGES, ids=str)
-
-
-def parts(item):
-    """List the arrays that an item, or a result for one, is made of."""
-    if is_dataclass(item):
-        return [part for field in fields(item) for part in parts(getattr(item, field.name))]
-    return [item] if isinstance(item, np.ndarray) else []
-
-
-def assert_same(actual, expected, tolerance=0):
-    """Compare results entry by entry, whether they are arrays, or lists, or made of arrays."""
-    assert type(actual) is type(expected)
-    if isinstance(expected, np.ndarray):
-        assert actual.dtype == expected.dtype
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=tolerance, strict=True)
-    elif isinstance(expected, list):
-        for one, other in zip(actual, expected, strict=True):
-            assert_same(one, other, tolerance)
-    elif is_dataclass(expected):
-        for field in fields(expected):
-            assert_same(getattr(actual, field.name), getattr(expected, field.name), tolerance)
-    else:
-        assert actual == expected
-
-
-def refusal(call, *arguments, error=ValueError):
-    """Give the whole message with which a call is refused."""
-    with pytest.raises(error) as caught:
-        call(*arguments)
-    return str(caught.value)
-
-
-def singles(stage, items):
-    return [stage.transform([item])[0] for item in items]
-
-
-def together(stage, results):
-    """Put results for single images together, as the stage is to do it with a batch."""
-    if stage.gives == "descriptors" or len({result.shape for result in results}) > 1:
-        return results
-    return np.stack(results)
-
-
-# The table, the package and the stage's face.
+@pytest.mark.parametrize("row", ROWS, ids=name_of)
+def test_smallest_image(row):
+    least = row.stage.check_parameters().shape
+    assert least == row.least or row.stage.takes in ("paths", "descriptors")
 
 
 def test_every_public_stage_has_a_row():
@@ -424,370 +269,3 @@ def test_every_stage_of_the_package_is_public():
             found.add(parent)
     bases = {ImageStage, Encoder, CodeBookEncoder, PooledCodes}
     assert found == {*bases, *(getattr(featx, name) for name in stage_names())}
-
-
-@one_a_row
-def test_parameters_are_stored_as_they_are_given(case):
-    parameters = case.row.stage.get_params()
-    names = set(signature(type(case.row.stage)).parameters)
-    assert set(parameters) == names >= set(case.row.stage._parameter_constraints)
-    made = type(case.row.stage)(**parameters).get_params()
-    assert all(made[name] is value for name, value in parameters.items())
-
-
-@one_a_row
-def test_clone_has_the_same_parameters(case, batch, fitted):
-    assert clone(fitted).get_params() == case.row.stage.get_params()
-    assert vars(clone(fitted)).keys() == vars(case.row.stage).keys()
-
-
-@one_a_row
-def test_unknown_parameters_are_refused(case):
-    message = refusal(lambda: case.stage.set_params(nonsense=1))
-    assert message == (
-        f"Invalid parameter 'nonsense' for estimator {case.row.stage!r}. "
-        f"Valid parameters are: {sorted(case.row.stage.get_params())!r}."
-    )
-
-
-@one_a_row
-def test_set_params_is_as_good_as_a_new_stage(case, batch, fitted, folder):
-    for other in ONE_A_ROW:
-        if type(other.row.stage) is type(case.row.stage):
-            stage, items = other.stage, other.items(folder)
-            stage.fit(items, LABELS).transform(items)
-            stage.set_params(**case.row.stage.get_params()).fit(batch, LABELS)
-            assert_same(stage.transform(batch), fitted.transform(batch), case.row.tolerance)
-            names = stage.get_feature_names_out()
-            np.testing.assert_array_equal(names, fitted.get_feature_names_out())
-
-
-@one_a_row
-def test_bad_values_are_refused(case, batch, fitted):
-    for name, declared in case.row.stage._parameter_constraints.items():
-        constraints = [make_constraint(constraint) for constraint in declared]
-        values = [b"bytes", None, float("nan"), "nonsense"]
-        for constraint in declared:
-            with suppress(NotImplementedError):  # of those that admit every value of their type
-                values.append(bad_value(constraint))
-        *most, last = map(str, constraints)
-        right = f"{', '.join(most)} or {last}" if most else last
-        for value in values:
-            if any(constraint.is_satisfied_by(value) for constraint in constraints):
-                continue
-            stage = deepcopy(fitted).set_params(**{name: value})
-            expected = (
-                f"The {name!r} parameter of {case.name} must be {right}. Got {value!r} instead."
-            )
-            for refuse in (stage.fit, stage.transform, clone(stage).fit, clone(stage).transform):
-                assert refusal(refuse, batch, error=InvalidParameterError) == expected
-
-
-@one_a_row
-def test_tags_say_whether_it_must_be_fitted(case, batch, fitted):
-    stage = case.stage
-    assert get_tags(stage).requires_fit == stage.learns
-    if stage.learns:
-        message = (
-            f"This {case.name} instance is not fitted yet. Call 'fit' with appropriate arguments "
-            "before using this estimator."
-        )
-        assert refusal(stage.transform, batch, error=NotFittedError) == message
-    else:
-        check_is_fitted(stage)
-        assert_same(stage.transform(batch), fitted.transform(batch))
-
-
-@one_a_row
-def test_html_shows_its_name_and_parameters(case):
-    html = case.row.stage._repr_html_()
-    for word in (case.name, *case.row.stage.get_params()):
-        assert re.search(rf"\b{word}\b", html)
-
-
-# One image, several, none.
-
-
-def test_batch_is_a_stack_of_single_images(case, batch, fitted):
-    expected = together(fitted, singles(fitted, batch))
-    assert_same(fitted.transform(batch), expected, case.row.tolerance)
-    if case.kind in ("pixels", "maps", "signals"):
-        assert_same(fitted.transform(np.stack(batch)), expected, case.row.tolerance)
-
-
-def test_images_of_different_sizes_are_as_by_themselves(case, fitted, folder):
-    items = case.items(folder, ragged=True)
-    results = singles(fitted, items)
-    lengths = sorted({len(result) for result in results})
-    if fitted.gives == "vectors" and len(lengths) > 1:
-        assert refusal(fitted.transform, items) == (
-            f"{case.name} gives vectors of different lengths ({lengths[0]} to {lengths[-1]}) for "
-            "images of different sizes. Give all images one size, for example with "
-            "ReadImages(size=(256, 256))."
-        )
-    else:
-        expected = together(fitted, results)
-        assert_same(fitted.transform(items), expected, case.row.tolerance)
-        assert_same(fitted.transform(tuple(items)), expected, case.row.tolerance)
-        objects = np.empty(3, object)
-        objects[:] = items
-        assert_same(fitted.transform(objects), expected, case.row.tolerance)
-
-
-def test_fit_transform_is_fit_and_transform(case, batch, fitted):
-    expected = fitted.transform(batch)
-    assert_same(case.stage.fit_transform(batch, LABELS), expected, case.row.tolerance)
-
-
-def test_no_images_give_an_empty_batch(case, batch, fitted):
-    some = fitted.transform(batch)
-    if fitted.gives == "descriptors" or case.kind == "paths":
-        assert fitted.transform([]) == []
-    else:
-        assert_same(fitted.transform([]), some[:0])
-    if case.kind in ("pixels", "maps", "signals"):
-        assert_same(fitted.transform(np.stack(batch)[:0]), some[:0])
-    if not fitted.learns:
-        none = np.empty((0, 0), np.float32) if fitted.gives == "vectors" else []
-        assert_same(case.stage.transform([]), none)
-    assert refusal(case.stage.fit, []) == f"{case.name} cannot be fitted on an empty batch."
-
-
-def test_single_image_is_refused(case, batch, fitted):
-    if case.kind == "paths":
-        expected = (
-            f"{case.name} takes a batch of paths, but got {batch[0]!r}. "
-            "For a single image, wrap it in a list: [path]."
-        )
-    elif case.kind == "signals":
-        expected = (
-            f"{case.name} takes a batch of signals, an array (n, length) or (n, length, channels) "
-            "or a list of arrays (length,) or (length, channels), but got one array of shape "
-            f"{batch[0].shape}. For a single signal, wrap it in a list: [signal]."
-        )
-    elif case.kind == "descriptors":
-        expected = (
-            f"{case.name} takes a batch of descriptor sets, a list of what DenseSIFT and its like "
-            f"give, or of arrays (count, length), but got one set of shape {batch[0].shape}. "
-            "For a single image, wrap it in a list: [descriptors]."
-        )
-    else:
-        expected = (
-            f"{case.name} takes a batch of images, an array (n, height, width, channels) or a "
-            f"list of arrays (height, width, channels), but got one array of shape "
-            f"{batch[0].shape}. For a single image, wrap it in a list: [image]. "
-            "For several grey images, add the axis of channels: images[..., np.newaxis]."
-        )
-    assert refusal(fitted.transform, batch[0]) == expected
-    assert refusal(case.stage.fit, batch[0]) == expected
-
-
-# What images may be.
-
-
-def test_results_are_finite_and_share_nothing_with_the_images(case, batch, fitted, folder):
-    for items in (batch, case.items(folder, ragged=True)):
-        for item, result in zip(items, singles(fitted, items), strict=True):
-            for part in parts(result):
-                assert part.dtype == (np.uint8 if fitted.gives == "pixels" else np.float32)
-                assert part.flags.c_contiguous
-                assert part.flags.writeable
-                assert np.isfinite(part).all()
-                assert not any(np.shares_memory(part, given) for given in parts(item))
-    if fitted.gives in ("maps", "pixels") and case.kind != "paths":
-        ragged = case.items(folder, ragged=True)
-        for item, result in zip(ragged, fitted.transform(ragged), strict=True):
-            assert not np.shares_memory(item, result)
-
-
-def test_images_are_not_modified(case, batch):
-    before = deepcopy(batch)
-    stage = case.stage.fit(batch, LABELS)
-    expected = stage.transform(batch)
-    assert_same(batch, before)
-    for item in batch:
-        for part in parts(item):
-            part.flags.writeable = False
-    assert_same(stage.fit(batch, LABELS).transform(batch), expected, case.row.tolerance)
-
-
-@of_numbers
-def test_numbers_may_lie_in_memory_as_they_like(case, batch, fitted):
-    def unaligned(image):
-        place = np.empty(image.size + 1, np.float32)[1:].reshape(image.shape)
-        place[...] = image
-        return place
-
-    expected = fitted.transform(batch)
-    for stored in (
-        unaligned,
-        lambda image: np.flip(np.flip(image).copy()),
-        lambda image: np.repeat(image, 2, axis=0)[::2],
-        np.asfortranarray,
-        lambda image: image.astype(">f4"),
-        np.float64,
-    ):
-        assert_same(fitted.transform([stored(item) for item in batch]), expected)
-        assert_same(fitted.transform(stored(np.stack(batch))), expected)
-
-
-@of_images
-def test_whole_numbers_are_as_good_as_floats(case, batch, fitted):
-    expected = fitted.transform(batch)
-    pixels = [np.rint(item * 255).astype(np.uint8) for item in batch]
-    assert_same(fitted.transform(pixels), expected)
-    assert_same(fitted.transform([item * np.uint16(257) for item in pixels]), expected)
-    black_and_white = [item > 0.5 for item in batch]
-    expected = fitted.transform([item.astype(np.float32) for item in black_and_white])
-    assert_same(fitted.transform(black_and_white), expected)
-
-
-@of_images
-def test_grey_images_need_no_axis_of_channels(case, batch, fitted):
-    if case.channels == 1:
-        flat = [item[..., 0] for item in batch]
-        assert_same(fitted.transform(flat), fitted.transform(batch))
-
-
-@of_images
-def test_other_numbers_of_channels_are_refused(case, fitted):
-    least = case.row.least[:2]
-    none = np.zeros((1, *least, 0), np.float32)
-    if len(case.row.least) == 2:
-        expected = f"{case.name} needs at least one channel, but image 0 has none."
-        assert refusal(fitted.transform, none) == expected
-    channels = fitted.check_parameters().channels
-    if channels is not None:
-        wanted = " or ".join(map(str, channels))
-        noun = "channel" if wanted == "1" else "channels"
-        expected = f"{case.name} takes images of {wanted} {noun}, but image 0 has 2."
-        assert refusal(fitted.transform, np.zeros((1, *least, 2), np.float32)) == expected
-
-
-@of_numbers
-def test_even_images_give_finite_results(case, batch, fitted):
-    black, gray, white = (np.full_like(batch[0], value) for value in (0, 0.5, 1))
-    for result in fitted.transform([black, gray, white]):
-        assert all(np.isfinite(part).all() for part in parts(result))
-
-
-@of_numbers
-def test_images_that_are_too_small_are_refused(case, batch, fitted):
-    def written(size):
-        unit = {1: " samples", 2: " pixels", 3: ""}[len(size)]
-        return (f"{size[0]}" if len(size) == 1 else " x ".join(map(str, size))) + unit
-
-    least = case.row.least
-    assert len(fitted.transform([np.zeros(case.shape(least), np.float32)])) == 1
-    for axis in range(len(least)):
-        size = tuple(length - (place == axis) for place, length in enumerate(least))
-        small = np.zeros(size if len(size) == 3 else case.shape(size), np.float32)
-        expected = (
-            f"{case.name} needs at least {written(least)} with these parameters, "
-            f"but {case.noun} {{}} is {written(size)}."
-        )
-        assert refusal(case.stage.fit, [small]) == expected.format(0)
-        assert refusal(fitted.transform, [batch[0], small]) == expected.format(1)
-        if fitted.gives != "descriptors":  # of which an empty batch has no shape
-            none = expected.replace(f"{case.noun} {{}}", "an image of this empty batch")
-            assert refusal(fitted.transform, small[np.newaxis][:0]) == none
-
-
-def test_numbers_that_are_not_finite_are_refused(case, batch, fitted):
-    which = {
-        "descriptors": f"{case.name}: the descriptor set of image",
-        "signals": f"{case.name}: signal",
-    }.get(case.kind, f"{case.name}: image")
-    for value, wrong in (
-        (np.nan, "contains NaN or infinity."),
-        (-np.inf, "contains NaN or infinity."),
-        (1e39, "has values too large for single precision."),
-    ):
-        if case.kind != "paths":
-            wrong_item = np.array(batch[1], np.float64)
-            wrong_item.flat[wrong_item.size // 2] = value
-            assert refusal(fitted.transform, [batch[0], wrong_item]) == f"{which} 1 {wrong}"
-            assert refusal(case.stage.fit, [wrong_item, batch[0]]) == f"{which} 0 {wrong}"
-
-
-@of_numbers
-def test_other_types_are_refused(case, batch, fitted):
-    expected = (
-        f"{case.name}: {case.noun} 1 is of type int64. Pixels are uint8, uint16 or bool, which "
-        "are scaled to [0, 1], or floating point."
-    )
-    assert refusal(fitted.transform, [batch[0], np.ones(batch[1].shape, np.int64)]) == expected
-
-
-# Names and data frames.
-
-
-def test_names_match_the_columns(case, batch, fitted):
-    names = fitted.get_feature_names_out()
-    assert names.dtype == object
-    assert all(isinstance(name, str) for name in names)
-    assert len(set(names)) == len(names)
-    if fitted.output_kind != "signals":  # the samples of which are no features
-        assert len(names) == fitted.transform(batch)[0].shape[-1]
-
-
-@of_images
-def test_names_follow_those_of_the_channels(case, fitted):
-    given = {1: ["gray"], 3: ["red", "green", "blue"]}
-    channels = given.get(case.channels, [f"channel{index}" for index in range(case.channels)])
-    names = fitted.get_feature_names_out()
-    np.testing.assert_array_equal(fitted.get_feature_names_out(channels), names)
-    others = fitted.get_feature_names_out([f"map{index}" for index in range(case.channels)])
-    assert len(set(others)) == len(others) == len(names)
-
-
-@of_images
-def test_wrong_number_of_input_names_is_refused(case, fitted):
-    names = [f"map{index}" for index in range(case.channels + 1)]
-    assert refusal(fitted.get_feature_names_out, names) == (
-        f"{case.name} was fitted on images of {case.channels} channels, but input_features has "
-        f"{case.channels + 1} names."
-    )
-
-
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_vectors_go_into_data_frames(case, batch, fitted, library):
-    values = fitted.transform(batch)
-    given = fitted.set_output(transform=library).transform(batch)
-    if fitted.gives == "vectors":
-        assert type(given).__module__.split(".")[0] == library
-        assert list(given.columns) == list(fitted.get_feature_names_out())
-        given = given.to_numpy()
-    assert_same(given, values)
-
-
-# Files and threads.
-
-
-@one_a_row
-def test_pickle_keeps_everything(case, batch, fitted):
-    loaded = pickle.loads(pickle.dumps(fitted))
-    assert loaded.get_params() == fitted.get_params()
-    assert_same(loaded.transform(batch), fitted.transform(batch))
-    np.testing.assert_array_equal(loaded.get_feature_names_out(), fitted.get_feature_names_out())
-
-
-@one_a_row
-def test_skops_keeps_everything(case, batch, fitted):
-    content = skops.io.dumps(fitted)
-    untrusted = skops.io.get_untrusted_types(data=content)
-    assert untrusted == [f"{type(fitted).__module__}.{case.name}"]
-    loaded = skops.io.loads(content, trusted=untrusted)
-    assert loaded.get_params() == fitted.get_params()
-    assert_same(loaded.transform(batch), fitted.transform(batch))
-    np.testing.assert_array_equal(loaded.get_feature_names_out(), fitted.get_feature_names_out())
-
-
-def test_threads_give_the_result_of_one(case, folder, fitted):
-    items = [item for seed in range(4) for item in case.items(folder, seed)]
-    expected = singles(fitted, items)
-    with ThreadPoolExecutor(4) as pool:
-        given = list(pool.map(lambda item: fitted.transform([item])[0], items))
-    assert_same(given, expected)
-    stream = Stream([fitted], chunk_size=1, n_jobs=3)
-    assert_same(stream.transform(items), together(fitted, expected))

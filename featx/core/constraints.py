@@ -32,6 +32,7 @@ __all__ = [
     "StrOptions",
     "bad_value",
     "fraction",
+    "make_constraint",
     "natural",
     "pair",
     "positive",
