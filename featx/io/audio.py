@@ -236,35 +236,40 @@ def _wav_damage(content: bytes) -> _Found | None:
     for name, start, size in _wav_chunks(content):
         there = len(content) - start
         if name == b"fmt " and size >= 16 <= there:
-            kind, channels, rate, bytes_a_second, block, bits = struct.unpack_from(
-                "<HHIIHH", content, start
-            )
-            if channels == 0 or rate == 0:
-                return (
-                    "corrupt",
-                    f"its header says {channels} channels and {rate} samples a second.",
-                )
-            sizes = (channels * -(-bits // 8), rate * block)
-            if kind in _PLAIN and (block, bytes_a_second) != sizes:
-                return "corrupt", (
-                    f"its header contradicts itself: {channels} channels of {bits} bits, blocks "
-                    f"of {block} bytes, {bytes_a_second} bytes a second at {rate} samples."
-                )
+            form = struct.unpack_from("<HHIIHH", content, start)
+            if damage := _wav_format_damage(*form):
+                return damage
+            block = form[4]
         if name == b"data":
-            if block == 0:
-                return "corrupt", "its samples come before it says what they are."
-            # Programs that write to a pipe do not know the size.
-            if size > there and size != _UNKNOWN:
-                return "truncated", (
-                    f"its header promises {size} bytes of samples, but there are {there}."
-                )
-            if size == 0 and there > 0:
-                return (
-                    "corrupt",
-                    f"its header says that it has no samples, but {there} bytes follow.",
-                )
-            return None
+            return _wav_samples_damage(block, size, there)
     return "corrupt", "its header is followed by no samples."
+
+
+def _wav_format_damage(
+    kind: int, channels: int, rate: int, bytes_a_second: int, block: int, bits: int
+) -> _Found | None:
+    """Check that the fields of a WAV file's format agree."""
+    if channels == 0 or rate == 0:
+        return "corrupt", f"its header says {channels} channels and {rate} samples a second."
+    sizes = (channels * -(-bits // 8), rate * block)
+    if kind in _PLAIN and (block, bytes_a_second) != sizes:
+        return "corrupt", (
+            f"its header contradicts itself: {channels} channels of {bits} bits, blocks "
+            f"of {block} bytes, {bytes_a_second} bytes a second at {rate} samples."
+        )
+    return None
+
+
+def _wav_samples_damage(block: int, size: int, there: int) -> _Found | None:
+    """Check that the bytes of samples in a WAV file are as many as its header promises."""
+    if block == 0:
+        return "corrupt", "its samples come before it says what they are."
+    # Programs that write to a pipe do not know the size.
+    if size > there and size != _UNKNOWN:
+        return "truncated", f"its header promises {size} bytes of samples, but there are {there}."
+    if size == 0 and there > 0:
+        return "corrupt", f"its header says that it has no samples, but {there} bytes follow."
+    return None
 
 
 _UNKNOWN = 2**32 - 1

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 from PIL import TiffImagePlugin, _imaging
 
@@ -109,49 +110,84 @@ def _palette(flags: int) -> int:
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
-#: Bytes that a value of each of TIFF's types takes.
+#: Bytes that a value of each of TIFF's types takes, and struct's letter of the unsigned integers.
 _TIFF_TYPES = MappingProxyType(
     {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8}
 )
+_TIFF_INTEGERS = MappingProxyType({3: "H", 4: "I", 16: "Q"})
+#: Tags of the compression, and of the offsets and lengths in bytes of the strips and tiles.
+_COMPRESSION = 259
+_STRIP_OFFSETS, _STRIP_LENGTHS = 273, 279
+_TILE_OFFSETS, _TILE_LENGTHS = 324, 325
+_PIXEL_TAGS = (_COMPRESSION, _STRIP_OFFSETS, _STRIP_LENGTHS, _TILE_OFFSETS, _TILE_LENGTHS)
 #: Tags from here on are notes of programs.
 _TIFF_PRIVATE = 32768
+
+
+class _TiffEntry(NamedTuple):
+    """An entry of a TIFF directory: the number of its values, their offset and length in bytes."""
+
+    tag: int
+    kind: int
+    values: int
+    offset: int
+    length: int
 
 
 def _tiff(content: bytes) -> Damage | None:
     """Check that the first page's directory and pixels lie within the file."""
     order = "<" if content[:1] == b"I" else ">"
-    word, size = ("Q", 8) if b"+" in content[2:4] else ("I", 4)
+    tags: dict[int, tuple[int, ...]] = {}
+    for tag, kind, values, offset, length in _tiff_entries(content, order):
+        if tag < _TIFF_PRIVATE and offset + length > len(content):
+            return _early("TIFF")
+        if tag in _PIXEL_TAGS and kind in _TIFF_INTEGERS:
+            form = f"{order}{values}{_TIFF_INTEGERS[kind]}"
+            tags[tag] = struct.unpack_from(form, content, offset)
+    return _tiff_pixels(tags, _tiff_word(content)[1], len(content))
+
+
+def _tiff_word(content: bytes) -> tuple[str, int]:
+    """Return struct's letter and the size of an offset, which is longer in BigTIFF."""
+    return ("Q", 8) if b"+" in content[2:4] else ("I", 4)
+
+
+def _tiff_entries(content: bytes, order: str) -> Iterator[_TiffEntry]:
+    """Read the entries of the first page's directory.
+
+    Raises
+    ------
+    struct.error, OverflowError
+        If the directory does not end within the file.
+    """
+    word, size = _tiff_word(content)
     (start,) = struct.unpack_from(order + word, content, size)
-    (count,) = struct.unpack_from(order + ("H" if size == 4 else "Q"), content, start)
-    start += 2 if size == 4 else 8
+    counter = struct.Struct(order + ("H" if size == 4 else "Q"))
+    (count,) = counter.unpack_from(content, start)
+    start += counter.size
     entry = struct.Struct(f"{order}HH{word}")
     step = entry.size + size
-    if start + count * step + size > len(content):
-        return _early("TIFF")
-    tags: dict[int, tuple[int, ...]] = {}
+    # A directory ends with the offset of the next one.
+    struct.unpack_from(order + word, content, start + count * step)
     for place in range(start, start + count * step, step):
         tag, kind, values = entry.unpack_from(content, place)
-        length = values * _TIFF_TYPES.get(kind, 1)
-        where = place + entry.size
-        if length > size:
-            (where,) = struct.unpack_from(order + word, content, where)
-        if tag < _TIFF_PRIVATE and where + length > len(content):
-            return _early("TIFF")
-        letter = {3: "H", 4: "I", 16: "Q"}.get(kind)
-        # Compression, and where the strips or tiles lie, and how long they are.
-        if letter and tag in (259, 273, 279, 324, 325):
-            tags[tag] = struct.unpack_from(f"{order}{values}{letter}", content, where)
-    compression = tags.get(259, (1,))[0]
+        length, offset = values * _TIFF_TYPES.get(kind, 1), place + entry.size
+        if length > size:  # else the values themselves stand in place of their offset
+            (offset,) = struct.unpack_from(order + word, content, offset)
+        yield _TiffEntry(tag, kind, values, offset, length)
+
+
+def _tiff_pixels(tags: dict[int, tuple[int, ...]], least: int, size: int) -> Damage | None:
+    """Check the compression, and that the pixels lie between the header and the file's end."""
+    compression = tags.get(_COMPRESSION, (1,))[0]
     if compression not in TiffImagePlugin.COMPRESSION_INFO:
         return "unsupported", f"its compression, TIFF's number {compression}, is not supported."
-    offsets = tags.get(273) or tags.get(324) or ()
-    lengths = tags.get(279) or tags.get(325) or ()
-    if any(offset < size for offset in offsets):
+    offsets = tags.get(_STRIP_OFFSETS) or tags.get(_TILE_OFFSETS) or ()
+    lengths = tags.get(_STRIP_LENGTHS) or tags.get(_TILE_LENGTHS) or ()
+    if any(offset < least for offset in offsets):
         return "corrupt", "its pixels are said to lie where they cannot."
     ends = (offset + length for offset, length in zip(offsets, lengths, strict=False))
-    if any(end > len(content) for end in ends):
-        return _early("TIFF")
-    return None
+    return _early("TIFF") if any(end > size for end in ends) else None
 
 
 def _webp(content: bytes) -> Damage | None:
