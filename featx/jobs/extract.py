@@ -122,6 +122,30 @@ class _Input:
     row: Row | None
 
 
+@dataclass(slots=True)
+class _Pending:
+    """An image that is computed or refused, but not yet written."""
+
+    input: _Input
+    file: ImageFile
+    refused: RefusedImage | None
+    features: Any
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row of the table, but for the features."""
+        file, refused = self.file, self.refused
+        return {
+            "path": self.input.path,
+            "label": self.input.label,
+            "status": "ok" if refused is None else "refused",
+            "reason": None if refused is None else refused.reason,
+            "detail": None if refused is None else as_text(refused.detail),
+            "size": file.size,
+            "modified": file.modified,
+            "sha256": file.sha256,
+        }
+
+
 class _Run:
     """One run: what is done, what is under way, and what is to be written."""
 
@@ -138,7 +162,7 @@ class _Run:
         self._earlier = Earlier(store)
         self._revision = Revision(store)
         self._under_way: deque[_Input] = deque()
-        self._rows: list[tuple[_Input, ImageFile, RefusedImage | None, Any]] = []
+        self._rows: list[_Pending] = []
         self._bytes, self._written = 0, time.monotonic()
         self._images = self._finished = 0
         self._refused: Counter[str] = Counter()
@@ -194,7 +218,7 @@ class _Run:
                 if one.row.label != one.label:
                     self._revision.relabel(one.row.part, one.row.place, one.label)
                 continue
-            self._rows.append((one, file, refused, result))
+            self._rows.append(_Pending(one, file, refused, result))
         self._progress(len(chunk.items), len(chunk.refused))
         late = time.monotonic() - self._written > _SECONDS
         if len(self._rows) >= _ROWS or self._bytes >= _BYTES or late:
@@ -233,9 +257,9 @@ class _Run:
         if self._store.schema is None or not self._rows:
             return
         # What changed is first taken away: were the run to end in between, it would be read again.
-        for one, *_ in self._rows:
-            if one.row is not None:
-                self._revision.drop(one.row.part, one.row.place)
+        for row in (one.input.row for one in self._rows):
+            if row is not None:
+                self._revision.drop(row.part, row.place)
         self._revision.write()
         self._store.add(_table(self._rows, self._store.schema, self._sets))
         self._rows.clear()
@@ -299,24 +323,15 @@ def _byte(escape: re.Match[bytes]) -> bytes:
     return bytes.fromhex(escape[1].decode())
 
 
-def _table(
-    rows: list[tuple[_Input, ImageFile, RefusedImage | None, Any]], schema: Any, sets: bool
-) -> Any:
-    """Give rows as a table."""
-    refusals = [refused for _, _, refused, _ in rows]
-    modified = pyarrow.array([file.modified for _, file, _, _ in rows], pyarrow.int64())
-    columns = {
-        "path": [one.path for one, *_ in rows],
-        "label": [one.label for one, *_ in rows],
-        "status": ["ok" if refused is None else "refused" for refused in refusals],
-        "reason": [None if refused is None else refused.reason for refused in refusals],
-        "detail": [None if refused is None else as_text(refused.detail) for refused in refusals],
-        "size": [file.size for _, file, _, _ in rows],
-        "modified": modified.cast(pyarrow.timestamp("ns")),
-        "sha256": [file.sha256 for _, file, _, _ in rows],
-    }
-    results = [result for *_, result in rows]
-    columns |= (
-        set_columns(results, schema) if sets else {"features": vector_column(results, schema)}
-    )
+def _table(rows: list[_Pending], schema: Any, sets: bool) -> Any:
+    """Return rows as a table."""
+    cells = [one.cells() for one in rows]
+    columns: dict[str, Any] = {name: [row[name] for row in cells] for name in cells[0]}
+    modified = pyarrow.array(columns["modified"], pyarrow.int64())
+    columns["modified"] = modified.cast(pyarrow.timestamp("ns"))
+    features = [one.features for one in rows]
+    if sets:
+        columns |= set_columns(features, schema)
+    else:
+        columns["features"] = vector_column(features, schema)
     return pyarrow.table(columns, schema)
