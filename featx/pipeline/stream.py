@@ -277,29 +277,48 @@ def run_together(
     done; ``tried`` is as for `Graph.of`.
     """
     graph = Graph.of([stream.stages for stream in streams], tried)
-    kept: list[int] = []
-    refused: list[RefusedImage] = []
+    joined = _JoinedChunks(len(X), len(streams))
     seconds: Counter[Node] = Counter()
-    outputs = [Joined(len(X)) for _ in streams]
-    count = 0
     for chunk in graph.run(X, min(stream.chunk_size for stream in streams), n_jobs):
-        kept += [count + index for index in chunk.kept]
-        refused += chunk.refused.values()
+        joined.add(chunk)
         seconds.update(chunk.seconds)
-        for output, joined in zip(chunk.outputs, outputs, strict=True):
-            joined.add(output)
-        count += len(chunk.items)
         progress(len(chunk.items))
+
+    def per_image(nodes: Iterable[Node]) -> float:
+        """Compute the seconds that nodes take for an image."""
+        return sum(seconds[node] for node in nodes) / max(joined.count, 1)
+
     above = [graph.above(output) for output in graph.outputs]
-    alone = [sum(seconds[node] for node in nodes) for nodes in above]
-    reading = [sum(seconds[node] for node in nodes if _reads(node)) for nodes in above]
     return Computed(
-        [joined.result() for joined in outputs],
-        kept,
-        refused,
-        [total / max(count, 1) for total in alone],
-        [total / max(count, 1) for total in reading],
+        joined.results(),
+        joined.kept,
+        joined.refused,
+        [per_image(nodes) for nodes in above],
+        [per_image(filter(_reads, nodes)) for nodes in above],
     )
+
+
+class _JoinedChunks:
+    """Chunks joined as they come: their outputs, and which images are refused."""
+
+    def __init__(self, total: int, outputs: int) -> None:
+        self._outputs = [Joined(total) for _ in range(outputs)]
+        #: Images so far, and the positions of those that are not refused.
+        self.count = 0
+        self.kept: list[int] = []
+        self.refused: list[RefusedImage] = []
+
+    def add(self, chunk: Chunk) -> None:
+        """Add the outputs of the next images."""
+        self.kept += [self.count + index for index in chunk.kept]
+        self.refused += chunk.refused.values()
+        self.count += len(chunk.items)
+        for output, joined in zip(chunk.outputs, self._outputs, strict=True):
+            joined.add(output)
+
+    def results(self) -> list[Any]:
+        """Return all results of each output as one batch."""
+        return [joined.result() for joined in self._outputs]
 
 
 def _reads(node: Node) -> bool:
@@ -319,26 +338,19 @@ def named_stages(stages: Sequence[Any]) -> dict[str, Any]:
 
 def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> list[Any]:
     """Join the outputs of chunks, of which there are ``count``, for ``total`` images in all."""
-    joined = [Joined(total) for _ in range(count)]
-    refusals: list[RefusedImage] = []
-    kept: list[int] = []
-    start = 0
+    joined = _JoinedChunks(total, count)
     for chunk in chunks:
         if chunk.refused and refused == "raise":
             raise next(iter(chunk.refused.values()))
-        refusals += chunk.refused.values()
-        kept += [start + index for index in chunk.kept]
-        start += len(chunk.items)
-        for output, all_of_it in zip(chunk.outputs, joined, strict=True):
-            all_of_it.add(output)
-    results = [all_of_it.result() for all_of_it in joined]
-    if refusals:
+        joined.add(chunk)
+    results = joined.results()
+    if joined.refused:
         warn(
-            f"{len(refusals)} of the images are refused, and their rows are NaN. "
-            f"The first: {refusals[0]}",
+            f"{len(joined.refused)} of the images are refused, and their rows are NaN. "
+            f"The first: {joined.refused[0]}",
             stacklevel=4,
         )
-        return [_with_gaps(result, kept, total) for result in results]
+        return [_with_gaps(result, joined.kept, total) for result in results]
     return results
 
 
