@@ -253,59 +253,22 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _fit(self, images: LazyBatch, y: Any) -> None:
         require("torch", "skorch")
-        import torch
-        from torch.utils.data import TensorDataset
-
         from featx.networks import augmentation
-        from featx.networks.training import Plan, Training, initialize
+        from featx.networks.training import Training
 
         self.__dict__.pop("_networks", None)
         augmentation.check(self.augmentation or {})
         self.classes_, numbers = self._classes(y, len(images))
         pixels = self._pixels(images)
         purpose = {} if self.checkpoint is None else self._purpose(pixels, numbers)
-        train, held_out = np.arange(len(pixels)), np.array([], np.int64)
-        if self.validation_fraction > 0:
-            train, held_out = train_test_split(
-                train,
-                test_size=self.validation_fraction,
-                stratify=numbers,
-                random_state=self.random_state,
-            )
+        train, held_out = self._hold_out(numbers)
         self.mean_, self.deviation_ = self._moments(pixels, train)
-        device = chosen_device(self.device)
-        mean, deviation = (
-            torch.from_numpy(part).to(device) for part in (self.mean_, self.deviation_)
-        )
-
-        def dataset(chosen: NDArray[np.int64]) -> Any:
-            parts = (
-                (pixels, numbers)
-                if len(chosen) == len(pixels)
-                else (pixels[chosen], numbers[chosen])
-            )
-            images, classes = (torch.from_numpy(part).to(device) for part in parts)
-            return TensorDataset(images.sub_(mean).div_(deviation), classes)
-
-        examples, validation = dataset(train), dataset(held_out) if len(held_out) else None
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.random_state)
-            module = self._module()
-            if self.initialization is not None:
-                initialize(module, self.initialization)
-        if hasattr(module, "begin_with"):
-            some = examples.tensors[0][:: math.ceil(len(examples) / 1000)]
-            module.begin_with(some.permute(0, 3, 1, 2).cpu())
-        plan = Plan(
-            **{
-                name: getattr(self, name)
-                for name in Plan.__dataclass_fields__
-                if name not in ("augmentation", "device", "seed")
-            },
-            augmentation=self.augmentation or {},
-            device=device,
-            seed=self.random_state,
-        )
+        plan = self._plan()
+        examples = self._dataset(pixels, numbers, train, plan.device)
+        validation = None
+        if len(held_out):
+            validation = self._dataset(pixels, numbers, held_out, plan.device)
+        module = self._untrained(examples)
         training = Training(
             module, examples, validation, plan, lambda state: self._keep(state, purpose)
         )
@@ -316,10 +279,62 @@ class ConvNet(ClassifierMixin, ImageStage):
         finally:
             # Whatever ended it, the network is as good as after its last epoch.
             self.weights_ = {name: value.numpy() for name, value in training.weights.items()}
-            history = training.state["history"]
-            self.history_ = {
-                name: [row[name] for row in history] for name in (history[0] if history else [])
-            }
+            self.history_ = _columns(training.state["history"])
+
+    def _hold_out(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Split the positions of the images into those to train on and those to validate on."""
+        places = np.arange(len(numbers))
+        if self.validation_fraction == 0:
+            return places, np.array([], np.int64)
+        train, held_out = train_test_split(
+            places,
+            test_size=self.validation_fraction,
+            stratify=numbers,
+            random_state=self.random_state,
+        )
+        return train, held_out
+
+    def _dataset(
+        self, pixels: Float32, numbers: NDArray[np.int64], chosen: NDArray[np.int64], device: str
+    ) -> Any:
+        """Return the chosen images, standardized, and their classes; all images in place."""
+        import torch
+        from torch.utils.data import TensorDataset
+
+        if len(chosen) < len(pixels):
+            pixels, numbers = pixels[chosen], numbers[chosen]
+        images, classes, mean, deviation = (
+            torch.from_numpy(part).to(device)
+            for part in (pixels, numbers, self.mean_, self.deviation_)
+        )
+        return TensorDataset(images.sub_(mean).div_(deviation), classes)
+
+    def _untrained(self, examples: Any) -> Any:
+        """Return the network with the weights that training begins with."""
+        import torch
+
+        from featx.networks.training import initialize
+
+        with torch.random.fork_rng([]):
+            torch.manual_seed(self.random_state)
+            module = self._module()
+            if self.initialization is not None:
+                initialize(module, self.initialization)
+        if hasattr(module, "begin_with"):
+            some = examples.tensors[0][:: math.ceil(len(examples) / 1000)]
+            module.begin_with(some.permute(0, 3, 1, 2).cpu())
+        return module
+
+    def _plan(self) -> Any:
+        """Return how to train, by the parameters of the network."""
+        from featx.networks.training import Plan
+
+        parameters = self.get_params(deep=False) | {
+            "augmentation": self.augmentation or {},
+            "device": chosen_device(self.device),
+            "seed": self.random_state,
+        }
+        return Plan(**{name: parameters[name] for name in Plan.__dataclass_fields__})
 
     def _classes(self, y: Any, count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         if y is None:
@@ -498,3 +513,8 @@ def _resumed(checkpoint: str | Path, purpose: dict[str, str]) -> dict[str, Any]:
                 f"there, and {value} here. Remove it, or name another file."
             )
     return state
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return rows as columns."""
+    return {name: [row[name] for row in rows] for name in (rows[0] if rows else [])}
