@@ -80,70 +80,156 @@ def run_folds(
     divisions: Sequence[Division],
 ) -> Trial:
     """Fit and test steps in each fold, on features that are there already."""
-    repetitions = 1 + max(division.repetition for division in divisions)
-    trial = Trial(
-        np.full((repetitions, len(labels)), -1),
-        np.full((repetitions, len(labels), len(classes)), np.nan),
-    )
-    linear, tested = [], 0
-    for number, (repetition, train, test) in enumerate(divisions, 1):
+    record = _Record(features, labels, classes, divisions)
+    for number, division in enumerate(divisions, 1):
         model = make_pipeline(*(clone(step) for step in steps))
-        with peak_memory() as peak:
-            try:
-                started = time.process_time()
-                model.fit(take(features, train), labels[train])
-                fitted = time.process_time()
-                classifier, vectors, learned = _vectors(model, take(features, test))
-                transformed = time.process_time()
-                predicted = classifier.predict(vectors)
-                classified = time.process_time()
-                kind, scores = class_scores(classifier, vectors)
-            except FAILURES as error:
-                reason = " ".join(str(error).split()) or type(error).__name__
-                trial.failures.append(f"Fold {number}: {reason}")
-                trial.accuracies.append(float("nan"))
-                continue
-        tested += len(test)
-        trial.kind = kind
-        trial.fitting += fitted - started
-        trial.features += transformed - fitted if learned else 0.0
-        trial.classifying += classified - (transformed if learned else fitted)
-        trial.accuracies.append(float(np.mean(predicted == labels[test])))
-        trial.answers[repetition, test] = np.searchsorted(classes, predicted.astype(str))
-        known = np.searchsorted(classes, np.asarray(model.classes_, str))
-        # A class that was not fitted on has no probability, but its score means nothing.
-        trial.scores[repetition, test] = 0.0 if kind == "probability" else np.nan
-        trial.scores[repetition, test[:, np.newaxis], known] = scores
-        trial.dimensions = int(getattr(classifier[-1], "n_features_in_", 0))
-        trial.peak_bytes = max(trial.peak_bytes, peak.number or 0)
+        try:
+            fold = _fit_and_test(model, features, labels, division)
+        except FAILURES as error:
+            record.add_failure(number, error)
+        else:
+            record.add(number, fold)
+    return record.trial()
+
+
+@dataclass
+class _Fold:
+    """A model that is fitted and tested in one fold, and what that took."""
+
+    division: Division
+    model: Pipeline
+    #: The part of the model after features that are learned, and whether there are such.
+    classifier: Pipeline
+    learned: bool
+    #: What the classifier makes of the tested images.
+    vectors: Any
+    predicted: NDArray[Any]
+    kind: str
+    scores: NDArray[np.float64]
+    #: Processor seconds to fit, to compute features that are learned, and to classify.
+    fitting: float
+    features: float
+    classifying: float
+    peak_bytes: int
+
+
+def _fit_and_test(
+    model: Pipeline, features: Any, labels: NDArray[Any], division: Division
+) -> _Fold:
+    """Fit a model on the images of a fold for training, and test it on the others."""
+    _, train, test = division
+    with peak_memory() as peak:
+        started = time.process_time()
+        model.fit(take(features, train), labels[train])
+        fitted = time.process_time()
+        classifier, vectors, learned = _vectors(model, take(features, test))
+        transformed = time.process_time() if learned else fitted
+        predicted = classifier.predict(vectors)
+        classified = time.process_time()
+        kind, scores = class_scores(classifier, vectors)
+    return _Fold(
+        division,
+        model,
+        classifier,
+        learned,
+        vectors,
+        predicted,
+        kind,
+        scores,
+        fitting=fitted - started,
+        features=transformed - fitted,
+        classifying=classified - transformed,
+        peak_bytes=peak.number or 0,
+    )
+
+
+class _Record:
+    """Records fold by fold how a recipe did."""
+
+    def __init__(
+        self,
+        features: Any,
+        labels: NDArray[Any],
+        classes: Sequence[str],
+        divisions: Sequence[Division],
+    ) -> None:
+        self._features, self._labels, self._classes = features, labels, classes
+        self._divisions = divisions
+        repetitions = 1 + max(division.repetition for division in divisions)
+        self._trial = Trial(
+            np.full((repetitions, len(labels)), -1),
+            np.full((repetitions, len(labels), len(classes)), np.nan),
+        )
+        self._tested = 0
+        self._linear: list[tuple[NDArray[np.float64], NDArray[np.float64]] | None] = []
+
+    def add_failure(self, number: int, error: BaseException) -> None:
+        """Record that a fold failed, and why."""
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self._trial.failures.append(f"Fold {number}: {reason}")
+        self._trial.accuracies.append(float("nan"))
+
+    def add(self, number: int, fold: _Fold) -> None:
+        """Record a fold: predictions and costs of all, what explains them of some."""
+        first_repetition = fold.division.repetition == 0
+        self._add_predictions(fold)
+        self._add_costs(fold)
         if number == 1:
-            trial.model_bytes = _size(model)
-        if repetition == 0 and not learned:
-            linear.append(linear_weights(classifier, len(classes)))
-        if repetition == 0 and (learned or isinstance(model[-1], ConvNet)):
-            right = predicted == labels[test]
-            chosen = _to_explain(
-                scores, right, number, sum(one.repetition == 0 for one in divisions)
-            )
-            maps, trial.unattributed = attribute(
-                model,
-                take(features, test[chosen]),
-                np.searchsorted(model.classes_, predicted[chosen]).tolist(),
-            )
-            if len(maps):
-                trial.attributed = np.concatenate([trial.attributed, test[chosen]])
-                trial.attributions = np.concatenate([trial.attributions, maps])
-        if number == 1 and learned:
-            some = evenly(len(test), MAPPED)
-            trial.mapped, trial.components = test[some], principal_components(vectors[some])
-    done = len(divisions) - len(trial.failures)
-    trial.fitting /= max(done, 1)
-    trial.features /= max(tested, 1)
-    trial.classifying /= max(tested, 1)
-    if done == len(divisions) and linear and all(found is not None for found in linear):
-        trial.weights = np.stack([found[0] for found in linear if found]).astype(np.float32)
-        trial.offsets = np.stack([found[1] for found in linear if found]).astype(np.float32)
-    return trial
+            self._trial.model_bytes = _size(fold.model)
+        if first_repetition and not fold.learned:
+            self._linear.append(linear_weights(fold.classifier, len(self._classes)))
+        if first_repetition and (fold.learned or isinstance(fold.model[-1], ConvNet)):
+            self._add_attributions(number, fold)
+        if number == 1 and fold.learned:
+            some = evenly(len(fold.division.test), MAPPED)
+            self._trial.mapped = fold.division.test[some]
+            self._trial.components = principal_components(fold.vectors[some])
+
+    def _add_predictions(self, fold: _Fold) -> None:
+        trial, (repetition, _, test) = self._trial, fold.division
+        trial.kind = fold.kind
+        trial.accuracies.append(float(np.mean(fold.predicted == self._labels[test])))
+        trial.answers[repetition, test] = np.searchsorted(self._classes, fold.predicted.astype(str))
+        known = np.searchsorted(self._classes, np.asarray(fold.model.classes_, str))
+        # A class that was not fitted on has no probability, but its score means nothing.
+        trial.scores[repetition, test] = 0.0 if fold.kind == "probability" else np.nan
+        trial.scores[repetition, test[:, np.newaxis], known] = fold.scores
+
+    def _add_costs(self, fold: _Fold) -> None:
+        trial = self._trial
+        self._tested += len(fold.division.test)
+        trial.fitting += fold.fitting
+        trial.features += fold.features
+        trial.classifying += fold.classifying
+        trial.dimensions = int(getattr(fold.classifier[-1], "n_features_in_", 0))
+        trial.peak_bytes = max(trial.peak_bytes, fold.peak_bytes)
+
+    def _add_attributions(self, number: int, fold: _Fold) -> None:
+        trial, test = self._trial, fold.division.test
+        folds = sum(division.repetition == 0 for division in self._divisions)
+        right = fold.predicted == self._labels[test]
+        chosen = _to_explain(fold.scores, right, number, folds)
+        answers = np.searchsorted(fold.model.classes_, fold.predicted[chosen]).tolist()
+        maps, trial.unattributed = attribute(
+            fold.model, take(self._features, test[chosen]), answers
+        )
+        if len(maps):
+            trial.attributed = np.concatenate([trial.attributed, test[chosen]])
+            trial.attributions = np.concatenate([trial.attributions, maps])
+
+    def trial(self) -> Trial:
+        """Return what was recorded, with costs in the mean of the folds, or of the images."""
+        trial = self._trial
+        done = len(self._divisions) - len(trial.failures)
+        trial.fitting /= max(done, 1)
+        trial.features /= max(self._tested, 1)
+        trial.classifying /= max(self._tested, 1)
+        linear = [found for found in self._linear if found is not None]
+        if linear and done == len(self._divisions) and len(linear) == len(self._linear):
+            weights, offsets = zip(*linear, strict=True)
+            trial.weights = np.stack(weights).astype(np.float32)
+            trial.offsets = np.stack(offsets).astype(np.float32)
+        return trial
 
 
 def _to_explain(
