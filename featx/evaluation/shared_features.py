@@ -1,8 +1,8 @@
 """What the stages that do not learn give for the images of a comparison, all recipes together."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,50 +59,126 @@ def gather(
     Each image is read once for all recipes that read it alike, and stages that several recipes
     have in common are computed once.
     """
-    streams = {name: parts(pipeline, images)[0] for name, pipeline in pipelines.items()}
-    # What stands before stages that learn is tried, so that unsuitable images are refused.
-    tried = {
-        name: begin_with_store(pipeline[0], images).stages for name, pipeline in pipelines.items()
-    }
-    computed_by = {name: pipeline[0].stages for name, pipeline in pipelines.items()}
-    if pictures:
-        streams[_SMALL] = Stream([thumbnails()])
-        tried[_SMALL] = computed_by[_SMALL] = streams[_SMALL].stages
+    tasks = _tasks(pipelines, images, pictures)
     hashes = content_hashes(images)
-    keys = {
-        name: "features-" + key([clone(stage, safe=False) for stage in stages], hashes)
-        for name, stages in computed_by.items()
-    }
-    stored = {name: entry for name in streams if cache and (entry := cache.get(keys[name]))}
-    new = [name for name in streams if name not in stored]
-    refused: dict[int, RefusedImage] = {}
-    if new:
-        computed = run_together(
-            [streams[name] for name in new], images, n_jobs, progress, [tried[name] for name in new]
-        )
-        places = np.setdiff1d(np.arange(len(images)), computed.kept).tolist()
-        refused = dict(zip(places, computed.refused, strict=True))
-    else:
-        progress(len(images))
-    for entry in stored.values():
-        for place, (reason, detail) in zip(entry["places"], entry["refused"], strict=True):
-            refused[int(place)] = RefusedImage(images[place], str(reason), str(detail))
+    keys = {name: task.key(hashes) for name, task in tasks.items()}
+    stored = _look_up(cache, keys, images)
+    new = {name: task for name, task in tasks.items() if name not in stored}
+    computed = _compute(new, images, n_jobs, progress)
+    outputs = computed | stored
+    refused = _refused_by_any(outputs.values())
     left = [place for place in range(len(images)) if place not in refused]
-    found = {}
-    for name, entry in stored.items():
-        there = np.setdiff1d(np.arange(len(images)), entry["places"])
-        values = entry["values"][np.isin(there, left)] if "values" in entry else None
-        found[name] = Features(values, *entry["seconds"].tolist())
-    for position, name in enumerate(new):
-        reading = computed.reading[position]
-        seconds = reading, computed.seconds[position] - reading
-        values = take(computed.outputs[position], np.flatnonzero(np.isin(computed.kept, left)))
-        found[name] = Features(values, *seconds)
-        if cache and left:
+    found = {name: outputs[name].features(left) for name in tasks}
+    if cache and left:
+        for name in new:
             _keep(cache, keys[name], found[name], refused, always=name == _SMALL)
-    small = found.pop(_SMALL).values if pictures else None
-    in_order = [refused[place] for place in sorted(refused)]
-    return Gathered(left, [hashes[place] for place in left], in_order, found, small)
+    return Gathered(
+        kept=left,
+        hashes=[hashes[place] for place in left],
+        refused=[*refused.values()],
+        small=found.pop(_SMALL).values if pictures else None,
+        features=found,
+    )
+
+
+class _Task(NamedTuple):
+    """What is to be computed for a recipe, or for thumbnails."""
+
+    stream: Stream
+    #: The stages that an image must suit, or is refused: also those that stand before a stage that
+    #: learns, and are computed in the folds.
+    tried: Sequence[Any]
+    #: The recipe's own stages, which do not begin with a store.
+    stages: Sequence[Any]
+
+    def key(self, hashes: list[str]) -> str:
+        """Return the key in the cache, for images with these hashes."""
+        return "features-" + key([clone(stage, safe=False) for stage in self.stages], hashes)
+
+
+def _tasks(
+    pipelines: Mapping[str, Pipeline], images: list[Any], pictures: bool
+) -> dict[str, _Task]:
+    """Return what is to be computed for each recipe, and thumbnails if images are pictures."""
+    tasks = {}
+    for name, pipeline in pipelines.items():
+        stream, _ = parts(pipeline, images)
+        tried = begin_with_store(pipeline[0], images).stages
+        tasks[name] = _Task(stream, tried, pipeline[0].stages)
+    if pictures:
+        small = [thumbnails()]
+        tasks[_SMALL] = _Task(Stream(small), small, small)
+    return tasks
+
+
+@dataclass
+class _Output:
+    """What a stream gives, by itself, for some of the images."""
+
+    #: A row for each image that is not refused; None where the cache left them out.
+    values: Any
+    #: The positions of these images, and of the refused.
+    kept: NDArray[np.int64]
+    refused: dict[int, RefusedImage]
+    #: Processor seconds an image, to read it, and for the stages after that.
+    reading: float
+    computing: float
+
+    def features(self, left: list[int]) -> Features:
+        """Return the features of the images at these positions."""
+        values = self.values
+        if values is not None:
+            values = take(values, np.flatnonzero(np.isin(self.kept, left)))
+        return Features(values, self.reading, self.computing)
+
+
+def _look_up(cache: Cache | None, keys: Mapping[str, str], images: list[Any]) -> dict[str, _Output]:
+    """Return the outputs that the cache has."""
+    found = {}
+    for name, where in keys.items():
+        if cache and (entry := cache.get(where)):
+            refused = {
+                int(place): RefusedImage(images[place], str(reason), str(detail))
+                for place, (reason, detail) in zip(entry["places"], entry["refused"], strict=True)
+            }
+            kept = np.setdiff1d(np.arange(len(images)), entry["places"])
+            found[name] = _Output(entry.get("values"), kept, refused, *entry["seconds"].tolist())
+    return found
+
+
+def _compute(
+    tasks: Mapping[str, _Task],
+    images: list[Any],
+    n_jobs: int | None,
+    progress: Callable[[int], object],
+) -> dict[str, _Output]:
+    """Compute tasks together; if there are none, all images are done."""
+    if not tasks:
+        progress(len(images))
+        return {}
+    computed = run_together(
+        [task.stream for task in tasks.values()],
+        images,
+        n_jobs,
+        progress,
+        [task.tried for task in tasks.values()],
+    )
+    places = np.setdiff1d(np.arange(len(images)), computed.kept).tolist()
+    refused = dict(zip(places, computed.refused, strict=True))
+    kept = np.array(computed.kept, np.int64)
+    columns = zip(tasks, computed.outputs, computed.reading, computed.seconds, strict=True)
+    return {
+        name: _Output(values, kept, refused, reading, total - reading)
+        for name, values, reading, total in columns
+    }
+
+
+def _refused_by_any(outputs: Iterable[_Output]) -> dict[int, RefusedImage]:
+    """Return the images that any stream refuses, in their order; the last one's reason counts."""
+    refused: dict[int, RefusedImage] = {}
+    for output in outputs:
+        refused |= output.refused
+    return {place: refused[place] for place in sorted(refused)}
 
 
 def _keep(
