@@ -53,24 +53,14 @@ def attribute(
     reason : str
         Why there are none, in words; else "".
     """
-    none = np.zeros((0, SIDE, SIDE), np.float32)
     if isinstance(model[-1], ConvNet) and len(model) == 1:
         return _grad_cams(model[-1], images, answers)
-    encoders = _encoders(model[0].stages) if isinstance(model[0], Stream) else None
-    if not encoders:
-        return none, "what is learned is not an encoder of local descriptors"
-    if not all(any(map(_gives_descriptors, before)) for before, _ in encoders):
-        return none, "a store of local descriptors does not tell the sides of their patches"
+    none = np.zeros((0, SIDE, SIDE), np.float32)
+    encoders = _encoders(model[0].stages) if isinstance(model[0], Stream) else []
+    if reason := _obstacle(model, encoders):
+        return none, reason
     *between, last = (step for _, step in model.steps[1:])
-    weights = class_weights(last)
-    if weights is None:
-        return none, f"the scores of {type(last).__name__} are not linear in what it takes"
-    for step in between:
-        if not isinstance(step, _ENTRY_BY_ENTRY):
-            return none, f"{type(step).__name__} mixes the entries of the encoded vectors"
-    if len(weights) == 1:
-        weights = np.concatenate([-weights, weights])
-    weights = weights - weights.mean(axis=0)
+    weights = _beyond_mean(class_weights(last))
     maps = []
     for image, answer in zip(images, answers, strict=True):
         drawn = _of_descriptors(encoders, between, weights[answer], image)
@@ -78,6 +68,29 @@ def attribute(
             return none, "the local descriptors carry no positions"
         maps.append(drawn)
     return np.stack([*none, *maps]).astype(np.float32) if maps else none, ""
+
+
+def _obstacle(model: Pipeline, encoders: list[tuple[list[Any], Encoder]]) -> str:
+    """Return why the scores of a model are no sums over descriptors; "" where they are."""
+    if not encoders:
+        return "what is learned is not an encoder of local descriptors"
+    if not all(any(map(_gives_descriptors, before)) for before, _ in encoders):
+        return "a store of local descriptors does not tell the sides of their patches"
+    *between, last = (step for _, step in model.steps[1:])
+    if class_weights(last) is None:
+        return f"the scores of {type(last).__name__} are not linear in what it takes"
+    for step in between:
+        if not isinstance(step, _ENTRY_BY_ENTRY):
+            return f"{type(step).__name__} mixes the entries of the encoded vectors"
+    return ""
+
+
+def _beyond_mean(weights: Any) -> NDArray[Any]:
+    """Subtract the mean over the classes from weights; two classes share a row of either sign."""
+    if len(weights) == 1:
+        weights = np.concatenate([-weights, weights])
+    beyond: NDArray[Any] = weights - weights.mean(axis=0)
+    return beyond
 
 
 def class_weights(classifier: Any) -> NDArray[Any] | None:
