@@ -31,19 +31,23 @@ class Cell(NamedTuple):
 def cells(names: Sequence[str]) -> list[Cell] | None:
     """Tell from the names of features which part of the image each is of; None if not of parts."""
     for pattern in (_BLOCK, _CELL):
-        found = [pattern.match(name) for name in names]
-        if names and all(found):
-            numbers = np.array([[int(part) for part in one.groups()] for one in found if one])
+        numbers = _numbers(pattern, names)
+        if numbers is not None:
             # A block's cells are counted from its first.
             places = numbers.reshape(len(names), -1, 2).sum(axis=1)
             return [_cell(*place, *(places.max(axis=0) + 1)) for place in places]
-    found = [_PYRAMID.match(name) for name in names]
+    parts = _numbers(_PYRAMID, names)
+    if parts is None or (parts[:, :2] == 1).all():
+        return None
+    return [_cell(row, column, rows, columns) for rows, columns, row, column in parts.tolist()]
+
+
+def _numbers(pattern: re.Pattern[str], names: Sequence[str]) -> NDArray[np.int64] | None:
+    """Read the numbers in names, a row for each; None if there are none, or one does not match."""
+    found = [pattern.match(name) for name in names]
     if not names or not all(found):
         return None
-    parts = [[int(part) for part in one.groups()] for one in found if one]
-    if all(rows == columns == 1 for rows, columns, *_ in parts):
-        return None
-    return [_cell(row, column, rows, columns) for rows, columns, row, column in parts]
+    return np.array([[int(part) for part in one.groups()] for one in found if one])
 
 
 def _cell(row: int, column: int, rows: int, columns: int) -> Cell:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import combinations
+from itertools import combinations, islice
 from math import isnan
 from pathlib import Path
 from typing import Any
@@ -53,34 +53,15 @@ _SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
 
 
 def page(comparison: Comparison) -> str:
-    """Give the whole report as HTML."""
+    """Return the whole report as HTML."""
     album = Album(comparison.images)
     best = best_of(comparison)
-    plots = Plots(comparison)
-    draw_curves = any(result.learning_curve for result in comparison.results)
-    measures = [name for name in LABELS if any(name in one.measures for one in comparison.results)]
     text: str = _template("comparison.html.j2").render(
         comparison=comparison,
         best=best,
-        no_better=[
-            result.name
-            for result in comparison.results
-            if result is not best
-            and comparison.verdict(best.name, result.name) not in ("better", "")
-        ],
-        measures=[(name, LABELS[name], name in _SHARES) for name in measures],
-        cost_picture=_kept(
-            comparison.cache,
-            [(one.name, one.measures, one.cost) for one in comparison.results],
-            lambda: svg(plots.cost, "Accuracy over milliseconds an image"),
-        ),
-        curves=_kept(
-            comparison.cache,
-            [(one.name, one.learning_curve) for one in comparison.results],
-            lambda: svg(plots.learning_curves, "Accuracy over training images"),
-        )
-        if draw_curves
-        else "",
+        no_better=_no_better(comparison, best),
+        measures=_measures(comparison),
+        **_plots(comparison),
         recipes=[
             _recipe(comparison, result, album)
             for result in comparison.results
@@ -92,6 +73,36 @@ def page(comparison: Comparison) -> str:
         swatches=[f"rgb({r}, {g}, {b})" for r, g, b in CLASS_COLORS.tolist()],
     )
     return text
+
+
+def _no_better(comparison: Comparison, best: Result) -> list[str]:
+    """List the recipes than which the best is not significantly better."""
+    others = (result.name for result in comparison.results if result is not best)
+    return [name for name in others if comparison.verdict(best.name, name) not in ("better", "")]
+
+
+def _measures(comparison: Comparison) -> list[tuple[str, str, bool]]:
+    """List the metrics that any recipe has: name, title, and whether they are in per cent."""
+    known = {name for result in comparison.results for name in result.measures}
+    return [(name, title, name in _SHARES) for name, title in LABELS.items() if name in known]
+
+
+def _plots(comparison: Comparison) -> dict[str, str]:
+    """Draw the accuracy over the cost, and over training images if that was asked for."""
+    plots, results = Plots(comparison), comparison.results
+    cost = _kept(
+        comparison.cache,
+        [(one.name, one.measures, one.cost) for one in results],
+        lambda: svg(plots.cost, "Accuracy over milliseconds an image"),
+    )
+    if not any(result.learning_curve for result in results):
+        return {"cost_picture": cost, "curves": ""}
+    curves = _kept(
+        comparison.cache,
+        [(one.name, one.learning_curve) for one in results],
+        lambda: svg(plots.learning_curves, "Accuracy over training images"),
+    )
+    return {"cost_picture": cost, "curves": curves}
 
 
 @dataclass
@@ -262,38 +273,59 @@ def _confusions(comparison: Comparison, result: Result) -> list[tuple[str, str, 
 def _evidence(
     comparison: Comparison, result: Result, album: Album, mistakes: list[int]
 ) -> list[dict[str, Any]]:
-    """Draw what spoke for and against the answers."""
+    """Draw the contributions to some predictions: over the pictures, or as bars."""
     if evidence.obstacle(result):
         return []
-    right = np.flatnonzero(result.predictions == comparison.labels)
     if len(result.attributed):
-        mistakes = np.setdiff1d(result.attributed, right).tolist()
-        right = np.intersect1d(result.attributed, right)
-    sure, _ = confidence(result)
-    half = EXPLAINED // 2
-    mistakes = sorted(mistakes, key=lambda place: -sure[place])[:half]
-    chosen = [*mistakes, *_evenly(right, EXPLAINED - len(mistakes))]
-    if len(result.attributed):
-        known = dict(zip(result.attributed.tolist(), result.attributions, strict=True))
-        if _is_network(result):  # Grad-CAM tells where in an image, not how much
-            known = {place: heat / (heat.max() or 1) for place, heat in known.items()}
-        return _overlays(comparison, result, album, {place: known[place] for place in chosen})
+        return _overlays(comparison, result, album, _attributions(comparison, result))
     if len(result.feature_names) < 2:
         return []
-    spoke = {place: evidence.contributions(comparison, result, place) for place in chosen}
+    right = np.flatnonzero(result.predictions == comparison.labels)
+    spoke = {
+        place: evidence.contributions(comparison, result, place)
+        for place in _to_explain(result, mistakes, right)
+    }
     parts = evidence.cells(result.feature_names)
-    figures = []
     if parts is not None:
-        heats = {place: evidence.heat(spoke[place], parts) for place in chosen}
+        heats = {place: evidence.heat(values, parts) for place, values in spoke.items()}
         return _overlays(comparison, result, album, heats)
-    if len(result.feature_names) <= evidence.MOST_BARS:
-        for place in chosen:
-            draw = partial(_bars, names=result.feature_names, values=spoke[place])
-            height = 0.9 + 0.2 * len(result.feature_names)
-            drawn = svg(draw, "What each feature added to the answer", 5.4, height)
-            figures.append(_figure(comparison, result, place, sure) | {"bars": drawn})
-            if len(figures) == half:
-                break
+    if len(result.feature_names) > evidence.MOST_BARS:
+        return []
+    return _bar_charts(comparison, result, dict(islice(spoke.items(), EXPLAINED // 2)))
+
+
+def _attributions(comparison: Comparison, result: Result) -> dict[int, NDArray[Any]]:
+    """Return the attributions of learned features, of images that explain the recipe best."""
+    right = np.flatnonzero(result.predictions == comparison.labels)
+    chosen = _to_explain(
+        result,
+        np.setdiff1d(result.attributed, right).tolist(),
+        np.intersect1d(result.attributed, right),
+    )
+    known = dict(zip(result.attributed.tolist(), result.attributions, strict=True))
+    if _is_network(result):  # Grad-CAM tells where in an image, not how much
+        known = {place: heat / (heat.max() or 1) for place, heat in known.items()}
+    return {place: known[place] for place in chosen}
+
+
+def _to_explain(result: Result, mistakes: list[int], right: NDArray[Any]) -> list[int]:
+    """Choose predictions to explain: the surest mistakes, and correct ones of several classes."""
+    sure, _ = confidence(result)
+    mistakes = sorted(mistakes, key=lambda place: -sure[place])[: EXPLAINED // 2]
+    return [*mistakes, *_evenly(right, EXPLAINED - len(mistakes))]
+
+
+def _bar_charts(
+    comparison: Comparison, result: Result, spoke: dict[int, NDArray[Any]]
+) -> list[dict[str, Any]]:
+    """Draw what each feature added to predictions as bars."""
+    sure, _ = confidence(result)
+    height = 0.9 + 0.2 * len(result.feature_names)
+    figures = []
+    for place, values in spoke.items():
+        draw = partial(_bars, names=result.feature_names, values=values)
+        drawn = svg(draw, "What each feature added to the answer", 5.4, height)
+        figures.append(_figure(comparison, result, place, sure) | {"bars": drawn})
     return figures
 
 
