@@ -23,7 +23,8 @@ from featx.io.writing import new_file
 from featx.networks.conv_net import ConvNet
 from featx.networks.pretrained_net import PretrainedNet
 from featx.pipeline.fitting import class_scores, split
-from featx.pipeline.graph import Graph, learns
+from featx.pipeline.graph import Graph, Node, learns
+from featx.pipeline.stream import Stream
 from featx.report.drawings import drawing
 from featx.report.hidden import Hidden, hide, picture_of_hidden
 from featx.report.networks import Network, look_inside, picture_of_filters, what_speaks_for
@@ -97,57 +98,76 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         answer is the network's, or rests on a `PretrainedNet` alone, its Grad-CAM. Of every model
         of pictures that gives more than one number, where hiding a part changes the answer's score.
     """
+    stream, steps = _ready(image, pipeline)
+    graph = Graph.of([stream.stages])
+    values = graph.values([image])
+    names = [str(name) for name in stream.get_feature_names_out()]
+    explanation = Explanation(name_of(image), [], names, None, {})
+    _add_stages(explanation, values)
+    if steps and _is_fitted(steps[-1]):
+        classifier, last = pipeline[1:], graph.outputs[0]
+        answer = _add_prediction(explanation, classifier, values[last])
+        if isinstance(stream.stages[0], ReadImages) and np.shape(values[last])[1:] != (1,):
+            pixels = next(value[0] for node, value in values.items() if node.inputs)
+            explanation.hidden = hide(pixels, stream.stages[1:], classifier, answer)
+        if isinstance(steps[0], ConvNet):
+            _add_network(explanation, steps[0], values[last][0], decides=len(steps) == 1)
+        if isinstance(last.stage, PretrainedNet):
+            heat = what_speaks_for(last.stage, values[last.inputs[0]][0], classifier, answer)
+            if heat is not None:
+                title = f"Grad-CAM: what speaks for {explanation.prediction}"
+                explanation.outputs.insert(-1, (title, heat))
+    return explanation
+
+
+def _ready(image: Any, pipeline: Pipeline) -> tuple[Stream, list[Any]]:
+    """Return the stages that can be computed, and the steps after them."""
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
     else:
         stream, steps = split(pipeline)
         stream.fit([image])
-    graph = Graph.of([stream.stages])
-    values = graph.values([image])
+    return stream, steps
+
+
+def _add_stages(explanation: Explanation, values: dict[Node, Any]) -> None:
+    """Add what each stage gives for the image, with the maps of a network's layers before it."""
     given = [(node, value[0]) for node, value in values.items() if node.inputs]
-    names = [str(name) for name in stream.get_feature_names_out()]
-    pictures = (np.asarray(value) for _, value in given)
-    pixels = next((value for value in pictures if value.ndim == 3 and _is_picture(value)), None)
-    outputs, drawings = list[tuple[str, NDArray[Any]]](), dict[int, tuple[str, NDArray[np.uint8]]]()
-    network = None
+    arrays = (np.asarray(value) for _, value in given)
+    pixels = next((value for value in arrays if value.ndim == 3 and _is_picture(value)), None)
     for place, (node, value) in enumerate(given):
         if isinstance(node.stage, ConvNet | PretrainedNet):
-            maps, network = look_inside(node.stage, values[node.inputs[0]][0])
-            outputs += maps
-        drawn = drawing(node.stage, value, names if place == len(given) - 1 else [], pixels)
+            maps, explanation.network = look_inside(node.stage, values[node.inputs[0]][0])
+            explanation.outputs += maps
+        names = explanation.names if place == len(given) - 1 else []
+        drawn = drawing(node.stage, value, names, pixels)
         if drawn is not None:
-            drawings[len(outputs)] = drawn
-        outputs.append((_written(node.stage), np.asarray(value)))
-    prediction, scores, limit, hidden = None, dict[str, float](), None, None
-    if steps and _is_fitted(steps[-1]):
-        last = values[graph.outputs[0]]
-        classifier = pipeline[1:]
-        (predicted,) = classifier.predict(last)
-        prediction = str(predicted)
-        found = class_scores(classifier, last)[1][0]
-        scores = dict(zip(map(str, classifier.classes_), map(float, found), strict=True))
-        limit = _threshold(classifier)
-        answer = [*classifier.classes_].index(predicted)
-        if isinstance(stream.stages[0], ReadImages) and np.shape(last)[1:] != (1,):
-            hidden = hide(given[0][1], stream.stages[1:], classifier, answer)
-        net = steps[0]
-        if isinstance(net, ConvNet):
-            maps, network = look_inside(net, last[0])
-            outputs += maps
-            if len(steps) == 1:
-                outputs += _answer(net, last[0], bool(maps))
-                names = [*scores]
-            else:
-                outputs.append((_written(net), net.transform(last[:1])[0]))
-                names = [str(name) for name in net.get_feature_names_out()]
-        node = graph.outputs[0]
-        if isinstance(node.stage, PretrainedNet):
-            heat = what_speaks_for(node.stage, values[node.inputs[0]][0], classifier, answer)
-            if heat is not None:
-                outputs.insert(-1, (f"Grad-CAM: what speaks for {prediction}", heat))
-    return Explanation(
-        name_of(image), outputs, names, prediction, scores, drawings, limit, network, hidden
-    )
+            explanation.drawings[len(explanation.outputs)] = drawn
+        explanation.outputs.append((_written(node.stage), np.asarray(value)))
+
+
+def _add_prediction(explanation: Explanation, classifier: Pipeline, vectors: Any) -> int:
+    """Add the prediction and the scores of the classes; return the class's position."""
+    (predicted,) = classifier.predict(vectors)
+    scores = class_scores(classifier, vectors)[1][0]
+    explanation.prediction = str(predicted)
+    explanation.scores = dict(zip(map(str, classifier.classes_), map(float, scores), strict=True))
+    explanation.threshold = _threshold(classifier)
+    return [*classifier.classes_].index(predicted)
+
+
+def _add_network(
+    explanation: Explanation, net: ConvNet, image: NDArray[Any], decides: bool
+) -> None:
+    """Add the maps of a network's layers, and its scores if it decides, else its features."""
+    maps, explanation.network = look_inside(net, image)
+    explanation.outputs += maps
+    if decides:
+        explanation.outputs += _answer(net, image, bool(maps))
+        explanation.names = [*explanation.scores]
+    else:
+        explanation.outputs.append((_written(net), net.transform([image])[0]))
+        explanation.names = [str(name) for name in net.get_feature_names_out()]
 
 
 def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str, NDArray[Any]]]:
@@ -265,38 +285,53 @@ def picture_of(
     # The figure itself and not pyplot, which would look for a screen.
     from matplotlib.figure import Figure
 
-    outputs, drawings = explanation.outputs, explanation.drawings
+    outputs = explanation.outputs
     scales = _scales([explanation]) if scales is None else scales
-    counts = [
-        _panels(value) + (place in drawings and value.ndim == 3)
-        for place, (_, value) in enumerate(outputs)
-    ]
-    most = max(counts)
-    rows, columns = (1, len(outputs)) if most == 1 else (len(outputs), 1)
-    wide = 3.0 * len(outputs) if most == 1 else max(1.9 * most, 6.0)
-    high = 3.9 if most == 1 else 2.6 * len(outputs)
-    figure = Figure(figsize=(wide, high), layout="constrained")
+    most = max(_panels_of_stage(explanation, place) for place in range(len(outputs)))
+    if most == 1:
+        rows, columns, width, height = 1, len(outputs), 3.0 * len(outputs), 3.9
+    else:
+        rows, columns, width, height = len(outputs), 1, max(1.9 * most, 6.0), 2.6 * len(outputs)
+    figure = Figure(figsize=(width, height), layout="constrained")
     title = f"{Path(explanation.image).name}: {explanation}"
-    figure.suptitle("\n".join(wrap(title, int(11 * wide))), fontsize=11, parse_math=False)
+    figure.suptitle("\n".join(wrap(title, int(11 * width))), fontsize=11, parse_math=False)
     parts = figure.subfigures(rows, columns, squeeze=False).ravel()
-    one_number = outputs[-1][1].shape == (1,)
-    for place, (part, (stage, value)) in enumerate(zip(parts, outputs, strict=True)):
-        last_map = one_number and place == len(outputs) - 2 and value.ndim == 3
-        name = "\n".join(wrap(f"V = {stage}" if last_map else stage, int(9.5 * wide / columns)))
+    for place, (part, scale) in enumerate(zip(parts, scales, strict=True)):
+        name = "\n".join(wrap(_caption(explanation, place), int(9.5 * width / columns)))
         part.suptitle(name, fontsize=9, family="monospace", parse_math=False)
-        if value.ndim == 3:
-            _draw_maps(part, value, scales[place], drawings.get(place))
-        elif place in drawings:
-            _draw_picture(part.subplots(), *drawings[place])
-        elif value.ndim == 2:
-            _draw_descriptors(part.subplots(), value)
-        elif len(value) <= _WRITTEN:
-            text = _in_words(explanation, value)
-            lines = [line for given in text.splitlines() for line in wrap(given, 24) or [""]]
-            part.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=11)
-        else:
-            _draw_numbers(part.subplots(), value, explanation.names)
+        _draw_output(part, explanation, place, scale)
     return figure_png(figure, resolution)
+
+
+def _panels_of_stage(explanation: Explanation, place: int) -> int:
+    """Count the pictures in a row that show what a stage gives; a drawing stands beside maps."""
+    value = explanation.outputs[place][1]
+    return _panels(value) + (place in explanation.drawings and value.ndim == 3)
+
+
+def _caption(explanation: Explanation, place: int) -> str:
+    """Return the stage as it is written; the map that the one number sums up is called V."""
+    stage, value = explanation.outputs[place]
+    one_number = explanation.outputs[-1][1].shape == (1,)
+    last_map = one_number and place == len(explanation.outputs) - 2 and value.ndim == 3
+    return f"V = {stage}" if last_map else stage
+
+
+def _draw_output(part: Any, explanation: Explanation, place: int, scale: float) -> None:
+    """Draw what a stage gives: maps, a drawing that is better, descriptors, or numbers."""
+    value, drawn = explanation.outputs[place][1], explanation.drawings.get(place)
+    if value.ndim == 3:
+        _draw_maps(part, value, scale, drawn)
+    elif drawn is not None:
+        _draw_picture(part.subplots(), *drawn)
+    elif value.ndim == 2:
+        _draw_descriptors(part.subplots(), value)
+    elif len(value) <= _WRITTEN:
+        text = _in_words(explanation, value)
+        lines = [line for given in text.splitlines() for line in wrap(given, 24) or [""]]
+        part.text(0.5, 0.5, "\n".join(lines), ha="center", va="center", fontsize=11)
+    else:
+        _draw_numbers(part.subplots(), value, explanation.names)
 
 
 def _in_words(explanation: Explanation, numbers: NDArray[Any]) -> str:
