@@ -247,7 +247,7 @@ def _cell_histograms(
     lengths = np.zeros((fours, used), planes.dtype)
     ratios = np.zeros((fours, used), planes.dtype)
     past = np.zeros((rows, bins, used), planes.dtype)
-    zero, level = planes.dtype.type(0), planes.dtype.type(np.inf)
+    zero = planes.dtype.type(0)
     for i in range(rows):
         for r in range(cell_height):
             y = i * cell_height + r
@@ -255,12 +255,7 @@ def _cell_histograms(
             for channel in range(1, channels):
                 _gradients(planes, channel, y, other_down, other_across)
                 _keep_longer(down, across, other_down, other_across)
-            for x in range(used):
-                dy, dx = down[x], across[x]
-                lengths[r, x] = np.sqrt(dy * dy + dx * dx)
-                # The cotangent of the direction falls from infinity at 0 degrees to minus
-                # infinity at 180, and is the same for opposite gradients.
-                ratios[r, x] = level if dy == 0 else dx / dy
+            _to_polar(down, across, r, lengths, ratios)
         # What is past each border is added up, not what is between two of them: this takes one
         # comparison. Where nothing is between, the two sums are equal to the last bit.
         for b in range(bins):
@@ -275,6 +270,28 @@ def _cell_histograms(
                     )
     sums = _add_runs(past.ravel(), cell_width).reshape(rows, bins, columns)
     share = planes.dtype.type(1 / (cell_height * cell_width))
+    return _between_borders(sums, share)
+
+
+@compiled
+def _to_polar(
+    down: NDArray[Any], across: NDArray[Any], row: int, lengths: NDArray[Any], ratios: NDArray[Any]
+) -> None:
+    """Write the length and the cotangent of the direction of a row of gradients."""
+    level = lengths.dtype.type(np.inf)
+    for x in range(len(down)):
+        dy, dx = down[x], across[x]
+        lengths[row, x] = np.sqrt(dy * dy + dx * dx)
+        # The cotangent falls from infinity at 0 degrees to minus infinity at 180, and is the same
+        # for opposite gradients.
+        ratios[row, x] = level if dy == 0 else dx / dy
+
+
+@compiled
+def _between_borders(sums: NDArray[Any], share: Any) -> NDArray[np.float32]:
+    """Turn sums past the borders (rows, bins, columns) into means (bins, rows, columns) by bin."""
+    rows, bins, columns = sums.shape
+    zero = sums.dtype.type(0)
     histograms = np.empty((bins, rows, columns), np.float32)
     for i in range(rows):
         for b in range(bins):
@@ -341,35 +358,14 @@ def _block_vectors(
     bins, rows, columns = histograms.shape
     down, across = rows - block_rows + 1, columns - block_columns + 1
     maps = histograms.reshape(bins, rows * columns)
-    sizes = np.zeros(rows * columns, np.float32)
-    for b in range(bins):
-        for n in range(len(sizes)):
-            entry = maps[b, n]
-            sizes[n] += entry if norm <= 1 else entry * entry
     # A block has the number of its first cell. Numbers of blocks that would leave the image to
     # the right are computed, so that loops are long, and not used.
     blocks = (down - 1) * columns + across
-    factors, again = np.zeros(blocks, np.float32), np.zeros(blocks, np.float32)
-    one, epsilon, square = np.float32(1), np.float32(1e-5), np.float32(1e-10)
-    limit = np.float32(0.2 if norm == 3 else np.inf)
-    for r in range(block_rows):
-        for c in range(block_columns):
-            moved = sizes[r * columns + c :]
-            for n in range(blocks):
-                factors[n] += moved[n]
-    for n in range(blocks):
-        size = factors[n]
-        factors[n] = one / (size + epsilon if norm <= 1 else np.sqrt(size + square))
+    factors = _norm_factors(maps, columns, block_rows, block_columns, blocks, norm)
+    limit, again = np.float32(np.inf), np.ones(blocks, np.float32)
     if norm == 3:
-        for b in range(bins):
-            for r in range(block_rows):
-                for c in range(block_columns):
-                    moved = maps[b, r * columns + c :]
-                    for n in range(blocks):
-                        entry = min(moved[n] * factors[n], limit)
-                        again[n] += entry * entry
-    for n in range(blocks):
-        again[n] = one / np.sqrt(again[n] + square) if norm == 3 else one
+        limit = np.float32(0.2)
+        again = _norm_again(maps, columns, block_rows, block_columns, factors, limit)
     by_cell = np.ascontiguousarray(maps.T).ravel()
     part = block_columns * bins
     end = 0
@@ -387,3 +383,54 @@ def _block_vectors(
     if norm == 1:
         for n in range(len(vectors)):
             vectors[n] = np.sqrt(vectors[n])
+
+
+@compiled
+def _norm_factors(
+    maps: NDArray[np.float32],
+    columns: int,
+    block_rows: int,
+    block_columns: int,
+    blocks: int,
+    norm: int,
+) -> NDArray[np.float32]:
+    """Compute the inverse of each block's norm."""
+    sizes, factors = np.zeros(maps.shape[1], np.float32), np.zeros(blocks, np.float32)
+    for b in range(len(maps)):
+        for n in range(len(sizes)):
+            entry = maps[b, n]
+            sizes[n] += entry if norm <= 1 else entry * entry
+    for r in range(block_rows):
+        for c in range(block_columns):
+            moved = sizes[r * columns + c :]
+            for n in range(blocks):
+                factors[n] += moved[n]
+    one, epsilon, square = np.float32(1), np.float32(1e-5), np.float32(1e-10)
+    for n in range(blocks):
+        size = factors[n]
+        factors[n] = one / (size + epsilon if norm <= 1 else np.sqrt(size + square))
+    return factors
+
+
+@compiled
+def _norm_again(
+    maps: NDArray[np.float32],
+    columns: int,
+    block_rows: int,
+    block_columns: int,
+    factors: NDArray[np.float32],
+    limit: np.float32,
+) -> NDArray[np.float32]:
+    """Compute the inverse of each block's norm once its normalised entries are cut at a limit."""
+    again = np.zeros_like(factors)
+    for b in range(len(maps)):
+        for r in range(block_rows):
+            for c in range(block_columns):
+                moved = maps[b, r * columns + c :]
+                for n in range(len(factors)):
+                    entry = min(moved[n] * factors[n], limit)
+                    again[n] += entry * entry
+    one, square = np.float32(1), np.float32(1e-10)
+    for n in range(len(again)):
+        again[n] = one / np.sqrt(again[n] + square)
+    return again
