@@ -239,12 +239,7 @@ def _patterns(
     whole, whole_bits, rows, column_of, bits, columns, margin = points
     width, wide = levels.shape[1], patterns.shape[1]
     pixels, out, across = levels.ravel(), patterns.ravel(), np.uint64(wide)
-    right = np.empty(len(columns) * wide)
-    for column in range(len(columns)):
-        for x in range(wide):
-            # The position first: scikit-image's weights depend on it in their last bits.
-            position = x + margin + columns[column]
-            right[column * wide + x] = position - np.floor(position)
+    right = _right_shares(columns, margin, wide)
     # The interpolated rows that the points of a pixel can lie between are kept, the newest in the
     # place of the oldest; divisions, which would tell the place, are slow.
     height = 2 * margin + 1
@@ -281,6 +276,18 @@ def _patterns(
                 above[k] = np.uint64((column_of[n] * height + up) * wide)
                 below[k] = np.uint64((column_of[n] * height + down) * wide)
             _compare_between(between, above, below, shares, least, bits, first, out, target, across)
+
+
+@compiled
+def _right_shares(columns: NDArray[np.float64], margin: int, wide: int) -> NDArray[np.float64]:
+    """Compute the weights of the right of two pixels, for each column of points and each pixel."""
+    right = np.empty(len(columns) * wide)
+    for column in range(len(columns)):
+        for x in range(wide):
+            # The position first: scikit-image's weights depend on it in their last bits.
+            position = x + margin + columns[column]
+            right[column * wide + x] = position - np.floor(position)
+    return right
 
 
 @compiled
