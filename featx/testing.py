@@ -423,15 +423,18 @@ def check_results(trial: Trial) -> None:
     for items in (trial.batch, ragged):
         for item, result in zip(items, _singles(stage, items), strict=True):
             for part in _parts(result):
-                wanted = np.uint8 if stage.gives == "pixels" else np.float32
-                assert part.dtype == wanted, f"a result is {part.dtype}, not {np.dtype(wanted)}"
-                assert part.flags.c_contiguous, "a result is not C-contiguous"
-                assert part.flags.writeable, "a result is read-only"
-                assert np.isfinite(part).all(), "a result is not finite"
+                _check_array(part, np.dtype(np.uint8 if stage.gives == "pixels" else np.float32))
                 assert not any(np.shares_memory(part, given) for given in _parts(item))
     if stage.gives in ("maps", "pixels") and case.kind != "paths":
         for item, result in zip(ragged, stage.transform(ragged), strict=True):
             assert not np.shares_memory(item, result), "a result shares memory with its image"
+
+
+def _check_array(part: NDArray[Any], dtype: np.dtype[Any]) -> None:
+    assert part.dtype == dtype, f"a result is {part.dtype}, not {dtype}"
+    assert part.flags.c_contiguous, "a result is not C-contiguous"
+    assert part.flags.writeable, "a result is read-only"
+    assert np.isfinite(part).all(), "a result is not finite"
 
 
 @_listed
