@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from featx.core.constraints import Array, Interval, StrOptions, natural
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import correlate, correlate_volume, read_only
-from featx.io.resizing import resize
+from featx.io.resizing import resample
 
 # Windows that vary by less than this, of the full scale, are even: what they show is noise.
 _LEAST_DEVIATION = 0.01
@@ -226,7 +226,7 @@ def pyramid(
     factors = [*(step**index for index in range(count)), largest] if largest >= 1 else []
     for factor in factors:
         rows, columns = round(image.shape[0] / factor), round(image.shape[1] / factor)
-        shrunk = resize(image, (rows, columns))
+        shrunk = resample(image, (rows, columns))
         yield strength(shrunk, pattern, mask), (image.shape[0] / rows, image.shape[1] / columns)
 
 
@@ -235,8 +235,8 @@ def small_pattern(
 ) -> tuple[Image, NDArray[np.float32]]:
     """Bring a pattern to the height in which it is looked for; what is hidden has no part."""
     shape = small_size(pattern, size)
-    weights = resize(mask[..., np.newaxis], shape)
-    seen = resize(pattern * mask[..., np.newaxis], shape)
+    weights = resample(mask[..., np.newaxis], shape)
+    seen = resample(pattern * mask[..., np.newaxis], shape)
     return np.asarray(seen / np.maximum(weights, 1e-3), np.float32), weights[..., 0]
 
 
@@ -312,5 +312,5 @@ def stop_sign(size: int) -> tuple[Image, NDArray[np.float32]]:
     ]
     for letter in letters:
         cv2.polylines(sign, [at(letter)], False, white, thickness=round(0.05 * side))
-    sign, mask = resize(sign, (size, size)), resize(mask[..., np.newaxis], (size, size))[..., 0]
+    sign, mask = resample(sign, (size, size)), resample(mask[..., np.newaxis], (size, size))[..., 0]
     return read_only(sign), read_only(mask)

@@ -16,7 +16,7 @@ from featx.core.constraints import Interval, natural, positive
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.pattern_search import Hit
 from featx.filters.contrast import LocalContrast
-from featx.io.resizing import resize
+from featx.io.resizing import resample
 
 Numbers = NDArray[np.float64]
 
@@ -136,7 +136,7 @@ def text_rows(
     factor = size / _HEIGHTS[0]
     while min(image.shape[:2]) / factor >= _WINDOW:
         shape = round(image.shape[0] / factor), round(image.shape[1] / factor)
-        scaled = resize(image, shape)
+        scaled = resample(image, shape)
         scales = image.shape[0] / shape[0], image.shape[1] / shape[1]
         deviation = LocalContrast(_WINDOW, epsilon=_LEAST_DEVIATION).transform([scaled])[0, ..., 0]
         for ink in (deviation > _INK, deviation < -_INK):

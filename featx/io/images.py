@@ -12,7 +12,7 @@ from featx.core.constraints import Each, Interval, StrOptions, natural, pair
 from featx.core.stage import ImageStage, Requirements
 from featx.io.decoding import luma, read_image
 from featx.io.files import MOST_BYTES
-from featx.io.resizing import PIXELS, fit_to
+from featx.io.resizing import PIXELS, resize_image
 
 Pixels = NDArray[Any]
 _Path = str | bytes | os.PathLike[Any]
@@ -28,10 +28,10 @@ class ReadImages(ImageStage):
     mode : {"rgb", "gray"}, default="rgb"
         Three channels in this order, or one: 0.299 R + 0.587 G + 0.114 B, rounded.
     resize : {"stretch", "crop", "pad", "shrink"}, default="stretch"
-        How an image comes to ``size``: ``"stretch"`` changes its aspect; ``"crop"`` covers the
-        size and cuts what is beyond it on both sides; ``"pad"`` fits inside and fills up with
-        the background on both sides; ``"shrink"`` makes an image that is larger fit inside, and
-        leaves the others: sizes then differ.
+        How an image is resized to ``size``. ``"stretch"`` changes its aspect ratio; ``"crop"``
+        covers the size and cuts both sides; ``"pad"`` fits inside and fills both sides with the
+        background; ``"shrink"`` makes a larger image fit inside and leaves others as they are,
+        so that sizes differ.
     background : (int, int, int), default=(255, 255, 255)
         The colour in [0, 255] that transparent parts and padding show.
     max_pixels : int, default=89478485
@@ -118,7 +118,7 @@ class ReadImages(ImageStage):
         background = tuple(self.background)
         if pixels.shape[2] != 3:
             background = (luma(background),) * pixels.shape[2]
-        return fit_to(pixels, (self.size[0], self.size[1]), self.resize, background)
+        return resize_image(pixels, (self.size[0], self.size[1]), self.resize, background)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
         return ["gray"] if self.mode == "gray" else ["red", "green", "blue"]

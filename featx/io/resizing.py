@@ -1,4 +1,4 @@
-"""Images brought to a size."""
+"""Resizing of images."""
 
 from typing import Any
 
@@ -9,25 +9,27 @@ from numpy.typing import NDArray
 Pixels = NDArray[Any]
 
 
-def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[int, ...]) -> Pixels:
-    """Bring an image to a height and width, as `ReadImages` describes."""
+def resize_image(
+    pixels: Pixels, size: tuple[int, int], resize: str, background: tuple[int, ...]
+) -> Pixels:
+    """Resize an image to a height and width as the parameters of `ReadImages` say."""
     (height, width), (rows, columns) = pixels.shape[:2], size
     if (height, width) == size:
         return pixels
-    if fit == "stretch":
-        return resize(pixels, size)
+    if resize == "stretch":
+        return resample(pixels, size)
     scales = rows / height, columns / width
-    scale = max(scales) if fit == "crop" else min(scales)
-    if fit == "shrink" and scale >= 1:
+    scale = max(scales) if resize == "crop" else min(scales)
+    if resize == "shrink" and scale >= 1:
         return pixels
     inner = max(1, round(height * scale)), max(1, round(width * scale))
-    if fit == "crop":
+    if resize == "crop":
         inner = max(inner[0], rows), max(inner[1], columns)
-    scaled = resize(pixels, inner)
+    scaled = resample(pixels, inner)
     top, left = abs(inner[0] - rows) // 2, abs(inner[1] - columns) // 2
-    if fit == "crop":
+    if resize == "crop":
         return np.ascontiguousarray(scaled[top : top + rows, left : left + columns])
-    if fit == "shrink":
+    if resize == "shrink":
         return scaled
     floating = pixels.dtype.kind == "f"
     whole = 1.0 if floating else np.iinfo(pixels.dtype).max
@@ -42,8 +44,8 @@ def fit_to(pixels: Pixels, size: tuple[int, int], fit: str, background: tuple[in
 PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
 
 
-def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by its need."""
+def resample(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by itself."""
     (height, width, channels), (rows, columns) = pixels.shape, size
     smaller = min(height, rows), min(width, columns)
     if smaller != (height, width):

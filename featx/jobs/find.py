@@ -18,7 +18,7 @@ from featx.core.stage import Image, ImageStage
 from featx.descriptors.pattern_search import Hit, find_pattern, small_pattern, stop_sign
 from featx.io.decoding import read_image
 from featx.io.images import ReadImages
-from featx.io.resizing import fit_to
+from featx.io.resizing import resize_image
 from featx.io.tables import check_table_name, write_table
 from featx.io.writing import as_text, new_file, new_folder
 from featx.pipeline.graph import Chunk
@@ -199,7 +199,7 @@ class _Find(ImageStage):
         self.side = side
 
     def _transform_one(self, image: Image) -> Any:
-        shrunk = fit_to(image, (self.side, self.side), "shrink", (0, 0, 0))
+        shrunk = resize_image(image, (self.side, self.side), "shrink", (0, 0, 0))
         down, across = image.shape[0] / shrunk.shape[0], image.shape[1] / shrunk.shape[1]
         shrunk = np.broadcast_to(shrunk, (*shrunk.shape[:2], 3))
         hits = find_pattern(shrunk, self.pattern, self.mask, threshold=self.threshold)

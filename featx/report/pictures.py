@@ -15,7 +15,7 @@ from PIL import Image
 
 from featx.core.errors import RefusedImage
 from featx.io.images import ReadImages
-from featx.io.resizing import fit_to
+from featx.io.resizing import resize_image
 
 Pixels = NDArray[np.uint8]
 THUMBNAIL, LARGE = (96, 96), (192, 192)
@@ -31,15 +31,15 @@ CLASS_COLORS = np.array(
 _AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
 
 
-def pixels_of(image: Any, size: tuple[int, int], fit: str = "pad") -> Pixels:
+def pixels_of(image: Any, size: tuple[int, int], resize: str = "pad") -> Pixels:
     """Read an image, or take its pixels, and bring it to a size, in RGB."""
     try:
-        (pixels,) = ReadImages(size=size, resize=fit, reduced_decoding=True).transform([image])
+        (pixels,) = ReadImages(size=size, resize=resize, reduced_decoding=True).transform([image])
     except RefusedImage:
         # A store's features may be there where its images are not.
         pixels = np.full((*size, 1), 128, np.uint8)
     if pixels.shape[:2] != size:  # arrays of other kinds pass through reading as they are
-        pixels = fit_to(pixels, size, fit, (255,) * pixels.shape[2])
+        pixels = resize_image(pixels, size, resize, (255,) * pixels.shape[2])
     if pixels.dtype != np.uint8:
         whole = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
         pixels = np.clip(np.rint(pixels / whole * 255), 0, 255).astype(np.uint8)
@@ -118,8 +118,8 @@ class Album:
         self.pixels = lru_cache(maxsize=4096)(self._pixels)
         self.thumbnail = lru_cache(maxsize=4096)(self._thumbnail)
 
-    def _pixels(self, place: int, size: tuple[int, int], fit: str) -> Pixels:
-        return pixels_of(self._images[place], size, fit)
+    def _pixels(self, place: int, size: tuple[int, int], resize: str) -> Pixels:
+        return pixels_of(self._images[place], size, resize)
 
     def _thumbnail(self, place: int) -> str:
         return jpeg(self.pixels(place, THUMBNAIL, "pad"))

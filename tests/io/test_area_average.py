@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featx.io.area_average import shrink
-from featx.io.resizing import resize
+from featx.io.resizing import resample
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -118,7 +118,7 @@ def test_both_ways_of_resizing_agree(channels):
         ((500, 500), (201, 77)),
     ]:
         image = rng.integers(0, 256, (*shape, channels), np.uint8)
-        assert_rounded_twice(resize(image, size), area_average(image, *size))
+        assert_rounded_twice(resample(image, size), area_average(image, *size))
 
 
 def assert_rounded_twice(result, expected):
@@ -128,7 +128,7 @@ def assert_rounded_twice(result, expected):
 
 def test_one_axis_may_shrink_and_the_other_grow():
     image = np.random.default_rng(0).integers(0, 256, (600, 500, 3), np.uint8)
-    result = resize(image, (151, 1000))
+    result = resample(image, (151, 1000))
     assert result.shape == (151, 1000, 3)
     narrow = area_average(image, 151, 500)
     expected = cv2.resize(narrow, (1000, 151), interpolation=cv2.INTER_LINEAR)

@@ -20,7 +20,7 @@ from featx import ReadImages
 from featx.core.errors import RefusedImage
 from featx.io.decoding import read_image
 from featx.io.files import REASONS
-from featx.io.resizing import fit_to
+from featx.io.resizing import resize_image
 
 # Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -450,15 +450,15 @@ def test_orientation_after_a_huge_colour_profile(read):
 def test_stretch_crop_and_pad_of_whole_factors():
     image = np.arange(4 * 8 * 1, dtype=np.uint8).reshape(4, 8, 1)
     halves = image.reshape(2, 2, 4, 2).mean((1, 3))[..., np.newaxis]
-    half = fit_to(image, (2, 4), "stretch", (0,))
+    half = resize_image(image, (2, 4), "stretch", (0,))
     np.testing.assert_allclose(half, halves, rtol=0, atol=0.5)
-    np.testing.assert_array_equal(fit_to(image, (2, 2), "crop", (0,)), half[:, 1:3])
-    padded = fit_to(image, (4, 4), "pad", (77,))
+    np.testing.assert_array_equal(resize_image(image, (2, 2), "crop", (0,)), half[:, 1:3])
+    padded = resize_image(image, (4, 4), "pad", (77,))
     np.testing.assert_array_equal(padded[1:3], half)
     np.testing.assert_array_equal(padded[[0, 3]], np.full((2, 4, 1), 77))
-    np.testing.assert_array_equal(fit_to(image, (4, 4), "shrink", (0,)), half)
-    assert fit_to(image, (9, 9), "shrink", (0,)) is image
-    assert fit_to(image, (4, 8), "pad", (0,)) is image
+    np.testing.assert_array_equal(resize_image(image, (4, 4), "shrink", (0,)), half)
+    assert resize_image(image, (9, 9), "shrink", (0,)) is image
+    assert resize_image(image, (4, 8), "pad", (0,)) is image
 
 
 @given(
@@ -468,12 +468,12 @@ def test_stretch_crop_and_pad_of_whole_factors():
     st.sampled_from([np.uint8, np.uint16, np.float32]),
     st.sampled_from([1, 3]),
 )
-def test_shapes_and_constant_images(size, wanted, fit, dtype, channels):
+def test_shapes_and_constant_images(size, wanted, resize, dtype, channels):
     value = dtype(0.25) if dtype == np.float32 else dtype(np.iinfo(dtype).max // 5)
     image = np.full((*size, channels), value)
-    result = fit_to(image, wanted, fit, (51,) * channels)
+    result = resize_image(image, wanted, resize, (51,) * channels)
     assert result.dtype == dtype
-    if fit != "shrink":
+    if resize != "shrink":
         assert result.shape == (*wanted, channels)
     elif size[0] <= wanted[0] and size[1] <= wanted[1]:
         assert result.shape == image.shape
@@ -484,7 +484,7 @@ def test_shapes_and_constant_images(size, wanted, fit, dtype, channels):
     if dtype == np.float32:
         outside = np.abs(result - value) > 1e-6
         np.testing.assert_array_equal(result[outside], np.full(outside.sum(), np.float32(0.2)))
-        assert fit == "pad" or not outside.any()
+        assert resize == "pad" or not outside.any()
     else:
         # The background, 51 of 255, is as bright as the image itself.
         np.testing.assert_array_equal(result, np.full(result.shape, value))
@@ -492,7 +492,7 @@ def test_shapes_and_constant_images(size, wanted, fit, dtype, channels):
 
 def test_pad_centres_the_image():
     image = np.ones((10, 4, 3), np.float32)
-    padded = fit_to(image, (10, 9), "pad", (255, 0, 51))
+    padded = resize_image(image, (10, 9), "pad", (255, 0, 51))
     expected = np.empty((10, 9, 3), np.float32)
     expected[:] = np.float32([1, 0, 0.2])
     expected[:, 2:6] = 1
@@ -501,19 +501,19 @@ def test_pad_centres_the_image():
 
 def test_crop_takes_the_middle():
     image = np.tile(np.arange(12, dtype=np.uint8)[:, np.newaxis, np.newaxis], (1, 6, 1))
-    np.testing.assert_array_equal(fit_to(image, (6, 6), "crop", (0,)), image[3:9])
+    np.testing.assert_array_equal(resize_image(image, (6, 6), "crop", (0,)), image[3:9])
 
 
 def test_enlarging_is_linear():
     image = np.float32([[0, 1]])[..., np.newaxis]
-    enlarged = fit_to(image, (1, 4), "stretch", (0,))
+    enlarged = resize_image(image, (1, 4), "stretch", (0,))
     np.testing.assert_allclose(enlarged[0, :, 0], [0, 0.25, 0.75, 1], rtol=0, atol=1e-7)
 
 
 def test_a_large_image_is_averaged_as_a_small_one():
     # Above a limit another loop takes over.
     image = smooth(3, 700, 900)
-    result = fit_to(image, (301, 299), "stretch", (0,) * 3)
+    result = resize_image(image, (301, 299), "stretch", (0,) * 3)
     expected = cv2.resize(image, (299, 301), interpolation=cv2.INTER_AREA)
     np.testing.assert_allclose(result.astype(int), expected, rtol=0, atol=1)
 
@@ -526,7 +526,7 @@ def test_size_and_mode_of_the_stage(tmp_path):
     assert batch.shape == (2, 20, 30, 1)
     assert batch.dtype == np.uint8
     assert batch[0, 0, 0, 0] == 29  # 0.114 of 255: the grey of the background
-    inner = fit_to(np.asarray(GRAY)[..., np.newaxis], (20, 30), "pad", (29,))
+    inner = resize_image(np.asarray(GRAY)[..., np.newaxis], (20, 30), "pad", (29,))
     np.testing.assert_array_equal(batch[1], inner)
     assert stage.get_feature_names_out().tolist() == ["gray"]
     assert ReadImages().get_feature_names_out().tolist() == ["red", "green", "blue"]

@@ -64,9 +64,9 @@ def test_confusion_picture():
 def test_an_album_reads_each_image_once(monkeypatch):
     read = []
 
-    def seen(image, size, fit):
+    def seen(image, size, resize):
         read.append(size)
-        return pixels_of(image, size, fit)
+        return pixels_of(image, size, resize)
 
     monkeypatch.setattr("featx.report.pictures.pixels_of", seen)
     album = Album([np.zeros((8, 8, 1), np.uint8)])
