@@ -1,4 +1,7 @@
 import os
+import threading
+from contextlib import contextmanager
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,19 @@ def real_data():
     if not folder.is_dir():
         pytest.skip(f"the real images are not in {folder}; FEATX_DATA says where they are")
     return folder
+
+
+@pytest.fixture
+def served():
+    """Run a web server on this machine with a handler, and give its address."""
+
+    @contextmanager
+    def served(handler):
+        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+            thread = threading.Thread(target=http.serve_forever)
+            thread.start()
+            yield f"http://127.0.0.1:{http.server_port}"
+            http.shutdown()
+            thread.join()
+
+    return served

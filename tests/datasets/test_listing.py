@@ -1,17 +1,12 @@
-import gzip
 import io
 import os
-import resource
 import socket
 import subprocess
 import sys
 import tarfile
-import threading
 import zipfile
-import zlib
-from contextlib import contextmanager, suppress
 from functools import partial
-from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 
 import numpy as np
 import pytest
@@ -21,7 +16,6 @@ from featx import ReadImages, SpatialPyramid, Stream
 from featx.core.errors import DatasetError, RefusedImage
 from featx.datasets import listing
 from featx.datasets.listing import iterate_images
-from featx.io import archives
 from featx.io.decoding import read_image
 from featx.io.files import ImageFile, read_file
 from featx.jobs.extract import write_features
@@ -107,151 +101,14 @@ class TestArchives:
             assert (error.value.reason, error.value.detail) == ("missing", "there is no such file.")
 
 
-OUTSIDE = ("outside", "its name leads out of its archive.")
-NO_FILE = ("not-a-file", "it is a link or a device in its archive, not an image file.")
-
-
-def test_paths_that_leave_a_tar_archive(tmp_path):
-    with tarfile.open(tmp_path / "x.tar", "w") as file:
-        for name in ("../up", "/root", "a/../../up", "C:\\x", "..\\up"):
-            file.addfile(tarfile.TarInfo(name))
-        for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE):
-            info = tarfile.TarInfo("link")
-            info.type, info.linkname = kind, "/etc/passwd"
-            file.addfile(info)
-    refusals = [file.refusal for file, _ in iterate_images(str(tmp_path / "x.tar"))]
-    assert refusals == [OUTSIDE] * 5 + [NO_FILE] * 4
-    with pytest.raises(RefusedImage) as error:
-        read_file(f"tar://../up::{tmp_path}/x.tar")
-    assert (error.value.reason, error.value.detail) == OUTSIDE
-
-
-def test_members_of_zip_archives_that_are_refused(tmp_path):
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
-        file.writestr("../up", b"")
-        link = zipfile.ZipInfo("link")
-        link.external_attr = 0o120777 << 16
-        file.writestr(link, "/etc/passwd")
-        file.writestr("a.png", b"\x89PNG\r\n\x1a\n" + bytes(100))
-        file.writestr("zeros", bytes(10_000_000), zipfile.ZIP_DEFLATED)
-    first, second, third, zeros = [file for file, _ in iterate_images(str(tmp_path / "x.zip"))]
-    assert (first.refusal, second.refusal, third.refusal) == (OUTSIDE, NO_FILE, None)
-    with pytest.raises(RefusedImage) as error:
-        read_file(zeros, max_bytes=1000)
-    assert error.value.reason == "too-many-bytes"
-    content = bytearray((tmp_path / "x.zip").read_bytes())
-    content[content.index(b"\x89PNG") + 50] ^= 1
-    (tmp_path / "x.zip").write_bytes(content)
-    with pytest.raises(RefusedImage) as error:
-        read_file(third)
-    assert (error.value.reason, error.value.detail) == (
-        "corrupt",
-        "as part of its archive it is broken (Bad CRC-32 for file 'a.png').",
-    )
-
-
-def refusal(path, **limits):
-    with pytest.raises(RefusedImage) as error:
-        read_file(path, **limits)
-    return error.value.reason, error.value.detail
-
-
 @pytest.fixture
-def little_memory():
-    """Let this process take 400 MB more at most."""
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    with open("/proc/self/statm") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + 4 * 10**8, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_AS, before)
-
-
-def packed_zeros(kind):
-    """Give 800 MB of zeros packed by zlib."""
-    packer = zlib.compressobj(1, zlib.DEFLATED, kind)
-    zeros = bytes(2**20)
-    return b"".join(packer.compress(zeros) for _ in range(800)) + packer.flush()
-
-
-def test_a_zip_bomb_that_says_that_it_is_small(tmp_path, little_memory):
-    packed = packed_zeros(-15)
-    with zipfile.ZipFile(tmp_path / "x.zip", "w") as file:
-        file.writestr("a.png", packed)
-        info = file.getinfo("a.png")
-        info.compress_type, info.file_size = zipfile.ZIP_DEFLATED, 1000
-    content = bytearray((tmp_path / "x.zip").read_bytes())
-    # What the file begins with and what its table says must agree.
-    content[8:10] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
-    (tmp_path / "x.zip").write_bytes(content)
-    ((member, _),) = iterate_images(str(tmp_path / "x.zip"))
-    assert member.size == 1000
-    assert refusal(member) == (
-        "corrupt",
-        "as part of its archive it is broken (Bad CRC-32 for file 'a.png').",
-    )
-
-
-@pytest.mark.parametrize("kind", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_members_that_could_explode_when_they_are_unpacked(tmp_path, kind):
-    with zipfile.ZipFile(tmp_path / "x.zip", "w", kind) as file:
-        file.writestr("a.png", b"content")
-    ((member, _),) = iterate_images(str(tmp_path / "x.zip"))
-    expected = "unsupported", "it is packed neither by deflate nor not at all."
-    assert refusal(member) == refusal(member.path) == expected
-
-
-def test_a_tar_bomb(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "_ALWAYS", 10**6)
-    with tarfile.open(tmp_path / "x.tar.bz2", "w:bz2") as file:
-        for name, size in (("a.png", 9), ("zeros", 10**8), ("b.png", 9)):
-            info = tarfile.TarInfo(name)
-            info.size = size
-            file.addfile(info, io.BytesIO(bytes(size)))
-    *found, (broken, _) = iterate_images(str(tmp_path / "x.tar.bz2"))
-    assert [os.fspath(file).partition("::")[0] for file, _ in found] == [
-        "tar://a.png",
-        "tar://zeros",
-    ]
-    assert broken.refusal == (
-        "corrupt",
-        "as an archive it is broken (it unpacks to more than 1000 times its size).",
-    )
-
-
-def test_a_tar_archive_with_a_header_that_takes_all_memory(tmp_path, little_memory):
-    info = tarfile.TarInfo("a.png")
-    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**30
-    with gzip.open(tmp_path / "x.tgz", "wb", 1) as file:
-        file.write(info.tobuf(tarfile.GNU_FORMAT))
-        for _ in range(2**6):
-            file.write(bytes(2**24))
-    ((broken, _),) = iterate_images(str(tmp_path / "x.tgz"))
-    assert broken.refusal == (
-        "corrupt",
-        "as an archive it is broken (a header of 1073741824 bytes).",
-    )
-
-
-@pytest.fixture
-def server(photos):
+def server(photos, served):
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_):
             pass
 
     with served(partial(Quiet, directory=photos)) as url:
         yield url
-
-
-@contextmanager
-def served(handler):
-    """Give the address of a web server that answers so."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
-        thread = threading.Thread(target=http.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{http.server_port}"
-        http.shutdown()
-        thread.join()
 
 
 def test_http(tmp_path, photos, server):
@@ -276,46 +133,6 @@ def test_an_http_folder(server):
         (f"{server}/sea/a.png", None),
         (f"{server}/sea/deep/b.png", "deep"),
     ]
-
-
-def test_a_server_that_sends_more_than_it_says(little_memory):
-    pytest.importorskip("fsspec")
-    packed = packed_zeros(31)
-
-    class Bomb(BaseHTTPRequestHandler):
-        def do_HEAD(self):
-            self.send_response(200)
-            self.send_header("Content-Type", "image/png")
-            self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(packed)))
-            self.end_headers()
-
-        def do_GET(self):
-            self.do_HEAD()
-            with suppress(ConnectionError):
-                self.wfile.write(packed)
-
-        def log_message(self, *_):
-            pass
-
-    with served(Bomb) as url:
-        reason, detail = refusal(f"{url}/a.png", max_bytes=10**7)
-    assert reason == "too-many-bytes"
-    assert detail.startswith("it has 10000001 bytes, more than max_bytes=10000000.")
-
-
-def test_a_server_that_does_not_answer():
-    pytest.importorskip("fsspec")
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/a.png"
-        with pytest.raises(RefusedImage) as error:
-            read_file(url)
-        # fsspec makes no difference.
-        assert error.value.reason in ("missing", "unreadable")
-        with pytest.raises(DatasetError) as error:
-            list(iterate_images(url))
-        assert str(error.value).startswith(f"{url}: ")
 
 
 def test_memory(tmp_path, photos):

@@ -16,11 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from featx import ReadImages
 from featx.core.errors import RefusedImage
 from featx.io.decoding import read_image
 from featx.io.files import REASONS
-from featx.io.resizing import resize_image
 
 # Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
@@ -444,131 +442,7 @@ def test_orientation_after_a_huge_colour_profile(read):
     np.testing.assert_array_equal(read(moved + content[end:]), np.rot90(expected, 1))
 
 
-# Sizes.
-
-
-def test_stretch_crop_and_pad_of_whole_factors():
-    image = np.arange(4 * 8 * 1, dtype=np.uint8).reshape(4, 8, 1)
-    halves = image.reshape(2, 2, 4, 2).mean((1, 3))[..., np.newaxis]
-    half = resize_image(image, (2, 4), "stretch", (0,))
-    np.testing.assert_allclose(half, halves, rtol=0, atol=0.5)
-    np.testing.assert_array_equal(resize_image(image, (2, 2), "crop", (0,)), half[:, 1:3])
-    padded = resize_image(image, (4, 4), "pad", (77,))
-    np.testing.assert_array_equal(padded[1:3], half)
-    np.testing.assert_array_equal(padded[[0, 3]], np.full((2, 4, 1), 77))
-    np.testing.assert_array_equal(resize_image(image, (4, 4), "shrink", (0,)), half)
-    assert resize_image(image, (9, 9), "shrink", (0,)) is image
-    assert resize_image(image, (4, 8), "pad", (0,)) is image
-
-
-@given(
-    st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    st.sampled_from(["stretch", "crop", "pad", "shrink"]),
-    st.sampled_from([np.uint8, np.uint16, np.float32]),
-    st.sampled_from([1, 3]),
-)
-def test_shapes_and_constant_images(size, wanted, resize, dtype, channels):
-    value = dtype(0.25) if dtype == np.float32 else dtype(np.iinfo(dtype).max // 5)
-    image = np.full((*size, channels), value)
-    result = resize_image(image, wanted, resize, (51,) * channels)
-    assert result.dtype == dtype
-    if resize != "shrink":
-        assert result.shape == (*wanted, channels)
-    elif size[0] <= wanted[0] and size[1] <= wanted[1]:
-        assert result.shape == image.shape
-    else:
-        scale = min(wanted[0] / size[0], wanted[1] / size[1])
-        rounded = [max(1, round(side * scale)) for side in size]
-        assert list(result.shape) == [*rounded, channels]
-    if dtype == np.float32:
-        outside = np.abs(result - value) > 1e-6
-        np.testing.assert_array_equal(result[outside], np.full(outside.sum(), np.float32(0.2)))
-        assert resize == "pad" or not outside.any()
-    else:
-        # The background, 51 of 255, is as bright as the image itself.
-        np.testing.assert_array_equal(result, np.full(result.shape, value))
-
-
-def test_pad_centres_the_image():
-    image = np.ones((10, 4, 3), np.float32)
-    padded = resize_image(image, (10, 9), "pad", (255, 0, 51))
-    expected = np.empty((10, 9, 3), np.float32)
-    expected[:] = np.float32([1, 0, 0.2])
-    expected[:, 2:6] = 1
-    np.testing.assert_array_equal(padded, expected)
-
-
-def test_crop_takes_the_middle():
-    image = np.tile(np.arange(12, dtype=np.uint8)[:, np.newaxis, np.newaxis], (1, 6, 1))
-    np.testing.assert_array_equal(resize_image(image, (6, 6), "crop", (0,)), image[3:9])
-
-
-def test_enlarging_is_linear():
-    image = np.float32([[0, 1]])[..., np.newaxis]
-    enlarged = resize_image(image, (1, 4), "stretch", (0,))
-    np.testing.assert_allclose(enlarged[0, :, 0], [0, 0.25, 0.75, 1], rtol=0, atol=1e-7)
-
-
-def test_a_large_image_is_averaged_as_a_small_one():
-    # Above a limit another loop takes over.
-    image = smooth(3, 700, 900)
-    result = resize_image(image, (301, 299), "stretch", (0,) * 3)
-    expected = cv2.resize(image, (299, 301), interpolation=cv2.INTER_AREA)
-    np.testing.assert_allclose(result.astype(int), expected, rtol=0, atol=1)
-
-
-def test_size_and_mode_of_the_stage(tmp_path):
-    path = tmp_path / "image.png"
-    path.write_bytes(encode(RGB, "PNG"))
-    stage = ReadImages((20, 30), "gray", "pad", background=(0, 0, 255))
-    batch = stage.fit_transform([path, path])
-    assert batch.shape == (2, 20, 30, 1)
-    assert batch.dtype == np.uint8
-    assert batch[0, 0, 0, 0] == 29  # 0.114 of 255: the grey of the background
-    inner = resize_image(np.asarray(GRAY)[..., np.newaxis], (20, 30), "pad", (29,))
-    np.testing.assert_array_equal(batch[1], inner)
-    assert stage.get_feature_names_out().tolist() == ["gray"]
-    assert ReadImages().get_feature_names_out().tolist() == ["red", "green", "blue"]
-
-
-def test_resize_is_a_parameter_as_any_other():
-    stage = ReadImages(resize="crop")
-    assert stage.get_params()["resize"] == "crop"
-    assert stage.set_params(resize="pad", mode="gray") is stage
-    assert stage.get_params() == ReadImages(mode="gray", resize="pad").get_params()
-    with pytest.raises(ValueError) as caught:
-        ReadImages(resize="squeeze").transform([])
-    assert str(caught.value) == (
-        "The 'resize' parameter of ReadImages must be a str among {'crop', 'pad', 'shrink', "
-        "'stretch'}. Got 'squeeze' instead."
-    )
-
-
-def test_arrays_pass_through():
-    images = [RGB, np.asarray(GRAY)]
-    result = ReadImages().transform(images)
-    np.testing.assert_array_equal(result[0], RGB)
-    np.testing.assert_array_equal(result[1], images[1])
-
-
-@pytest.mark.parametrize(
-    "parameters",
-    [
-        {"mode": "gray"},
-        {"mode": "gray", "size": (5, 9)},
-        {"mode": "gray", "size": (60, 99), "resize": "pad", "background": (9, 99, 199)},
-        {"size": (60, 9), "resize": "crop"},
-        {"size": (7, 99), "resize": "pad", "background": (9, 99, 199)},
-    ],
-)
-def test_arrays_are_brought_to_size_and_grey_as_files_are(parameters, tmp_path):
-    reader = ReadImages(**parameters)
-    (tmp_path / "image.png").write_bytes(encode(RGB, "PNG"))
-    expected = reader.transform([tmp_path / "image.png"])
-    np.testing.assert_array_equal(reader.transform([RGB]), expected)
-    float32 = reader.transform([RGB.astype(np.float32) / 255])
-    np.testing.assert_allclose(float32, expected / 255, rtol=0, atol=1.6 / 255)
+# Reduced decoding.
 
 
 @pytest.mark.parametrize("turned", [1, 6])
@@ -597,7 +471,7 @@ def test_a_path_may_be_text_bytes_or_path(tmp_path):
         np.testing.assert_array_equal(read_image(name), RGB)
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
     Path(os.fsdecode(odd)).write_bytes(encode(RGB, "PNG"))
-    np.testing.assert_array_equal(ReadImages().transform([odd])[0], RGB)
+    np.testing.assert_array_equal(read_image(odd), RGB)
 
 
 def refusal(path, **options):
@@ -658,7 +532,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
 
 def test_the_error_says_all_in_one_line(tmp_path):
     with pytest.raises(RefusedImage) as caught:
-        ReadImages().transform([tmp_path / "none"])
+        read_image(tmp_path / "none")
     assert str(caught.value) == f"{tmp_path}/none: missing: there is no such file."
 
 
