@@ -292,8 +292,8 @@ class ImageStage(TransformerMixin, BaseEstimator):
 
     @classmethod
     def _parameters(cls) -> tuple[str, ...]:
-        stage: Any = cls
-        return _parameter_names(stage)
+        init: Any = cls.__init__
+        return _parameter_names(init, cls.__name__)
 
     def _input_check(self) -> InputCheck:
         requirements = self.check_parameters()
@@ -332,15 +332,16 @@ _MOST_VALID = 1000
 
 
 @cache
-def _parameter_names(stage: Any) -> tuple[str, ...]:
+def _parameter_names(init: Any, owner: str) -> tuple[str, ...]:
     """Return the names of the parameters of ``__init__``, in the order of the alphabet."""
-    if stage.__init__ is object.__init__:
+    # Not by class: a class that is unpickled by value gets its __init__ after it is made.
+    if init is object.__init__:
         return ()
-    _, *parameters = inspect.signature(stage.__init__).parameters.values()
+    _, *parameters = inspect.signature(init).parameters.values()
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(
-                f"{stage.__name__}: __init__ has {parameter}. The parameters of a stage have names."
+                f"{owner}: __init__ has {parameter}. The parameters of a stage have names."
             )
     return tuple(sorted(parameter.name for parameter in parameters))
 

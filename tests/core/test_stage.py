@@ -1,8 +1,11 @@
 """The base of all stages, tried with small ones of every kind; public ones: `test_contract.py`."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import ClassVar
 
+import cloudpickle
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -233,6 +236,30 @@ def test_parameters_are_those_of_init():
     pixels = np.full((1, 4, 4, 1), 0.5, np.float32)
     union = FeatureUnion([("one", Plain(1.0)), ("two", Plain(2.0))])
     assert Stream([union]).transform(pixels).tolist() == [[0.5, 1.0]]
+
+
+def test_a_class_that_arrives_by_value_in_another_process_keeps_its_parameters():
+    class Local(ImageStage):
+        _parameter_constraints: ClassVar = {"factor": [natural]}
+
+        def __init__(self, factor=1):
+            self.factor = factor
+
+    code = (
+        "import sys, cloudpickle\n"
+        "stage = cloudpickle.loads(sys.stdin.buffer.read())\n"
+        "try: stage.check_parameters()\n"
+        "except ValueError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=cloudpickle.dumps(Local(0)),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode() == (
+        "The 'factor' parameter of Local must be an int in the range [1, inf). Got 0 instead.\n"
+    )
 
 
 def test_constraints_of_parameters_that_do_not_exist():
