@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Self, final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from featx.core.batches import LazyBatch
@@ -29,11 +28,12 @@ from featx.core.checking import (
 from featx.core.constraints import validate
 from featx.core.errors import InputError
 from featx.core.memory import keep_freed_memory
+from featx.core.transformer import Transformer
 
 __all__ = ["Batch", "Image", "ImageStage", "Kind", "Pixels", "Requirements"]
 
 
-class ImageStage(TransformerMixin, BaseEstimator):
+class ImageStage(Transformer):
     """Base class of all stages: a scikit-learn transformer that is written for one image.
 
     A batch is an array (n, height, width, channels) or, where sizes differ, a list of arrays
