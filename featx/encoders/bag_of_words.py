@@ -1,6 +1,6 @@
 """Bags of visual words."""
 
-from collections.abc import Sequence
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +9,6 @@ from featx.core.constraints import StrOptions, positive
 from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearest_words, nearness
-from featx.encoders.pyramid import Grids
 from featx.encoders.softmax import exponentiate
 
 
@@ -28,61 +27,16 @@ class BagOfWords(PooledCodes):
 
     Parameters
     ----------
-    n_words : int, default=400
-        The number of words, found by k-means.
     assignment : {"hard", "soft"}, default="hard"
         Whether a descriptor counts for the nearest word or for all.
     sigma : float, optional
         The :math:`\sigma` of soft assignment. By default the root mean square of the entries of
         the differences between the sample's descriptors and their nearest words.
-    pooling : {"average", "sum", "max"}, default="average"
-        How a cell's descriptors are put together.
-    n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample, or to
-        fewer, where it varies in fewer directions.
-    whiten : bool, default=False
-        Divide each component by its standard deviation; all components, where ``n_components``
-        is not given.
-    append_position : float, optional
-        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
-        projection; rows and columns are fractions of the image's height and width.
-    pyramid : list of (int, int), default=((1, 1),)
-        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
-        are put side by side, grid by grid and row by row.
-    pyramid_weights : list of float, optional
-        A factor for each grid.
-    power : float, default=1.0
-        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
-    norm : {"l1", "l2"} or None, default=None
-        Divide the vector by this norm, unless that is zero.
-    normalize_cells : bool, default=False
-        Divide each cell's vector by its norm, before the weights and the norm of the whole.
-    n_samples : int, default=100_000
-        How many descriptors are drawn to learn from, about as many from each image, and at most
-        from so many images that each gives 250.
-    random_state : int, default=0
-        Seeds the sample and the words.
 
     Attributes
     ----------
-    words_ : ndarray of float32, (n_words, d)
-        The words, of descriptors after projection and appended position.
-    counts_ : ndarray of shape (n_words,)
-        How many descriptors each word is the mean of.
     sigma_ : float
         The :math:`\sigma` of soft assignment.
-    mean_ : ndarray of float32, (``n_features_in_``,)
-        What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
-        The directions of the projection, divided by their standard deviations under ``whiten``.
-    n_features_in_ : int
-        The length of a descriptor.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer descriptors to learn from than words or components, if descriptors
-        are not all of one length, or if they lack the positions that the parameters need.
 
     Notes
     -----
@@ -113,45 +67,15 @@ class BagOfWords(PooledCodes):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **PooledCodes._pooling_constraints,
+        **PooledCodes._parameter_constraints,
         "assignment": [StrOptions({"hard", "soft"})],
         "sigma": [positive, None],
     }
 
-    def __init__(
-        self,
-        n_words: int = 400,
-        *,
-        assignment: str = "hard",
-        sigma: float | None = None,
-        pooling: str = "average",
-        n_components: int | None = None,
-        whiten: bool = False,
-        append_position: float | None = None,
-        pyramid: Grids = ((1, 1),),
-        pyramid_weights: Sequence[float] | None = None,
-        power: float = 1.0,
-        norm: str | None = None,
-        normalize_cells: bool = False,
-        n_samples: int = 100_000,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components=n_components,
-            whiten=whiten,
-            append_position=append_position,
-            pyramid=pyramid,
-            pyramid_weights=pyramid_weights,
-            power=power,
-            norm=norm,
-            normalize_cells=normalize_cells,
-            n_samples=n_samples,
-            random_state=random_state,
-        )
-        self.n_words = n_words
-        self.assignment = assignment
-        self.sigma = sigma
-        self.pooling = pooling
+    n_words: int = field(default=400, kw_only=False)
+    assignment: str = "hard"
+    sigma: float | None = None
+    pooling: str = "average"
 
     def _learn(self, x: Float32) -> None:
         super()._learn(x)

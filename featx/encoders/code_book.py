@@ -1,5 +1,6 @@
 """What the encoders with a code book of words share."""
 
+from dataclasses import field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,6 +16,11 @@ from featx.encoders.sampling import draw_descriptors
 class CodeBookEncoder(Encoder):
     """Base of the encoders whose code book is the words of k-means.
 
+    Parameters
+    ----------
+    n_words : int
+        The number of words, found by k-means.
+
     Attributes
     ----------
     words_ : ndarray of float32, (n_words, d)
@@ -23,11 +29,12 @@ class CodeBookEncoder(Encoder):
         How many descriptors each word is the mean of.
     """
 
-    _code_book_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Encoder._parameter_constraints,
         "n_words": [natural],
-        **Encoder._shared_constraints,
     }
-    n_words: int
+
+    n_words: int = field(kw_only=False)
 
     def _least_sample(self) -> tuple[str, int]:
         return "n_words", self.n_words
@@ -69,12 +76,19 @@ class CodeBookEncoder(Encoder):
 
 
 class PooledCodes(CodeBookEncoder):
-    """Base of the encoders whose descriptors have a code, one number a word, and are pooled."""
+    """Base of the encoders that pool codes of descriptors, one number per word.
 
-    _pooling_constraints: ClassVar[dict[str, list[Any]]] = {
+    Parameters
+    ----------
+    pooling : {"average", "sum", "max"}
+        How the codes of a cell's descriptors are pooled.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CodeBookEncoder._parameter_constraints,
         "pooling": [StrOptions({"average", "sum", "max"})],
-        **CodeBookEncoder._code_book_constraints,
     }
+
     pooling: str
 
     def _combine(self, statistics: Float64) -> Float64:

@@ -13,6 +13,7 @@ from featx.core.constraints import Each, Interval, StrOptions, natural, pair, po
 from featx.core.descriptor_sets import DescriptorSet
 from featx.core.stage import ImageStage, Requirements
 from featx.core.threads import one_thread_inside
+from featx.encoders.parameters import DeclaredParameters
 from featx.encoders.pyramid import Grids, Regions, cell_names, divide, is_whole
 from featx.encoders.sampling import draw_descriptors
 
@@ -23,7 +24,7 @@ Float64 = NDArray[np.float64]
 _LEAST_VARIANCE = 1e-9
 
 
-class Encoder(ImageStage):
+class Encoder(DeclaredParameters, ImageStage):
     r"""Base of the encoders: from a set of local descriptors to one vector.
 
     The author of an encoder gives `_least_sample` and `_learn`, for a sample of descriptors;
@@ -31,47 +32,54 @@ class Encoder(ImageStage):
     a cell to a vector; and `_length` and `_entry_names` of that vector. Statistics of regions are
     added up to those of a cell, unless `_combine` says otherwise.
 
-    Every encoder has these parameters:
-
+    Parameters
+    ----------
     n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample, or to
-        fewer, where it varies in fewer directions.
+        Project descriptors to this many principal components of the sample first, or to fewer
+        where it varies in fewer directions.
     whiten : bool, default=False
-        Divide each component by its standard deviation; all components, where ``n_components``
+        Divide each component by its standard deviation; all components where ``n_components``
         is not given.
     append_position : float, optional
-        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
+        Append this number times (row - 1/2, column - 1/2) to each descriptor after the
         projection; rows and columns are fractions of the image's height and width.
     pyramid : list of (int, int), default=((1, 1),)
         Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
-        are put side by side, grid by grid and row by row.
+        are concatenated, grid by grid and row by row.
     pyramid_weights : list of float, optional
         A factor for each grid.
-    power : float
+    power : float, default=1.0
         Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
-    norm : {"l1", "l2"} or None
+    norm : {"l1", "l2"} or None, default=None
         Divide the vector by this norm, unless that is zero.
-    normalize_cells : bool
+    normalize_cells : bool, default=False
         Divide each cell's vector by its norm, before the weights and the norm of the whole.
     n_samples : int, default=100_000
-        How many descriptors are drawn to learn from, about as many from each image, and at most
-        from so many images that each gives 250.
+        The number of descriptors to learn from: about as many of each image, of at most so many
+        images that each gives 250.
     random_state : int, default=0
-        Seeds the sample and what is learned from it.
+        Seed of the sample and of what is learned from it.
 
     Attributes
     ----------
-    mean_ : ndarray of float32, (n_features,)
+    mean_ : ndarray of float32, (``n_features_in_``,)
         What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, n_features), or None
+    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
         The directions of the projection, divided by their standard deviations under ``whiten``.
     n_features_in_ : int
         The length of a descriptor.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer descriptors to learn from than words, Gaussians or components, if
+        descriptors are not all of one length, or if they lack the positions that the parameters
+        need.
     """
 
     takes = "descriptors"
     gives = "vectors"
-    _shared_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [natural, None],
         "whiten": ["boolean"],
         "append_position": [positive, None],
@@ -84,30 +92,16 @@ class Encoder(ImageStage):
         "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both")],
     }
 
-    def __init__(
-        self,
-        *,
-        n_components: int | None,
-        whiten: bool,
-        append_position: float | None,
-        pyramid: Grids,
-        pyramid_weights: Sequence[float] | None,
-        power: float,
-        norm: str | None,
-        normalize_cells: bool,
-        n_samples: int,
-        random_state: int,
-    ) -> None:
-        self.n_components = n_components
-        self.whiten = whiten
-        self.append_position = append_position
-        self.pyramid = pyramid
-        self.pyramid_weights = pyramid_weights
-        self.power = power
-        self.norm = norm
-        self.normalize_cells = normalize_cells
-        self.n_samples = n_samples
-        self.random_state = random_state
+    n_components: int | None = None
+    whiten: bool = False
+    append_position: float | None = None
+    pyramid: Grids = ((1, 1),)
+    pyramid_weights: Sequence[float] | None = None
+    power: float = 1.0
+    norm: str | None = None
+    normalize_cells: bool = False
+    n_samples: int = 100_000
+    random_state: int = 0
 
     # What the author of an encoder writes.
 

@@ -1,6 +1,6 @@
 """Fisher vectors."""
 
-from collections.abc import Sequence
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,7 +8,6 @@ import numpy as np
 from featx.core.constraints import natural
 from featx.encoders.encoder import Encoder, Float32, Float64
 from featx.encoders.gaussian_mixture import GaussianMixture
-from featx.encoders.pyramid import Grids
 
 
 class FisherVector(Encoder):
@@ -32,34 +31,9 @@ class FisherVector(Encoder):
     ----------
     n_modes : int, default=256
         The number of Gaussians.
-    n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample, or to
-        fewer, where it varies in fewer directions.
-    whiten : bool, default=False
-        Divide each component by its standard deviation; all components, where ``n_components``
-        is not given.
-    append_position : float, optional
-        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
-        projection; rows and columns are fractions of the image's height and width.
-    pyramid : list of (int, int), default=((1, 1),)
-        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
-        are put side by side, grid by grid and row by row.
-    pyramid_weights : list of float, optional
-        A factor for each grid.
-    power : float, default=0.5
-        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
-    norm : {"l1", "l2"} or None, default="l2"
-        Divide the vector by this norm, unless that is zero.
-    normalize_cells : bool, default=True
-        Divide each cell's vector by its norm, before the weights and the norm of the whole.
     max_iter : int, default=20
         The most rounds of expectation maximisation, from the clusters of k-means; it ends
         earlier where the mean log-likelihood grows by less than 0.001.
-    n_samples : int, default=100_000
-        How many descriptors are drawn to learn from, about as many from each image, and at most
-        from so many images that each gives 250.
-    random_state : int, default=0
-        Seeds the sample and the clusters.
 
     Attributes
     ----------
@@ -67,18 +41,6 @@ class FisherVector(Encoder):
         :math:`w`.
     means_, variances_ : ndarray of shape (n_modes, d)
         :math:`\mu` and :math:`\sigma^2`, of descriptors after projection and appended position.
-    mean_ : ndarray of float32, (``n_features_in_``,)
-        What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
-        The directions of the projection, divided by their standard deviations under ``whiten``.
-    n_features_in_ : int
-        The length of a descriptor.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer descriptors to learn from than Gaussians or components, if descriptors
-        are not all of one length, or if they lack the positions that the parameters need.
 
     Notes
     -----
@@ -111,39 +73,14 @@ class FisherVector(Encoder):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_modes": [natural],
         "max_iter": [natural],
-        **Encoder._shared_constraints,
+        **Encoder._parameter_constraints,
     }
 
-    def __init__(
-        self,
-        n_modes: int = 256,
-        *,
-        n_components: int | None = None,
-        whiten: bool = False,
-        append_position: float | None = None,
-        pyramid: Grids = ((1, 1),),
-        pyramid_weights: Sequence[float] | None = None,
-        power: float = 0.5,
-        norm: str | None = "l2",
-        normalize_cells: bool = True,
-        max_iter: int = 20,
-        n_samples: int = 100_000,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components=n_components,
-            whiten=whiten,
-            append_position=append_position,
-            pyramid=pyramid,
-            pyramid_weights=pyramid_weights,
-            power=power,
-            norm=norm,
-            normalize_cells=normalize_cells,
-            n_samples=n_samples,
-            random_state=random_state,
-        )
-        self.n_modes = n_modes
-        self.max_iter = max_iter
+    n_modes: int = field(default=256, kw_only=False)
+    power: float = 0.5
+    norm: str | None = "l2"
+    normalize_cells: bool = True
+    max_iter: int = 20
 
     def _least_sample(self) -> tuple[str, int]:
         return "n_modes", self.n_modes

@@ -1,6 +1,6 @@
 """Vectors of locally aggregated descriptors."""
 
-from collections.abc import Sequence
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +9,6 @@ from featx.core.constraints import StrOptions
 from featx.encoders.code_book import CodeBookEncoder
 from featx.encoders.encoder import Float32, Float64, divided
 from featx.encoders.k_means import nearest_words, residual_sums
-from featx.encoders.pyramid import Grids
 
 
 class VLAD(CodeBookEncoder):
@@ -21,58 +20,12 @@ class VLAD(CodeBookEncoder):
 
     Parameters
     ----------
-    n_words : int, default=64
-        The number of words, found by k-means.
     residuals : {"sum", "mean", "unit"}, default="sum"
         The sum of the differences; divided by the number of descriptors in :math:`X_k`; or the
         sum of the differences divided by their lengths, :math:`(x - w_k) / \|x - w_k\|` [3]_.
     intra_norm : bool, default=True
         Divide the entries of each word by their length, after ``power``, unless that is zero:
         else words of which an image has many outweigh the others.
-    n_components : int, optional
-        Descriptors are first projected to so many principal components of the sample, or to
-        fewer, where it varies in fewer directions.
-    whiten : bool, default=False
-        Divide each component by its standard deviation; all components, where ``n_components``
-        is not given.
-    append_position : float, optional
-        This number times (row - 1/2, column - 1/2) is appended to each descriptor, after the
-        projection; rows and columns are fractions of the image's height and width.
-    pyramid : list of (int, int), default=((1, 1),)
-        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
-        are put side by side, grid by grid and row by row.
-    pyramid_weights : list of float, optional
-        A factor for each grid.
-    power : float, default=0.5
-        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
-    norm : {"l1", "l2"} or None, default="l2"
-        Divide the vector by this norm, unless that is zero.
-    normalize_cells : bool, default=True
-        Divide each cell's vector by its norm, before the weights and the norm of the whole.
-    n_samples : int, default=100_000
-        How many descriptors are drawn to learn from, about as many from each image, and at most
-        from so many images that each gives 250.
-    random_state : int, default=0
-        Seeds the sample and the words.
-
-    Attributes
-    ----------
-    words_ : ndarray of float32, (n_words, d)
-        The words, of descriptors after projection and appended position.
-    counts_ : ndarray of shape (n_words,)
-        How many descriptors each word is the mean of.
-    mean_ : ndarray of float32, (``n_features_in_``,)
-        What is subtracted before the projection; zero where there is none.
-    components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
-        The directions of the projection, divided by their standard deviations under ``whiten``.
-    n_features_in_ : int
-        The length of a descriptor.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer descriptors to learn from than words or components, if descriptors
-        are not all of one length, or if they lack the positions that the parameters need.
 
     Notes
     -----
@@ -102,43 +55,17 @@ class VLAD(CodeBookEncoder):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **CodeBookEncoder._code_book_constraints,
+        **CodeBookEncoder._parameter_constraints,
         "residuals": [StrOptions({"sum", "mean", "unit"})],
         "intra_norm": ["boolean"],
     }
 
-    def __init__(
-        self,
-        n_words: int = 64,
-        *,
-        residuals: str = "sum",
-        intra_norm: bool = True,
-        n_components: int | None = None,
-        whiten: bool = False,
-        append_position: float | None = None,
-        pyramid: Grids = ((1, 1),),
-        pyramid_weights: Sequence[float] | None = None,
-        power: float = 0.5,
-        norm: str | None = "l2",
-        normalize_cells: bool = True,
-        n_samples: int = 100_000,
-        random_state: int = 0,
-    ) -> None:
-        super().__init__(
-            n_components=n_components,
-            whiten=whiten,
-            append_position=append_position,
-            pyramid=pyramid,
-            pyramid_weights=pyramid_weights,
-            power=power,
-            norm=norm,
-            normalize_cells=normalize_cells,
-            n_samples=n_samples,
-            random_state=random_state,
-        )
-        self.n_words = n_words
-        self.residuals = residuals
-        self.intra_norm = intra_norm
+    n_words: int = field(default=64, kw_only=False)
+    residuals: str = "sum"
+    intra_norm: bool = True
+    power: float = 0.5
+    norm: str | None = "l2"
+    normalize_cells: bool = True
 
     def _statistics(self, x: Float32) -> Float64:
         nearest = nearest_words(x, self.words_)
