@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from featx.core.constraints import StrOptions, natural, positive, validate
+from featx.core.constraints import StrOptions, natural_to, positive, validate
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -69,7 +69,7 @@ class KernelMap(TransformerMixin, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "kernel": [StrOptions({"hellinger", "intersection", "chi2"})],
-        "order": [natural],
+        "order": [natural_to(1000)],
         "interval": [positive, None],
     }
 

@@ -23,6 +23,8 @@ from sklearn.utils._param_validation import (
 
 from featx.core.errors import InvalidParameterError
 
+_MOST_ITEMS = 1000
+
 __all__ = [
     "Array",
     "Each",
@@ -30,12 +32,16 @@ __all__ = [
     "Interval",
     "Options",
     "StrOptions",
+    "Values",
     "bad_value",
     "fraction",
     "make_constraint",
     "natural",
+    "natural_to",
     "pair",
+    "pair_to",
     "positive",
+    "positive_to",
     "validate",
 ]
 
@@ -55,33 +61,52 @@ class Each(HasMethods):
     constraint : constraint
         What each item must satisfy.
     length : int, optional
-        How many items there must be; any number where it is not given.
+        The number of items; by default any up to 1000.
     empty : bool, default=False
-        Whether there may be none.
+        Whether the sequence may be empty.
     """
 
     def __init__(self, constraint: Any, length: int | None = None, empty: bool = False) -> None:
         _Constraint.__init__(self)
         self.constraint = make_constraint(constraint)
-        self.length = length
-        self.empty = empty
+        self.least = (0 if empty else 1) if length is None else length
+        self.most = _MOST_ITEMS if length is None else length
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Say whether ``value`` is such a sequence."""
-        if not isinstance(value, (list, tuple)) or (len(value) == 0 and not self.empty):
-            return False
-        if self.length is not None and len(value) != self.length:
+        """Return whether ``value`` is such a sequence."""
+        if not isinstance(value, (list, tuple)) or not self.least <= len(value) <= self.most:
             return False
         return all(self.constraint.is_satisfied_by(item) for item in value)
 
     def bad_value(self) -> Any:
-        """Give a sequence of the right length with an item that is not allowed."""
-        return [bad_value(self.constraint)] * (self.length or 1)
+        """Return a sequence of the right length with an item that is not allowed."""
+        return [bad_value(self.constraint)] * max(self.least, 1)
 
     def __str__(self) -> str:
-        some = "any number of items" if self.empty else "one or more items"
-        count = some if self.length is None else f"{self.length} items"
-        return f"a list or tuple of {count}, each {self.constraint}"
+        count = f"{self.least}" if self.least == self.most else f"{self.least} to {self.most}"
+        return f"a list or tuple of {count} items, each {self.constraint}"
+
+
+class Values(HasMethods):
+    """A dict whose every value satisfies one of ``constraints``."""
+
+    def __init__(self, *constraints: Any) -> None:
+        _Constraint.__init__(self)
+        self.constraints = [make_constraint(constraint) for constraint in constraints]
+
+    def is_satisfied_by(self, value: Any) -> bool:
+        """Return whether ``value`` is such a dict."""
+        return isinstance(value, dict) and all(
+            any(constraint.is_satisfied_by(one) for constraint in self.constraints)
+            for one in value.values()
+        )
+
+    def bad_value(self) -> Any:
+        """Return a dict with a value that is not allowed."""
+        return {"name": object}
+
+    def __str__(self) -> str:
+        return f"a dict of values that are {' or '.join(map(str, self.constraints))}"
 
 
 class Array(HasMethods):
@@ -95,7 +120,7 @@ class Array(HasMethods):
         self.ndim = ndim
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Say whether ``value`` is such an array, or a nested list that makes one."""
+        """Return whether ``value`` is such an array, or a nested list that makes one."""
         if not isinstance(value, (np.ndarray, list, tuple)):
             return False
         try:
@@ -107,7 +132,7 @@ class Array(HasMethods):
         return bool((np.abs(array) <= np.finfo(np.float32).max).all())
 
     def bad_value(self) -> Any:
-        """Give an array of a right number of dimensions that is not finite."""
+        """Return an array of a right number of dimensions that is not finite."""
         return np.full((2,) * self.ndim[0], np.nan)
 
     def __str__(self) -> str:
@@ -124,6 +149,24 @@ fraction = Interval(Real, 0, 1, closed="both")
 #: Two whole numbers from one up, rows before columns.
 pair = Each(natural, length=2)
 
+# Bounds are far above every use: what is larger is a mistake, or meant to take all memory. A
+# parameter that only asks for a larger image needs none, as images that are too small are rejected.
+
+
+def natural_to(most: int) -> Interval:
+    """Return the constraint of a whole number from one to ``most``."""
+    return Interval(Integral, 1, most, closed="both")
+
+
+def positive_to(most: float) -> Interval:
+    """Return the constraint of a real number above zero, up to ``most``."""
+    return Interval(Real, 0, most, closed="right")
+
+
+def pair_to(most: int) -> Each:
+    """Return the constraint of two whole numbers from one to ``most``."""
+    return Each(natural_to(most), length=2)
+
 
 def validate(
     constraints: Mapping[str, Sequence[Any]], parameters: Mapping[str, Any], owner: str
@@ -136,15 +179,15 @@ def validate(
 
 
 def bad_value(constraint: Any) -> Any:
-    """Give a value that does not satisfy ``constraint``.
+    """Return a value that does not satisfy ``constraint``.
 
     Raises
     ------
     NotImplementedError
-        Where the constraint admits every value, so that there is none.
+        If the constraint admits every value.
     """
     made = make_constraint(constraint)
-    if isinstance(made, Each | Array):
+    if isinstance(made, Each | Array | Values):
         return made.bad_value()
     # For methods, scikit-learn makes an object that each copy writes in another way.
     return () if isinstance(made, HasMethods) else generate_invalid_param_val(made)

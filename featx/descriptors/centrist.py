@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
-from featx.core.constraints import Interval, StrOptions, natural
+from featx.core.constraints import Interval, StrOptions, natural_to
 from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     binary_patterns,
@@ -93,7 +93,7 @@ class CENTRIST(ImageStage):
 
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "levels": [natural],
+        "levels": [natural_to(1000)],
         "n_components": [Interval(Integral, 1, PATTERNS, closed="both"), None],
         "norm": [StrOptions({"L1", "L1-sqrt"})],
     }

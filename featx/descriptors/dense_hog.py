@@ -7,7 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, natural
+from featx.core.constraints import Each, natural, natural_to
 from featx.core.descriptor_sets import DescriptorSet, with_mirrored
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
@@ -70,7 +70,7 @@ class DenseHOG(ImageStage):
 
     gives = "descriptors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "orientations": [natural],
+        "orientations": [natural_to(1000)],
         "cell_sizes": [Each(natural)],
         "cells": [natural],
         "step": [natural, None],

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, Interval, StrOptions, natural, positive_to
 from featx.core.descriptor_sets import DescriptorSet, joined
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.sift_grid import BINS, ENTRIES, ORIENTATIONS, Grid, sift_names
@@ -119,7 +119,7 @@ class DenseSIFT(ImageStage):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "step": [natural],
         "bin_sizes": [Each(natural)],
-        "image_scales": [Each(positive)],
+        "image_scales": [Each(positive_to(16))],
         "magnification": [Interval(Real, 0.01, None, closed="left"), None],
         "window": [StrOptions({"flat", "gaussian"})],
         "contrast_threshold": [Interval(Real, 0, None, closed="left")],

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
-from featx.core.constraints import Interval, positive
+from featx.core.constraints import Interval, positive, positive_to
 from featx.core.stage import Image, ImageStage, Requirements
 
 # OpenCV takes gradients of 16 bits, and lengths up to 32767: so much for each of two parts.
@@ -90,7 +90,7 @@ class EdgeDirections(ImageStage):
         "bins": [Interval(Integral, 1, 32767, closed="both")],
         "coherence": ["boolean"],
         "coherent_size": [Interval(Real, 0, 1, closed="both")],
-        "sigma": [positive, None],
+        "sigma": [positive_to(1000), None],
         "low_threshold": [positive],
         "high_threshold": [positive],
     }

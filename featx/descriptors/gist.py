@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.fft import fft2, ifft
 
 from featx.core.compiled import compiled
-from featx.core.constraints import Each, Interval, natural, pair, positive
+from featx.core.constraints import Each, Interval, natural_to, pair, positive
 from featx.core.stage import Image, ImageStage, Requirements
 
 # What a filter passes less of is left out: rounding to single precision does as much.
@@ -97,10 +97,10 @@ class GIST(ImageStage):
 
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "orientations_per_scale": [Each(natural)],
+        "orientations_per_scale": [Each(natural_to(1000))],
         "blocks": [pair],
         "prefilter": [positive, None],
-        "boundary_extension": [Interval(Integral, 0, None, closed="left")],
+        "boundary_extension": [Interval(Integral, 0, 10_000, closed="both")],
     }
 
     def __init__(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
-from featx.core.constraints import StrOptions, natural, pair
+from featx.core.constraints import StrOptions, natural_to, pair
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import count_cells, uoctti_cells, uoctti_names
 
@@ -101,7 +101,7 @@ class HOG(ImageStage):
 
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "orientations": [natural],
+        "orientations": [natural_to(1000)],
         "pixels_per_cell": [pair],
         "cells_per_block": [pair],
         "block_norm": [StrOptions(set(_NORMS))],

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from featx.core.constraints import Array, Interval, StrOptions, natural
+from featx.core.constraints import Array, Interval, StrOptions, natural_to
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import correlate, correlate_volume, read_only
 from featx.io.resizing import resample
@@ -99,7 +99,7 @@ class PatternSearch(ImageStage):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pattern": [StrOptions({"stop-sign"}), Array(2, 3)],
         "mask": [Array(2), None],
-        "size": [natural],
+        "size": [natural_to(4096)],
         "step": [Interval(Real, 1.01, None, closed="left")],
     }
 

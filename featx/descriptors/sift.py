@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 
-from featx.core.constraints import Interval, natural, positive
+from featx.core.constraints import Interval, natural, positive, positive_to
 from featx.core.descriptor_sets import DescriptorSet
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.sift_grid import BINS, ENTRIES, sift_names
@@ -82,7 +82,7 @@ class SIFT(ImageStage):
         "n_features": [natural, None],
         "contrast_threshold": [Interval(Real, 0, None, closed="left")],
         "edge_threshold": [positive],
-        "sigma": [positive],
+        "sigma": [positive_to(1000)],
         "root": ["boolean"],
     }
 

@@ -12,7 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
-from featx.core.constraints import Interval, natural, positive
+from featx.core.constraints import Interval, natural_to, positive
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.pattern_search import Hit
 from featx.filters.contrast import LocalContrast
@@ -104,7 +104,7 @@ class TextRows(ImageStage):
     takes = "maps"
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "size": [natural],
+        "size": [natural_to(4096)],
         "step": [Interval(Real, 1.1, None, closed="left")],
         "contrast": [positive],
     }

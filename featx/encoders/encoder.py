@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from featx.core.batches import LazyBatch
-from featx.core.constraints import Each, Interval, StrOptions, natural, pair, positive
+from featx.core.constraints import (
+    Each,
+    Interval,
+    StrOptions,
+    natural,
+    natural_to,
+    pair_to,
+    positive,
+)
 from featx.core.descriptor_sets import DescriptorSet
 from featx.core.stage import ImageStage, Requirements
 from featx.core.threads import one_thread_inside
@@ -80,10 +88,10 @@ class Encoder(DeclaredParameters, ImageStage):
     takes = "descriptors"
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [natural, None],
+        "n_components": [natural_to(100_000), None],
         "whiten": ["boolean"],
         "append_position": [positive, None],
-        "pyramid": [Each(pair)],
+        "pyramid": [Each(pair_to(100))],
         "pyramid_weights": [Each(Interval(Real, 0, None, closed="left")), None],
         "power": [Interval(Real, 0, 1, closed="right")],
         "norm": [StrOptions({"l1", "l2"}), None],

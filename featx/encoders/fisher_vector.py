@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.core.constraints import natural
+from featx.core.constraints import natural, natural_to
 from featx.encoders.encoder import Encoder, Float32, Float64
 from featx.encoders.gaussian_mixture import GaussianMixture
 
@@ -72,7 +72,7 @@ class FisherVector(Encoder):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_modes": [natural],
-        "max_iter": [natural],
+        "max_iter": [natural_to(1_000_000)],
         **Encoder._parameter_constraints,
     }
 

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import cv2
 
-from featx.core.constraints import Each, natural, pair, positive
+from featx.core.constraints import Each, natural_to, pair_to, positive_to
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import BORDERS, PADDINGS, along, filter_channels
 
@@ -57,7 +57,7 @@ class UniformBlur(ImageStage):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "size": [natural, pair, Each(natural, length=1)],
+        "size": [natural_to(4096), pair_to(4096), Each(natural_to(4096), length=1)],
         "padding": [PADDINGS],
     }
 
@@ -150,8 +150,8 @@ class GaussianBlur(ImageStage):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sigma": [positive, Each(positive, length=1)],
-        "truncate": [positive],
+        "sigma": [positive_to(1000), Each(positive_to(1000), length=1)],
+        "truncate": [positive_to(100)],
         "padding": [PADDINGS],
     }
 

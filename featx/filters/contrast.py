@@ -1,14 +1,13 @@
 """Contrast: responses in proportion to those around them."""
 
 from functools import partial
-from numbers import Integral
 from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.constraints import Interval, positive
+from featx.core.constraints import natural_to, positive
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import filter_channels
 
@@ -55,7 +54,7 @@ class LocalContrast(ImageStage):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "size": [Interval(Integral, 1, None, closed="left"), None],
+        "size": [natural_to(4096), None],
         "subtract_mean": ["boolean"],
         "epsilon": [positive],
     }

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, Interval, StrOptions, natural_to, positive_to
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_radius
 from featx.filters.convolve import PADDINGS, correlate, correlate_separable, interleave, read_only
@@ -243,10 +243,10 @@ class OrientedEdges(ImageStage):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "orientations": [natural, Each(line_angle)],
-        "sigma": [positive],
+        "orientations": [natural_to(1000), Each(line_angle)],
+        "sigma": [positive_to(1000)],
         "order": [Interval(Integral, 1, 2, closed="both")],
-        "truncate": [positive],
+        "truncate": [positive_to(100)],
         "padding": [PADDINGS],
     }
 

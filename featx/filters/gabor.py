@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 
-from featx.core.constraints import Each, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, Interval, StrOptions, natural_to, positive, positive_to
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, correlate, interleave, pad, read_only
 from featx.filters.edges import line_angle
@@ -112,12 +112,12 @@ class GaborBank(ImageStage):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "frequencies": [Each(Interval(Real, 0, 0.5, closed="right"))],
-        "orientations": [natural, Each(line_angle)],
+        "orientations": [natural_to(1000), Each(line_angle)],
         "response": [StrOptions(set(_PARTS))],
         "bandwidth": [positive],
         "aspect_ratio": [positive],
         "zero_mean": ["boolean"],
-        "truncate": [positive],
+        "truncate": [positive_to(100)],
         "padding": [PADDINGS],
     }
 

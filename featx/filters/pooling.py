@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, StrOptions, fraction, natural, pair
+from featx.core.constraints import Each, StrOptions, fraction, natural, natural_to, pair, pair_to
 from featx.core.stage import Image, ImageStage, Requirements
 
 Float64 = NDArray[np.float64]
@@ -275,7 +275,7 @@ class SpatialPyramid(ImageStage):
 
     gives = "vectors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "levels": [Each(natural), Each(pair)],
+        "levels": [Each(natural_to(1000)), Each(pair_to(1000))],
         "statistic": [StrOptions(set(STATISTICS))],
     }
 

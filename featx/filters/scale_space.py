@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from featx.core.constraints import Each, positive
+from featx.core.constraints import Each, positive_to
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_blur
 from featx.filters.convolve import interleave
@@ -77,9 +77,9 @@ class ScaleSpace(ImageStage):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "sigmas": [Each(positive)],
+        "sigmas": [Each(positive_to(1000))],
         "difference": ["boolean"],
-        "truncate": [positive],
+        "truncate": [positive_to(100)],
     }
 
     def __init__(

@@ -9,7 +9,7 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, StrOptions, natural, positive
+from featx.core.constraints import Each, StrOptions, natural, natural_to, positive
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, pad, read_only
 
@@ -122,8 +122,8 @@ class ToneBank(ImageStage):
         "frequencies": [StrOptions({"notes"}), Each(positive), Each(StrOptions(set(NOTES)))],
         "lowest": [StrOptions(set(NOTES))],
         "highest": [StrOptions(set(NOTES))],
-        "rate": [natural],
-        "window_length": [natural],
+        "rate": [natural_to(10**7)],
+        "window_length": [natural_to(2**24)],
         "hop_length": [natural],
         "harmonics": [natural],
         "padding": [PADDINGS],

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
-from featx.core.constraints import StrOptions, natural
+from featx.core.constraints import StrOptions, natural_to
 from featx.core.errors import RefusedImage
 from featx.core.stage import ImageStage
 from featx.io.files import MOST_BYTES, REASONS, read_file
@@ -82,10 +82,10 @@ class ReadAudio(ImageStage):
     takes = "paths"
     gives = "signals"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "rate": [natural, None],
+        "rate": [natural_to(10**7), None],
         "mode": [StrOptions({"mono", "stereo"})],
-        "max_samples": [natural],
-        "max_bytes": [natural],
+        "max_samples": [natural_to(2**30)],
+        "max_bytes": [natural_to(2**32)],
     }
 
     def __init__(

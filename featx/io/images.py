@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from featx.core.constraints import Each, Interval, StrOptions, natural, pair
+from featx.core.constraints import Each, Interval, StrOptions, natural_to, pair_to
 from featx.core.stage import ImageStage, Requirements
 from featx.io.decoding import luma, read_image
 from featx.io.files import MOST_BYTES
@@ -70,12 +70,12 @@ class ReadImages(ImageStage):
     takes = "paths"
     gives = "pixels"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "size": [pair, None],
+        "size": [pair_to(2**16), None],
         "mode": [StrOptions({"rgb", "gray"})],
         "resize": [StrOptions({"stretch", "crop", "pad", "shrink"})],
         "background": [Each(Interval(Integral, 0, 255, closed="both"), length=3)],
-        "max_pixels": [natural],
-        "max_bytes": [natural],
+        "max_pixels": [natural_to(2**30)],  # the most that OpenCV reads
+        "max_bytes": [natural_to(2**32)],
         "reduced_decoding": ["boolean"],
     }
 

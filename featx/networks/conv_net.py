@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import check_is_fitted
 
 from featx.core.batches import LazyBatch
-from featx.core.constraints import HasMethods, Interval, StrOptions, natural, positive
+from featx.core.constraints import Each, HasMethods, Interval, StrOptions, Values, natural, positive
 from featx.core.stage import Batch, ImageStage, Requirements
 from featx.io.writing import new_file
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
@@ -25,6 +25,7 @@ from featx.networks.torch_support import chosen_device, load_tensors, require
 Float32 = NDArray[np.float32]
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="left")
+_SIZE = Interval(Real, None, 10_000, closed="right")
 #: Networks in which no dense layer takes all places of a map.
 _OF_ANY_SIZE = ("airbench", "efficientnet-lite0", "resnet-20")
 #: The least height and width that networks can take.
@@ -161,7 +162,7 @@ class ConvNet(ClassifierMixin, ImageStage):
             ),
             HasMethods(["forward", "state_dict"]),
         ],
-        "architecture_params": [dict, None],
+        "architecture_params": [Values(_SIZE, str, Each(_SIZE)), None],
         "layer": [str, None],
         "optimizer": [
             StrOptions(

@@ -19,10 +19,10 @@ from featx.classifiers.score_sum import ScoreSum
 from featx.core.checking import signals_hint
 from featx.core.constraints import validate
 from featx.core.errors import InvalidParameterError, RecipeError
-from featx.core.limits import check_limits
 from featx.core.stage import ImageStage
 from featx.core.suggestions import nearest
 from featx.io import bundled
+from featx.pipeline.bounds import check_bounds
 from featx.pipeline.stream import Stream, named_stages
 
 #: The estimators that a recipe may name beside image stages, by module.
@@ -319,9 +319,10 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
     try:
         estimator = made(**parameters)
         validate(made._parameter_constraints, estimator.get_params(deep=False), name)
-        check_limits(name, parameters)
         if isinstance(estimator, ImageStage):
             estimator.check_parameters()
+        else:
+            check_bounds(name, parameters)
     except (InvalidParameterError, TypeError, ValueError) as error:
         problem = str(error)
         if len(problem) > _LONGEST_LINE:

@@ -9,11 +9,15 @@ from featx.core.constraints import (
     Interval,
     Options,
     StrOptions,
+    Values,
     bad_value,
     fraction,
     natural,
+    natural_to,
     pair,
+    pair_to,
     positive,
+    positive_to,
     validate,
 )
 from featx.core.errors import InvalidParameterError
@@ -27,6 +31,10 @@ DECLARED = {
     "each": Each(positive),
     "names": Each(StrOptions({"mean"}), empty=True),
     "array": Array(1, 2),
+    "natural to 9": natural_to(9),
+    "positive to 9": positive_to(9),
+    "pair to 9": pair_to(9),
+    "values": Values(natural_to(9), str, Each(natural_to(9))),
 }
 
 
@@ -37,8 +45,12 @@ DECLARED = {
         ("positive", [1, 1e-300, 0.5, 1e300, np.float32(0.1), np.int8(1)]),
         ("fraction", [0, 1, 0.0, 0.3, 1.0, np.float64(0.5)]),
         ("pair", [[1, 2], (3, 3), (np.int32(1), 9)]),
-        ("each", [[1], (0.5, 2), [3, np.float32(1), 5]]),
+        ("each", [[1], (0.5, 2), [3, np.float32(1), 5], [1] * 1000]),
         ("names", [[], (), ["mean"], ("mean", "mean")]),
+        ("natural to 9", [1, 9, np.int64(3)]),
+        ("positive to 9", [1e-300, 9, 8.5, np.float32(9)]),
+        ("pair to 9", [[1, 9], (9, 9)]),
+        ("values", [{}, {"a": 9, "b": "text"}, {"a": (1, 2)}]),
         (
             "array",
             [
@@ -80,13 +92,26 @@ def test_what_is_right(name, right):
         ),
         (
             "each",
-            "a list or tuple of one or more items, each a float in the range (0.0, inf)",
-            [[], (), [1, NAN], [INFINITY], [[1]], 1, np.array([1.0]), {1: 1}],
+            "a list or tuple of 1 to 1000 items, each a float in the range (0.0, inf)",
+            [[], (), [1, NAN], [INFINITY], [[1]], 1, np.array([1.0]), {1: 1}, [1] * 1001],
         ),
         (
             "names",
-            "a list or tuple of any number of items, each a str among {'mean'}",
+            "a list or tuple of 0 to 1000 items, each a str among {'mean'}",
             ["mean", ["median"], [None], {"mean"}],
+        ),
+        ("natural to 9", "an int in the range [1, 9]", [0, 10, 10**18, 1.0, None]),
+        ("positive to 9", "a float in the range (0.0, 9.0]", [0, 9.000001, 1e300, INFINITY, NAN]),
+        (
+            "pair to 9",
+            "a list or tuple of 2 items, each an int in the range [1, 9]",
+            [[1, 10], [10**18, 1], [1], 9],
+        ),
+        (
+            "values",
+            "a dict of values that are an int in the range [1, 9] or an instance of 'str' or a "
+            "list or tuple of 1 to 1000 items, each an int in the range [1, 9]",
+            [{"a": 10}, {"a": "b", "c": None}, {"a": [1, 10]}, {"a": {"b": 1}}, [1], None],
         ),
         (
             "array",

@@ -193,7 +193,7 @@ def test_parameters_that_change_in_place_are_seen(factor):
     factor[0] = float("nan")
     assert refusal(stage.transform, IMAGES, error=InvalidParameterError) == (
         "The 'factor' parameter of Scale must be an int in the range [1, inf), a finite array of "
-        "1 dimension, not empty or a list or tuple of one or more items, each an int in the range "
+        "1 dimension, not empty or a list or tuple of 1 to 1000 items, each an int in the range "
         f"[1, inf). Got {factor!r} instead."
     )
 

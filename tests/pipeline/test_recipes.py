@@ -283,7 +283,7 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         (
             "  - ReadImages: {size: [0, 5]}\n",
             "4: The 'size' parameter of ReadImages must be a list or tuple of 2 items, each an "
-            "int in the range [1, inf) or None. Got [0, 5] instead.",
+            "int in the range [1, 65536] or None. Got [0, 5] instead.",
         ),
         (
             READ + "  - Sobel: {axis: {deep: [1]}}\n",
