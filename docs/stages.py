@@ -4,7 +4,7 @@ import inspect
 from pathlib import Path
 
 import featx
-from featx.pipeline.recipes import stage_names
+from featx.pipeline.registry import stage_names
 
 
 def table() -> str:

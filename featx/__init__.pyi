@@ -2,6 +2,7 @@ from .classifiers.gram import GramLDA as GramLDA
 from .classifiers.gram import GramSVC as GramSVC
 from .classifiers.kernel_map import KernelMap as KernelMap
 from .classifiers.score_sum import ScoreSum as ScoreSum
+from .core.stage import ImageStage as ImageStage
 from .datasets.loading import load_dataset as load_dataset
 from .datasets.scenes.generation import make_scenes as make_scenes
 from .descriptors.centrist import CENTRIST as CENTRIST
@@ -49,6 +50,7 @@ from .io.images import ReadImages as ReadImages
 from .networks.conv_net import ConvNet as ConvNet
 from .networks.pretrained_net import PretrainedNet as PretrainedNet
 from .pipeline.recipes import load_recipe as load_recipe
+from .pipeline.registry import register_stage as register_stage
 from .pipeline.stream import Stream as Stream
 from .store.store import read_features as read_features
 

@@ -57,7 +57,7 @@ from featx import (
 from featx.core.stage import ImageStage
 from featx.encoders.code_book import CodeBookEncoder, PooledCodes
 from featx.encoders.encoder import Encoder
-from featx.pipeline.recipes import stage_names
+from featx.pipeline.registry import stage_names
 from featx.testing import stage_checks
 
 

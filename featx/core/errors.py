@@ -59,6 +59,10 @@ class DatasetError(FeatxError, ValueError):
     """A folder, archive, manifest or data-set card that cannot be read as labelled images."""
 
 
+class PluginError(FeatxError, ImportError):
+    """A module, or an installed package, of stages that cannot be imported."""
+
+
 class RecipeError(FeatxError, ValueError):
     """A recipe that is not valid, with its file and line."""
 

@@ -1,4 +1,4 @@
-"""Recipes: pipelines as data, which name public stages and scikit-learn estimators only."""
+"""Recipes: pipelines as data, which name stages and estimators of the registry only."""
 
 import hashlib
 import inspect
@@ -7,50 +7,23 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import yaml
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
-import featx
 from featx.classifiers.score_sum import ScoreSum
 from featx.core.checking import signals_hint
 from featx.core.constraints import validate
-from featx.core.errors import InvalidParameterError, RecipeError
+from featx.core.errors import FeatxError, InvalidParameterError, RecipeError
 from featx.core.stage import ImageStage
 from featx.core.suggestions import nearest
 from featx.io import bundled
+from featx.pipeline import registry
 from featx.pipeline.bounds import check_bounds
 from featx.pipeline.stream import Stream, named_stages
 
-#: The estimators that a recipe may name beside image stages, by module.
-ESTIMATORS = {
-    name: module
-    for module, listed in {
-        "featx.classifiers.kernel_map": "KernelMap",
-        "featx.classifiers.gram": "GramLDA GramSVC",
-        "sklearn.calibration": "CalibratedClassifierCV",
-        "sklearn.decomposition": "PCA TruncatedSVD",
-        "sklearn.discriminant_analysis": "LinearDiscriminantAnalysis QuadraticDiscriminantAnalysis",
-        "sklearn.dummy": "DummyClassifier",
-        "sklearn.ensemble": "ExtraTreesClassifier HistGradientBoostingClassifier "
-        "RandomForestClassifier",
-        "sklearn.feature_selection": "SelectKBest VarianceThreshold",
-        "sklearn.kernel_approximation": "AdditiveChi2Sampler Nystroem RBFSampler SkewedChi2Sampler",
-        "sklearn.linear_model": "LogisticRegression LogisticRegressionCV RidgeClassifier "
-        "RidgeClassifierCV SGDClassifier",
-        "sklearn.naive_bayes": "BernoulliNB GaussianNB MultinomialNB",
-        "sklearn.neighbors": "KNeighborsClassifier NearestCentroid",
-        "sklearn.neural_network": "MLPClassifier",
-        "sklearn.preprocessing": "MaxAbsScaler MinMaxScaler Normalizer PolynomialFeatures "
-        "PowerTransformer QuantileTransformer RobustScaler StandardScaler",
-        "sklearn.svm": "LinearSVC NuSVC SVC",
-        "sklearn.tree": "DecisionTreeClassifier",
-    }.items()
-    for name in listed.split()
-}
 _LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
 #: Parameters by which a stranger's recipe would write over any file.
 _WRITTEN = ("checkpoint",)
@@ -135,12 +108,6 @@ def find_recipe(recipe: str | Path) -> Path:
         hint = nearest(str(recipe), bundled.names("pipelines"))
         raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
     return path
-
-
-def stage_names() -> list[str]:
-    """List the public stages; only the names, without loading them."""
-    others = {"Stream", "ScoreSum", *ESTIMATORS}
-    return [name for name in featx.__dir__() if name[0].isupper() and name not in others]
 
 
 class _Loader(yaml.SafeLoader):
@@ -248,7 +215,7 @@ def _step(path: Path, node: yaml.Node) -> Any:
         return _union(path, value)
     if name == "score_sum":
         return _score_sum(path, value)
-    _made(path, node, name)  # a wrong name first
+    _found(path, node, name)  # a wrong name first
     wanted = f"the parameters of {name} are written {{name: value, ...}}."
     empty = isinstance(value, yaml.ScalarNode) and value.tag.endswith("null")
     return _estimator(path, node, name, {} if empty else dict(_items(path, value, wanted)))
@@ -294,20 +261,17 @@ def _stage_count(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> int:
     return count
 
 
-def _made(path: Path, node: yaml.Node, name: str) -> Any:
-    """Give the class of this name, if a recipe may name it."""
-    stages = stage_names()
-    if name in stages:
-        return getattr(featx, name)
-    if name in ESTIMATORS:
-        return getattr(import_module(ESTIMATORS[name]), name)
-    hint = nearest(name, [*stages, *sorted(ESTIMATORS), "union", "score_sum"])
-    raise _wrong(path, node, f"there is no stage {name!r}. {hint}")
+def _found(path: Path, node: yaml.Node, name: str) -> Any:
+    """Return the class of this name, if a recipe may name it."""
+    try:
+        return registry.find(name)
+    except (LookupError, FeatxError) as error:
+        raise _wrong(path, node, str(error)) from error
 
 
 def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.Node]) -> Any:
-    made = _made(path, node, name)
-    known = [key for key in inspect.signature(made.__init__).parameters if key != "self"]
+    made = _found(path, node, name)
+    known = [*inspect.signature(made).parameters]
     for key, value in values.items():
         if key not in known:
             hint = nearest(key, known) if known else "It has none."

@@ -9,6 +9,8 @@ from pyarrow import parquet
 
 from featx import compare, load_dataset
 
+OWN = "A stage of your own must be imported first: --plugin MODULE."
+
 
 def remarks(city, field, points):
     return "".join(
@@ -124,7 +126,7 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--recipe", other),
         2,
-        f"{other}:7: there is no stage 'StandardScaller'. Did you mean StandardScaler?",
+        f"{other}:7: there is no stage 'StandardScaller'. Did you mean StandardScaler? {OWN}",
     )
     fails(
         compared("--recipe", small / "small.yaml"),

@@ -14,6 +14,8 @@ from pyarrow import dataset, parquet
 
 from featx import __version__, load_recipe, read_features
 
+OWN = "A stage of your own must be imported first: --plugin MODULE."
+
 
 def test_a_folder(featx, photos, recipe):
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
@@ -248,12 +250,12 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("Sobel", "Sobl", "5: there is no stage 'Sobl'. Did you mean Sobel?"),
+            ("Sobel", "Sobl", f"5: there is no stage 'Sobl'. Did you mean Sobel? {OWN}"),
             ("axis", "axs", "5: Sobel has no parameter 'axs'. Did you mean axis?"),
             (
                 "GaussianNB",
                 "GausianNB",
-                "8: there is no stage 'GausianNB'. Did you mean GaussianNB?",
+                f"8: there is no stage 'GausianNB'. Did you mean GaussianNB? {OWN}",
             ),
             (
                 "both",

@@ -41,7 +41,8 @@ from featx.jobs.model_files import load_model, save_model
 from featx.jobs.predict import write_predictions
 from featx.jobs.train import train
 from featx.pipeline.fitting import class_scores, split
-from featx.pipeline.recipes import ESTIMATORS, read_recipe
+from featx.pipeline.recipes import read_recipe
+from featx.pipeline.registry import ESTIMATORS
 
 
 def message(function, *arguments, kind=ModelError):
