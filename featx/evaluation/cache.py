@@ -14,6 +14,7 @@ import platformdirs
 from numpy.typing import NDArray
 
 from featx.io.writing import new_file
+from featx.pipeline.code_identity import own_code
 
 Data = TypeVar("Data")
 #: The folder's size, at most.
@@ -116,8 +117,8 @@ def kept(cache: Cache | None, where: str, kind: type[Data], compute: Callable[[]
 
 
 def key(*parts: Any) -> str:
-    """Give the key of what is computed from these: other parts, or other code, another key."""
-    return str(joblib.hash((_code(), parts), hash_name="sha1"))
+    """Compute the key of what depends on these parts, featx's code and that of users' stages."""
+    return str(joblib.hash((_code(), own_code(parts), parts), hash_name="sha1"))
 
 
 @lru_cache(maxsize=1)

@@ -9,10 +9,18 @@ from typing import Any
 from sklearn.pipeline import FeatureUnion, Pipeline
 
 from featx.core.errors import StoreError
+from featx.pipeline.code_identity import code_digest, is_own
+from featx.pipeline.registry import public_name
+
+_CODE = "code"
 
 
 def as_steps(stages: Sequence[Any]) -> list[Any]:
-    """Describe stages as plain data, with all their parameters: equal for equal features."""
+    """Describe stages as plain data, with all their parameters: equal for equal features.
+
+    Stages that are not featx's are described by their public name, such as ``mypackage.MyStage``,
+    and by a digest of their code too.
+    """
     return [_described(stage) for stage in stages]
 
 
@@ -21,8 +29,12 @@ def _described(stage: Any) -> Any:
         return {"union": [_described(branch) for _, branch in stage.transformer_list]}
     if isinstance(stage, Pipeline):
         return as_steps([step for _, step in stage.steps])
+    kind: Any = type(stage)
     parameters = stage.get_params(deep=False)
-    return {type(stage).__name__: {name: _as_data(parameters[name]) for name in parameters}}
+    data = {name: _as_data(parameters[name]) for name in parameters}
+    if is_own(kind):
+        return {public_name(kind): data, _CODE: code_digest(kind)}
+    return {kind.__name__: data}
 
 
 def _as_data(value: Any) -> Any:
@@ -60,24 +72,45 @@ def _difference(known: list[Any], wanted: list[Any]) -> str:
         if there is None or here is None:
             which = "there, and not here" if here is None else "here, and not there"
             return f"step {number}, {_step_name(there or here)}, is {which}"
+        before, after = _codes(there), _codes(here)
+        if before.keys() == after.keys() and _plain(there) == _plain(here):
+            changed = [name for name in after if before[name] != after[name]]
+            return f"step {number}: the code of {', '.join(changed)} has changed"
         if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
             return f"step {number} is {_shown(there)} there and {_shown(here)} here"
         before, after = _parameters(there), _parameters(here)
         differing = [
-            f"{name} is {json.dumps(before.get(name))} there and {json.dumps(after.get(name))} here"
-            for name in sorted({*before, *after})
-            if before.get(name) != after.get(name)
+            f"{key} is {json.dumps(before.get(key))} there and {json.dumps(after.get(key))} here"
+            for key in sorted({*before, *after})
+            if before.get(key) != after.get(key)
         ]
         return f"step {number}, {_step_name(here)}: {', '.join(differing)}"
     raise AssertionError("the steps are the same")
 
 
 def _step_name(step: Any) -> str:
-    return next(iter(step)) if isinstance(step, dict) else "a branch"
+    return next(key for key in step if key != _CODE) if isinstance(step, dict) else "a branch"
 
 
 def _parameters(step: Any) -> Any:
-    return next(iter(step.values())) if isinstance(step, dict) else step
+    return step[_step_name(step)] if isinstance(step, dict) else step
+
+
+def _codes(step: Any) -> dict[str, str]:
+    """Return the digests of the code of a step's stages, by their names."""
+    if isinstance(step, list):
+        return {name: code for one in step for name, code in _codes(one).items()}
+    if isinstance(_parameters(step), list):
+        return _codes(_parameters(step))
+    return {_step_name(step): step[_CODE]} if _CODE in step else {}
+
+
+def _plain(step: Any) -> Any:
+    """Return a step without the digests of code."""
+    if isinstance(step, list):
+        return [_plain(one) for one in step]
+    inside = _parameters(step)
+    return {_step_name(step): _plain(inside) if isinstance(inside, list) else inside}
 
 
 def _shown(step: Any) -> str:

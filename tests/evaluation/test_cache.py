@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from importlib import import_module, invalidate_caches
 
 import numpy as np
 import pytest
@@ -115,3 +116,20 @@ def test_default_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     if sys.platform == "linux":
         assert default_folder() == tmp_path / "featx"
+
+
+def test_keys_know_the_code_of_a_users_stage(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    keys = []
+    for result in ("image", "2 * image", "image"):
+        (tmp_path / "own_stage.py").write_text(
+            "from featx import ImageStage\nclass Own(ImageStage):\n"
+            f"    def _transform_one(self, image): return {result}\n"
+        )
+        invalidate_caches()
+        sys.modules.pop("own_stage", None)
+        own = import_module("own_stage").Own()
+        keys.append(key(make_pipeline(Stream([own, HOG()]), LinearSVC())))
+    del sys.modules["own_stage"]
+    assert keys[0] == keys[2]
+    assert keys[0] != keys[1]

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from featx import Convolve, ReadImages, ScoreSum, Sobel, Stream, load_recipe
+from featx import ReadImages, ScoreSum, Sobel, Stream, load_recipe
 from featx.core.errors import RecipeError
 from featx.io import bundled
 from featx.pipeline.recipes import read_recipe
 from featx.pipeline.registry import ESTIMATORS
-from featx.store.identity import as_steps
 
 HEAD = "title: A title\nsource: a source\nsteps:\n"
 
@@ -490,28 +489,6 @@ def test_any_text_is_a_recipe_or_an_error(tmp_path_factory, text):
             said = str(error)
             assert said.startswith(f"{path}:"), said
             assert "\n" not in said
-
-
-def test_stages_as_steps():
-    union = FeatureUnion(
-        [
-            ("sobel", Sobel(axis="vertical")),
-            ("two", Pipeline([("a", Sobel()), ("b", Convolve(kernel=np.eye(2)))])),
-        ]
-    )
-    assert as_steps([union]) == [
-        {
-            "union": [
-                {"Sobel": Sobel(axis="vertical").get_params()},
-                [
-                    {"Sobel": Sobel().get_params()},
-                    {"Convolve": Convolve(kernel=[[1, 0], [0, 1]]).get_params()},
-                ],
-            ]
-        }
-    ]
-    assert as_steps([ReadImages(size=(8, 9))])[0]["ReadImages"]["size"] == [8, 9]
-    assert as_steps([Sobel()]) != as_steps([Sobel(axis="both")])
 
 
 def test_a_recipe_writes_no_file(wrong, tmp_path):
