@@ -47,6 +47,8 @@ from .filters.scale_space import ScaleSpace as ScaleSpace
 from .filters.tones import ToneBank as ToneBank
 from .io.audio import ReadAudio as ReadAudio
 from .io.images import ReadImages as ReadImages
+from .jobs.model_files import load_model as load_model
+from .jobs.model_files import save_model as save_model
 from .networks.conv_net import ConvNet as ConvNet
 from .networks.pretrained_net import PretrainedNet as PretrainedNet
 from .pipeline.recipes import load_recipe as load_recipe

@@ -82,11 +82,14 @@ def register_stage(stage: Stage) -> Stage:
 
     Examples
     --------
-    >>> from featx import ImageStage, register_stage
-    >>> @register_stage
-    ... class Invert(ImageStage):
-    ...     def _transform_one(self, image):
-    ...         return 1 - image
+    In a module of your own, or a notebook::
+
+        from featx import ImageStage, register_stage
+
+        @register_stage
+        class Invert(ImageStage):
+            def _transform_one(self, image):
+                return 1 - image
     """
     if not isinstance(stage, type):
         raise InputError(f"register_stage: {stage!r} is no class. Register a class of stages.")

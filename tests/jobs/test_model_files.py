@@ -1,7 +1,13 @@
 import csv as csv_module
+import io
+import json
 import os
+import re
+import shutil
+import subprocess
+import sys
 import zipfile
-from importlib import import_module
+from importlib import import_module, invalidate_caches
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +26,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+import featx
 from featx import (
     HOG,
     DenseSIFT,
     FisherVector,
     GramSVC,
     ReadImages,
+    Rectify,
     ScoreSum,
     Sobel,
     SpatialPyramid,
@@ -303,13 +311,13 @@ def test_what_cannot_be_kept_is_told(tmp_path):
     model, _ = train(make_pipeline(hog(), scored), images, labels)
     assert message(save_model, model, tmp_path / "m.skops") == (
         "The fitted model cannot be kept in a file (RecursionError). Give its last steps other "
-        "parameters."
+        "parameters; define stages of your own at the top level of a module."
     )
     own = KNeighborsClassifier(metric=np.dot)
     model, _ = train(make_pipeline(hog(), own), images, labels)
     assert message(save_model, model, tmp_path / "m.skops") == (
         "The fitted model cannot be kept in a file (numpy.dot). Give its last steps other "
-        "parameters."
+        "parameters; define stages of your own at the top level of a module."
     )
     assert [*tmp_path.iterdir()] == []
 
@@ -329,6 +337,38 @@ class Owned:
         Path(self.path).touch()
 
 
+def dump(content, file, **about):
+    """Write what may be no model as if featx had written it."""
+    data = skops.io.dumps(content)
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(file, "w") as target:
+        target.writestr("featx.json", json.dumps({"format": 1, "featx_version": "0.0.9"} | about))
+        for name in source.namelist():
+            text = source.read(name)
+            for module in (b"featx.descriptors.hog", b"featx.pipeline.stream"):
+                text = text.replace(b'"%s"' % module, b'"featx"')
+            target.writestr(name, text)
+
+
+def edit(file, *replacements, about=None):
+    """Replace texts in the tree of a model's types, and what the file says of itself."""
+    with zipfile.ZipFile(file) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    for old, new in replacements:
+        assert old.encode() in members["schema.json"]
+        members["schema.json"] = members["schema.json"].replace(old.encode(), new.encode())
+    if about is not None:
+        members["featx.json"] = about.encode()
+    with zipfile.ZipFile(file, "w") as target:
+        for name, content in members.items():
+            target.writestr(name, content)
+
+
+VERSIONS = (
+    f"It was written by featx 0.0.9, and this is featx {featx.__version__}. Load it with the "
+    "versions that wrote it, or train it again."
+)
+
+
 class TestLoading:
     @pytest.mark.parametrize(
         ("function", "name"), [(os.system, "posix.system"), (print, "builtins.print")]
@@ -338,7 +378,7 @@ class TestLoading:
         images, labels = draw(6, 2)
         model, _ = train(make_pipeline(hog(), GaussianNB()), images, labels)
         model.steps.insert(1, ("evil", FunctionTransformer(function)))
-        skops.io.dump(model, file)
+        dump(model, file)
         assert message(load_model, file) == (
             f"{file}: not loaded, since it asks for what is no part of featx: {name}."
         )
@@ -348,16 +388,23 @@ class TestLoading:
         monkeypatch.setattr(Owned, "path", str(sign))
         owned = object.__new__(Owned)
         owned.x = 1
-        skops.io.dump(Pipeline([("stream", hog()), ("evil", owned)]), file)
+        dump(Pipeline([("stream", hog()), ("evil", owned)]), file)
+        name = f"{Owned.__module__}.Owned"
         assert message(load_model, file) == (
-            f"{file}: not loaded, since it asks for what is no part of featx: "
-            f"{Owned.__module__}.Owned."
+            f"{file}: not loaded, since it holds {name}, which featx does not know. If you trust "
+            f"their code: load_model(file, trusted=['{name}']), or --plugin {Owned.__module__} on "
+            "the command line."
+        )
+        assert not sign.exists()
+        # Trust is for stages and estimators only.
+        assert message(load_model, file, [Owned]) == (
+            f"{file}: not loaded: it holds {name}, which is neither stage nor estimator. {VERSIONS}"
         )
         assert not sign.exists()
 
     def test_other_parts_of_featx_are_refused(self, tmp_path):
         file = tmp_path / "m.skops"
-        skops.io.dump(Pipeline([("stream", hog()), ("f", FunctionTransformer(save_model))]), file)
+        dump(Pipeline([("stream", hog()), ("f", FunctionTransformer(save_model))]), file)
         assert message(load_model, file) == (
             f"{file}: not loaded, since it asks for what is no part of featx: "
             "featx.jobs.model_files.save_model."
@@ -376,7 +423,7 @@ class TestLoading:
     )
     def test_other_objects(self, tmp_path, content, found):
         file = tmp_path / "m.skops"
-        skops.io.dump(content, file)
+        dump(content, file)
         assert message(load_model, file) == (
             f"{file}: not a model that featx train wrote, but {found}."
         )
@@ -393,7 +440,7 @@ class TestLoading:
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("other.txt", "text")
         assert message(load_model, file) == (
-            f"{file}: not a model that featx train wrote (\"There is no item named 'schema.json' "
+            f"{file}: not a model that featx train wrote (\"There is no item named 'featx.json' "
             'in the archive").'
         )
 
@@ -404,8 +451,217 @@ class TestLoading:
         part.write_bytes(whole.read_bytes()[:-100])
         assert message(load_model, part).startswith(f"{part}: not a model that featx train wrote (")
         with zipfile.ZipFile(whole) as source, zipfile.ZipFile(part, "w") as target:
-            target.writestr("schema.json", source.read("schema.json"))
+            for name in ("featx.json", "schema.json"):
+                target.writestr(name, source.read(name))
         assert message(load_model, part).startswith(f"{part}: not a model that featx train wrote (")
+
+
+class TestVersions:
+    @pytest.fixture
+    def file(self, tmp_path):
+        images, labels = draw(6, 2)
+        model, _ = train(make_pipeline(hog(), GaussianNB()), images, labels)
+        save_model(model, tmp_path / "m.skops")
+        return tmp_path / "m.skops"
+
+    def test_what_the_file_says_of_itself(self, file):
+        with zipfile.ZipFile(file) as archive:
+            assert archive.namelist()[0] == "featx.json"
+            assert json.loads(archive.read("featx.json")) == {
+                "format": 1,
+                "featx_version": featx.__version__,
+            }
+            schema = archive.read("schema.json").decode()
+        # No module of featx but featx itself: they may move.
+        assert set(re.findall(r"featx[\w.]*", schema)) == {"featx"}
+        known = ["featx.HOG", "featx.Stream"]
+        assert skops.io.get_untrusted_types(file=file) == known
+        images, _ = draw(6, 2)
+        found = skops.io.load(file, trusted=known).predict(images)
+        assert found.tolist() == load_model(file).predict(images).tolist()
+
+    def test_a_newer_format(self, file):
+        edit(file, about='{"format": 2, "featx_version": "9.1"}')
+        assert message(load_model, file) == (
+            f"{file}: not loaded: its format is 2, newer than 1. It was written by featx 9.1, and "
+            f"this is featx {featx.__version__}. Load it with the versions that wrote it, or train "
+            "it again."
+        )
+
+    @pytest.mark.parametrize(
+        ("about", "said"),
+        [
+            ("{}", "featx.json has no format number"),
+            ("[]", "featx.json has no format number"),
+            ('{"format": true}', "featx.json has no format number"),
+            ('{"format": "1"}', "featx.json has no format number"),
+            ('"' + "x" * 10_000 + '"', "featx.json has more than 10000 bytes"),
+        ],
+    )
+    def test_a_file_that_says_nothing_of_itself(self, file, about, said):
+        edit(file, about=about)
+        assert message(load_model, file) == f"{file}: not a model that featx train wrote ({said})."
+
+    @pytest.mark.parametrize(
+        ("replacements", "said"),
+        [
+            ([('"HOG"', '"HOGG"')], "it holds featx.HOGG, which this featx does not have"),
+            (
+                [('"orientations":', '"bins":')],
+                "a value for the parameter 'orientations' of featx.HOG is missing and featx.HOG "
+                "has no parameter 'bins'",
+            ),
+            (
+                [('"orientations":', '"orientations_":')],
+                "a value for the parameter 'orientations' of featx.HOG is missing",
+            ),
+            (
+                [('"chunk_size":', '"chunks":')],
+                "a value for the parameter 'chunk_size' of featx.Stream is missing and "
+                "featx.Stream has no parameter 'chunks'",
+            ),
+        ],
+    )
+    def test_a_stage_or_a_parameter_that_is_gone(self, file, replacements, said):
+        edit(file, *replacements, about='{"format": 1, "featx_version": "0.0.9"}')
+        assert message(load_model, file) == f"{file}: not loaded: {said}. {VERSIONS}"
+
+    def test_modules_that_move(self, tmp_path):
+        """A model is loaded by a featx in which the stage's module has another name."""
+        images, labels = draw(6, 2)
+        stages = Stream([Rectify(), *hog().stages])
+        model, _ = train(make_pipeline(stages, GaussianNB()), images, labels)
+        save_model(model, tmp_path / "m.skops")
+        moved = tmp_path / "featx"
+        shutil.copytree(Path(featx.__file__).parent, moved)
+        (moved / "filters" / "rectify.py").rename(moved / "filters" / "rectification.py")
+        stub = moved / "__init__.pyi"
+        stub.write_text(stub.read_text().replace("filters.rectify ", "filters.rectification "))
+        program = "import featx; print(featx.load_model('m.skops')[0].stages[0].__module__)"
+        run = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        )
+        assert (run.stdout, run.stderr) == ("featx.filters.rectification\n", "")
+
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
+    def test_a_file_of_the_first_format(self):
+        """A model that the first version wrote; tests/data/write.py says how."""
+        data = Path(__file__).parents[1] / "data"
+        model = load_model(data / "model-format-1.skops")
+        with np.load(data / "model-format-1.npz") as expected:
+            assert model.predict(expected["images"]).tolist() == expected["predictions"].tolist()
+            scores = model.decision_function(expected["images"])
+            np.testing.assert_allclose(scores, expected["scores"], rtol=1e-4, atol=1e-5)
+
+
+OWN = """
+import numpy as np
+from featx import ImageStage
+
+class Brightness(ImageStage):
+    takes, gives = "pixels", "vectors"
+
+    def __init__(self, factor=1.0):
+        self.factor = factor
+
+    def _fit(self, images, y):
+        self.{learned} = float(np.mean([image.mean() for image in images]))
+
+    def _transform_one(self, image):
+        return np.float32([self.factor * image.mean() - self.{learned}])
+"""
+
+
+class TestOwnStages:
+    @pytest.fixture
+    def make(self, tmp_path, monkeypatch):
+        """Give a function that writes a module with a stage, and trains a model with it."""
+        monkeypatch.syspath_prepend(tmp_path)
+
+        def make(learned="mean_"):
+            (tmp_path / "own_stages.py").write_text(OWN.format(learned=learned))
+            invalidate_caches()
+            stage = import_module("own_stages").Brightness(2.0)
+            images, labels = draw(6, 2)
+            return train(make_pipeline(Stream([stage]), GaussianNB()), images, labels)[0], images
+
+        yield make
+        sys.modules.pop("own_stages", None)
+
+    def test_it_is_loaded_if_it_is_trusted(self, make, tmp_path):
+        model, images = make()
+        file = tmp_path / "m.skops"
+        save_model(model, file)
+        name = "own_stages.Brightness"
+        for trusted in ([name], {name, "other.Stage"}, name, [type(model[0].stages[0])]):
+            loaded = load_model(file, trusted)
+            assert loaded.predict(images).tolist() == model.predict(images).tolist()
+        assert skops.io.get_untrusted_types(file=file) == ["featx.Stream", name]
+        del sys.modules["own_stages"]
+        for trusted in (None, [], ["Brightness"], ["own_stages"]):
+            assert message(load_model, file, trusted) == (
+                f"{file}: not loaded, since it holds own_stages.Brightness, which featx does not "
+                "know. If you trust their code: load_model(file, "
+                "trusted=['own_stages.Brightness']), or --plugin own_stages on the command line."
+            )
+        assert "own_stages" not in sys.modules
+        load_model(file, [name])
+
+    def test_it_cannot_be_imported(self, make, tmp_path):
+        model, _ = make()
+        file = tmp_path / "m.skops"
+        save_model(model, file)
+        del sys.modules["own_stages"]
+        (tmp_path / "own_stages.py").unlink()
+        invalidate_caches()
+        assert message(load_model, file, ["own_stages.Brightness"]) == (
+            f"{file}: not loaded, since own_stages cannot be imported (ModuleNotFoundError: No "
+            "module named 'own_stages'), from which it needs Brightness. Install it, or add its "
+            "folder to sys.path."
+        )
+        (tmp_path / "own_stages.py").write_text("Brightness = 3")
+        invalidate_caches()
+        here = featx.__version__
+        assert message(load_model, file, ["own_stages.Brightness"]) == (
+            f"{file}: not loaded: it holds own_stages.Brightness, which is neither stage nor "
+            f"estimator. It was written by featx {here}, and this is featx {here}. Load it with "
+            "the versions that wrote it, or train it again."
+        )
+
+    def test_its_parameters_are_checked(self, make, tmp_path):
+        model, _ = make()
+        file = tmp_path / "m.skops"
+        save_model(model, file)
+        edit(file, ('"factor":', '"scale":'))
+        assert message(load_model, file, ["own_stages.Brightness"]).startswith(
+            f"{file}: not loaded: a value for the parameter 'factor' of own_stages.Brightness is "
+            "missing and own_stages.Brightness has no parameter 'scale'. It was written by featx "
+        )
+
+    def test_what_is_learned_ends_with_an_underscore(self, make, tmp_path):
+        model, _ = make(learned="mean")
+        assert message(save_model, model, tmp_path / "m.skops") == (
+            "The fitted model cannot be kept in a file: own_stages.Brightness has no parameter "
+            "'mean'. Store each parameter of __init__ under its own name, and end the names of "
+            "what is learned with _."
+        )
+        assert not (tmp_path / "m.skops").exists()
+
+    def test_it_is_at_the_top_of_a_module(self, tmp_path):
+        class Local(SpatialPyramid):
+            pass
+
+        images, labels = draw(6, 2)
+        pipeline = make_pipeline(Stream([Local([2])]), GaussianNB())
+        model, _ = train(pipeline, images, labels)
+        assert message(save_model, model, tmp_path / "m.skops") == (
+            f"The fitted model cannot be kept in a file ({__name__}.Local). Give its last steps "
+            "other parameters; define stages of your own at the top level of a module."
+        )
 
 
 class TestEvaluation:
