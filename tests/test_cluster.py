@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module, invalidate_caches
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 from pyarrow import dataset
 
-from featx import HOG, ReadImages, Stream
+from featx import HOG, ReadImages, Stream, read_features
 from featx.core.errors import WorkerError
 from featx.jobs.extract import write_features
 
@@ -99,3 +100,21 @@ def test_nobody_answers(images, tmp_path):
         extract(tmp_path / "out", images, scheduler="tcp://127.0.0.1:1")
     assert str(error.value).startswith("tcp://127.0.0.1:1: no Dask scheduler answers: ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_stage_of_the_user(images, address, tmp_path, monkeypatch):
+    """Workers that cannot import a stage's module get its code."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_stage.py").write_text(
+        "from featx import HOG\n\nclass Own(HOG):\n"
+        "    def _transform_one(self, image):\n        return 2 * super()._transform_one(image)\n"
+    )
+    invalidate_caches()
+    stages = [HOG(), import_module("own_stage").Own()]
+    found = []
+    for number, stage in enumerate(stages):
+        stream = Stream([ReadImages(size=(32, 32), mode="gray"), stage])
+        pairs = [(path, None) for path in images]
+        write_features(tmp_path / f"out{number}", pairs, stream, scheduler=address)
+        found.append(read_features(tmp_path / f"out{number}").vectors)
+    np.testing.assert_array_equal(2 * found[0], found[1])

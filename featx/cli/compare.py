@@ -10,9 +10,11 @@ from featx.cli.options import (
     Jobs,
     Json,
     Labels,
+    Plugins,
     Quiet,
     Strict,
     listing,
+    load_plugins,
     printable,
     show,
     show_refused,
@@ -41,12 +43,14 @@ def compare(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compute everything, and keep nothing.")
     ] = False,
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
     """Compare recipes on the same labelled images, and write a report."""
+    load_plugins(plugin)
     found = listing(images, labels)
     found_test = None if test is None else listing(test, labels)
 

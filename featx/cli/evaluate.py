@@ -6,9 +6,11 @@ from featx.cli.options import (
     Json,
     Labels,
     Model,
+    Plugins,
     Quiet,
     Strict,
     listing,
+    load_plugins,
     refused_as_data,
     show,
     show_refused,
@@ -20,12 +22,14 @@ def evaluate(
     images: Images,
     model: Model,
     labels: Labels = [],  # noqa: B006 - typer copies it
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
     """Compare a model's predictions with the classes of labelled images."""
+    trusted = load_plugins(plugin)
     found = listing(images, labels)
 
     from featx.datasets.loading import labelled
@@ -33,7 +37,7 @@ def evaluate(
     from featx.jobs.model_files import load_model
 
     paths, classes = labelled(found, images)
-    fitted = load_model(model)
+    fitted = load_model(model, trusted)
     with Progress(len(paths), quiet) as progress:
         evaluation = evaluation_job.evaluate(fitted, paths, classes, jobs, progress)
     result = {

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from featx.cli.options import Json, listing, show, show_refused
+from featx.cli.options import Json, Plugins, listing, load_plugins, show, show_refused
 
 
 def explain(
@@ -23,6 +23,7 @@ def explain(
         str | None,
         typer.Option(metavar="IMAGES", help="Draw which of these images excite the units most."),
     ] = None,
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     json: Json = False,
 ) -> None:
     """Draw what every stage makes of an image, or of several below each other."""
@@ -30,6 +31,8 @@ def explain(
         raise typer.BadParameter("Give either --recipe or --model.")
     if among is not None and not unit:
         raise typer.BadParameter("--among needs a --unit, such as --unit _fc:130.")
+
+    trusted = load_plugins(plugin)
 
     from featx.jobs.model_files import load_model
     from featx.pipeline.recipes import load_recipe
@@ -39,7 +42,7 @@ def explain(
     from featx.report.units import look_for
 
     require("jinja2", "matplotlib")
-    pipeline = load_recipe(recipe) if recipe is not None else load_model(str(model))
+    pipeline = load_recipe(recipe) if recipe is not None else load_model(str(model), trusted)
     paths = [] if among is None else listing(among, []).paths
     explained = [explain_image(image, pipeline) for image in images]
     units = [look_for(pipeline, name, paths) for name in unit]

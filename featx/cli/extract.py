@@ -14,10 +14,12 @@ from featx.cli.options import (
     Images,
     Json,
     Labels,
+    Plugins,
     Quiet,
     Recipe,
     Strict,
     listing,
+    load_plugins,
     refused_as_data,
     show,
     show_refused,
@@ -37,6 +39,7 @@ def extract(
     recipe: Recipe,
     out: Annotated[str, typer.Option(help="The folder to make, or to go on with.")],
     labels: Labels = [],  # noqa: B006 - typer copies it
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one a processor.")] = -1,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, whose workers work.")
@@ -52,6 +55,8 @@ def extract(
 
     Run again, it goes on: files that are done are not read again, unless they changed.
     """
+    # Before the processes start, so that they too search where the plugins are.
+    load_plugins(plugin)
     inputs = _inputs(images, labels)
     if scheduler is None and (jobs == -1 or jobs > 0) and not os.path.lexists(out):
         # There is something to do: processes start while what follows is loaded.

@@ -27,7 +27,7 @@ from featx.cli import (
     train,
 )
 from featx.cli.options import printable
-from featx.core.errors import DatasetError, RecipeError
+from featx.core.errors import DatasetError, PluginError, RecipeError
 
 app = typer.Typer(
     name="featx",
@@ -98,7 +98,7 @@ def main() -> None:
 
 def _status(error: Exception) -> int:
     """Return the exit status: 2 for wrong usage, 1 for a run that failed."""
-    return 2 if isinstance(error, DatasetError | RecipeError) else 1
+    return 2 if isinstance(error, DatasetError | PluginError | RecipeError) else 1
 
 
 def _one_line(error: Exception) -> str:

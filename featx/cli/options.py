@@ -29,6 +29,14 @@ Labels = Annotated[
         help="Merge classes and select them: city=street,tower. Repeat it for each new class.",
     ),
 ]
+Plugins = Annotated[
+    list[str],
+    typer.Option(
+        "--plugin",
+        metavar="MODULE",
+        help="Import a module that registers stages of your own. Repeat it for others.",
+    ),
+]
 Jobs = Annotated[int, typer.Option(help="Threads; -1 for one a processor.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Plain lines in place of a progress bar.")]
@@ -40,6 +48,15 @@ def listing(images: str, labels: list[str]) -> "Listing":
     from featx.datasets.loading import list_images, merge_labels, parse_target
 
     return merge_labels(list_images(images), parse_target(labels))
+
+
+def load_plugins(modules: list[str]) -> list[str]:
+    """Import the modules that ``--plugin`` names; list the stages that a model may then hold."""
+    if not modules:
+        return []
+    from featx.pipeline.registry import import_plugins
+
+    return import_plugins(modules)
 
 
 def show(result: dict[str, Any], line: str, as_json: bool) -> None:

@@ -5,10 +5,12 @@ from featx.cli.options import (
     Jobs,
     Json,
     Model,
+    Plugins,
     Quiet,
     Strict,
     Table,
     listing,
+    load_plugins,
     refused_as_data,
     show,
     show_refused,
@@ -20,12 +22,14 @@ def predict(
     images: Images,
     model: Model,
     out: Table,
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
     """Write the predicted class of every image to a table."""
+    trusted = load_plugins(plugin)
     found = listing(images, [])
 
     from collections import Counter
@@ -34,7 +38,7 @@ def predict(
     from featx.jobs.model_files import load_model
     from featx.jobs.predict import write_predictions
 
-    fitted = load_model(model)
+    fitted = load_model(model, trusted)
     with Progress(len(found.paths), quiet) as progress:
         predictions, refused = write_predictions(fitted, found.paths, out, jobs, progress)
     result = {

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from featx.cli.options import Json, show
+from featx.cli.options import Json, Plugins, load_plugins, show
 
 app = typer.Typer(help="Recipes: list them, show one, check one.", no_args_is_help=True)
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="The name of a recipe, or a file.")]
@@ -21,16 +21,27 @@ def list_recipes(json: Json = False) -> None:
 
 
 @app.command("show")
-def show_recipe(recipe: Recipe) -> None:
+def show_recipe(
+    recipe: Recipe,
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
+) -> None:
     """Print a recipe as it stands in its file."""
+    load_plugins(plugin)
+
     from featx.pipeline.recipes import find_recipe
 
     print(find_recipe(recipe).read_text(encoding="utf-8"), end="")
 
 
 @app.command()
-def check(recipe: Recipe, json: Json = False) -> None:
+def check(
+    recipe: Recipe,
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
+    json: Json = False,
+) -> None:
     """Check a recipe: every stage, parameter and value."""
+    load_plugins(plugin)
+
     from featx.pipeline.recipes import read_recipe
 
     known = read_recipe(recipe)

@@ -9,10 +9,12 @@ from featx.cli.options import (
     Jobs,
     Json,
     Labels,
+    Plugins,
     Quiet,
     Recipe,
     Strict,
     listing,
+    load_plugins,
     refused_as_data,
     show,
     show_refused,
@@ -29,12 +31,14 @@ def train(
         typer.Option(help="A network's training is kept in this file, and goes on from it."),
     ] = None,
     labels: Labels = [],  # noqa: B006 - typer copies it
+    plugin: Plugins = [],  # noqa: B006 - typer copies it
     jobs: Jobs = -1,
     json: Json = False,
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
     """Fit a recipe on labelled images, and keep the model in a file."""
+    load_plugins(plugin)
     found = listing(images, labels)
 
     from featx.datasets.loading import class_counts, labelled

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from sklearn.base import BaseEstimator
@@ -54,10 +54,31 @@ def code_digest(kind: type) -> str:
 
 def own_code(value: Any) -> list[tuple[str, str]]:
     """List the classes of all objects in a value that are not featx's, with their digests."""
+    return sorted(
+        (f"{kind.__module__}.{kind.__qualname__}", code_digest(kind)) for kind in _own_kinds(value)
+    )
+
+
+def own_modules(value: Any) -> list[ModuleType]:
+    """List the packages, or modules, of the own classes of all objects in a value.
+
+    Those that are installed in ``site-packages`` are left out.
+    """
+    own = {one for kind in _own_kinds(value) for one in kind.__mro__ if _is_own(one)}
+    names = {_top(one) if _top(one) in sys.modules else str(one.__module__) for one in own}
+    modules = [sys.modules[name] for name in sorted(names - {"__main__"}) if name in sys.modules]
+    return [module for module in modules if not _is_installed(module)]
+
+
+def _is_installed(module: ModuleType) -> bool:
+    places = [getattr(module, "__file__", None) or "", *getattr(module, "__path__", [])]
+    return any(name in Path(place).parts for place in places for name in _INSTALLED)
+
+
+def _own_kinds(value: Any) -> list[type]:
     found = _Classes()
     found.dump(value)
-    own = [kind for kind in found.kinds if is_own(kind)]
-    return sorted((f"{kind.__module__}.{kind.__qualname__}", code_digest(kind)) for kind in own)
+    return list(filter(is_own, found.kinds))
 
 
 class _Classes(pickle.Pickler):

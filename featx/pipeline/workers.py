@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterable
 from concurrent.futures import BrokenExecutor, Future
 from contextlib import closing
 from functools import lru_cache
+from pickle import PickleError
 from typing import Any
 
 import cloudpickle
@@ -20,6 +21,7 @@ from featx.core.errors import RefusedImage, WorkerError
 from featx.core.threads import one_thread_inside
 from featx.io.files import ImageFile
 from featx.pipeline import processes
+from featx.pipeline.code_identity import own_modules
 from featx.pipeline.graph import Chunk, Graph
 
 #: Seconds that a new worker is given to start, beside what a file is given.
@@ -56,7 +58,7 @@ def run(
     """
     pool = _Processes(n_jobs) if scheduler is None else _Cluster(scheduler)
     with closing(pool):
-        work = _Work(pool, cloudpickle.dumps(graph), seconds)
+        work = _Work(pool, _pickled(graph), seconds)
         waiting: deque[tuple[list[ImageFile], Future[Chunk]]] = deque()
         for chunk in batched(files, chunk_size):
             waiting.append((chunk, work.begin(chunk)))
@@ -65,6 +67,25 @@ def run(
                 yield work.finish(*waiting.popleft())
         while waiting:
             yield work.finish(*waiting.popleft())
+
+
+def _pickled(graph: Graph) -> bytes:
+    """Pickle a graph with the code of the user's stages, unless they are installed.
+
+    A worker may be unable to import that code, or may have imported it before it was changed.
+    """
+    registered = cloudpickle.list_registry_pickle_by_value()
+    modules = [one for one in own_modules(graph) if one.__name__ not in registered]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return bytes(cloudpickle.dumps(graph))
+    except (TypeError, PickleError):  # of a module that holds a lock, a file or the like
+        pass
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+    return bytes(cloudpickle.dumps(graph))
 
 
 class _Processes:
@@ -208,6 +229,10 @@ def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
 def _graph(pickled: bytes) -> Graph:
     # For good: a worker does nothing else.
     one_thread_inside.__enter__()
-    graph: Graph = cloudpickle.loads(pickled)
+    try:
+        graph: Graph = cloudpickle.loads(pickled)
+    except (AttributeError, ImportError) as error:
+        problem = "A worker cannot import a stage of the recipe"
+        raise WorkerError(f"{problem} ({error}). Install it where the workers run.") from None
     gc.freeze()
     return graph

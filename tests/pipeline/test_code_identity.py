@@ -9,7 +9,7 @@ from sklearn.svm import LinearSVC
 
 from featx import HOG, ImageStage, Stream, load_recipe
 from featx.io import bundled
-from featx.pipeline.code_identity import code_digest, is_own, own_code
+from featx.pipeline.code_identity import code_digest, is_own, own_code, own_modules
 
 STAGE = """
 from featx import ImageStage
@@ -221,3 +221,17 @@ def test_the_code_of_a_value(write):
         assert own_code(value) == [known]
     assert own_code([HOG(), "a", 1, type(stage), lambda x: x]) == []
     assert joblib.hash(pipeline) == joblib.hash(pipeline)
+
+
+def test_the_modules_of_a_value(write):
+    write(
+        {
+            "own.py": STAGE.format(imported=""),
+            "pack/__init__.py": "",
+            "pack/stages.py": STAGE.format(imported=""),
+        }
+    )
+    write({"installed.py": STAGE.format(imported="")}, "site-packages")
+    stages = [import_module(name).Scale() for name in ("own", "pack.stages", "installed")]
+    assert own_modules([HOG(), stages]) == [sys.modules["own"], sys.modules["pack"]]
+    assert own_modules([HOG(), stages[2]]) == []

@@ -3,6 +3,7 @@ import signal
 import sys
 import time
 from contextlib import closing
+from importlib import import_module, invalidate_caches
 
 import cloudpickle
 import numpy as np
@@ -14,9 +15,6 @@ from featx.core.errors import WorkerError
 from featx.core.stage import ImageStage
 from featx.io.files import ImageFile
 from featx.pipeline import workers
-
-# Workers cannot import this file: its stage travels as it is.
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 
 class Deadly(ImageStage):
@@ -121,3 +119,59 @@ def test_only_a_few_files_are_taken_ahead(files):
     with closing(workers.run(graph, listed(), 2, 2, 60)) as chunks:
         next(chunks)
         assert len(taken) <= 2 * (2 * 2 + 1)
+
+
+OWN = """
+from threading import Lock
+
+from featx import ImageStage
+
+LOCK = Lock()
+
+class Brighten(ImageStage):
+    def _transform_one(self, image):
+        {lock}return {factor} * image
+"""
+
+
+@pytest.fixture
+def brighten(tmp_path, monkeypatch):
+    """Give a function that writes a module with a stage, imports it anew, and makes the stage."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def brighten(factor, lock=""):
+        (tmp_path / "brightening.py").write_text(OWN.format(factor=factor, lock=lock))
+        sys.modules.pop("brightening", None)
+        invalidate_caches()
+        return import_module("brightening").Brighten()
+
+    yield brighten
+    sys.modules.pop("brightening", None)
+
+
+def test_a_stage_of_the_user_travels_as_it_is(files, brighten):
+    paths = files([10, 20])
+    before = cloudpickle.list_registry_pickle_by_value()
+    # The workers stay, and have the stage of an earlier run.
+    for factor in (2, 3):
+        chunks = run(paths, [brighten(factor)])
+        check(chunks, paths, [10 * factor, 20 * factor], {})
+    assert cloudpickle.list_registry_pickle_by_value() == before
+
+
+def test_a_stage_of_a_module_that_cannot_travel_is_imported(files, brighten):
+    workers.processes.shared(2, workers.__name__).shutdown(kill_workers=True)
+    paths = files([10, 20])
+    check(run(paths, [brighten(4, lock="with LOCK: ")]), paths, [40, 80], {})
+
+
+def test_a_stage_that_workers_cannot_import(files, brighten):
+    stage = brighten(4, lock="with LOCK: ")
+    sys.path.remove(os.path.dirname(sys.modules["brightening"].__file__))
+    workers.processes.shared(2, workers.__name__).shutdown(kill_workers=True)
+    with pytest.raises(WorkerError) as error:
+        run(files([10]), [stage])
+    assert str(error.value) == (
+        "A worker cannot import a stage of the recipe (No module named 'brightening'). Install it "
+        "where the workers run."
+    )
