@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 import typer
@@ -6,6 +7,7 @@ import typer
 from featx.cli.options import listing, refused_as_data, show, show_refused
 from featx.core.errors import RefusedImage
 from featx.datasets.loading import DatasetError
+from featx.pipeline import registry
 
 REFUSED = [
     RefusedImage("a/1.png", "empty", "it has no bytes."),
@@ -85,3 +87,76 @@ def test_refused_images_as_data():
             "detail": "there is no such file.",
         },
     ]
+
+
+OWN = """
+import numpy as np
+from featx import ImageStage, register_stage
+
+@register_stage
+class Brightness(ImageStage):
+    takes, gives = "pixels", "vectors"
+
+    def _transform_one(self, image):
+        return np.float32([image.mean()])
+"""
+
+
+@pytest.fixture
+def own(featx, recipe, monkeypatch):
+    """Write a module with a stage into the current folder, and a recipe with this stage."""
+    monkeypatch.setattr(registry, "_registered", {})
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with open("own_stages.py", "w") as file:
+        file.write(OWN)
+    steps = "steps:\n  - ReadImages\n  - Brightness\n  - GaussianNB\n"
+    recipe.write_text(f"title: Own\nsource: tests\n{steps}")
+    yield recipe
+    sys.modules.pop("own_stages", None)
+
+
+def commands(recipe, photos):
+    """List the commands that read a recipe or a model, in an order in which they can be run."""
+    return [
+        ["recipes", "show", recipe],
+        ["recipes", "check", recipe],
+        ["extract", photos, "--recipe", recipe, "--out", "features"],
+        ["train", photos, "--recipe", recipe, "--out", "m.skops"],
+        ["predict", photos, "--model", "m.skops", "--out", "p.csv"],
+        ["evaluate", photos, "--model", "m.skops"],
+        ["compare", photos, "--recipe", recipe, "--folds", "2", "--out", "report"],
+        ["explain", photos / "city" / "00.png", "--recipe", recipe, "--out", "r.png"],
+        ["explain", photos / "city" / "00.png", "--model", "m.skops", "--out", "m.png"],
+    ]
+
+
+def test_every_command_with_a_plugin(featx, photos, own):
+    for command in commands(own, photos):
+        run = featx(*command, "--plugin", "own_stages")
+        assert run.code == 0, run.err
+
+
+def test_every_command_with_a_plugin_that_is_not_there(featx, photos, own):
+    for command in commands(own, photos):
+        run = featx(*command, "--plugin", "no_stages")
+        assert (run.code, run.out, run.err) == (
+            2,
+            "",
+            "featx: --plugin no_stages: cannot be imported (ModuleNotFoundError: No module named "
+            "'no_stages'). Name a module that is installed or in the current folder, such as "
+            "mypackage.stages.\n",
+        )
+
+
+def test_a_model_without_its_plugin(featx, photos, own, monkeypatch):
+    train = ["train", photos, "--recipe", own, "--out", "m.skops"]
+    assert featx(*train, "--plugin", "own_stages").code == 0
+    monkeypatch.setattr(registry, "_registered", {})
+    for command in (["predict", photos, "--out", "p.csv"], ["evaluate", photos]):
+        run = featx(*command, "--model", "m.skops")
+        assert (run.code, run.out) == (1, "")
+        assert run.err == (
+            "featx: m.skops: not loaded, since it holds own_stages.Brightness, which featx does "
+            "not know. If you trust their code: load_model(file, "
+            "trusted=['own_stages.Brightness']), or --plugin own_stages on the command line.\n"
+        )

@@ -10,7 +10,7 @@ import featx
 from featx import load_recipe
 from featx.core.errors import InvalidParameterError, RecipeError
 from featx.pipeline.bounds import ESTIMATOR_BOUNDS
-from featx.pipeline.recipes import ESTIMATORS
+from featx.pipeline.registry import ESTIMATORS
 
 BILLION, MILLION = 10**9, 10**6
 GRAY = "ReadImages: {mode: gray}"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.pipeline import FeatureUnion
 
-from featx import HOG, AveragePool, GaussianBlur, Rectify, Sobel, Summarize
+from featx import HOG, AveragePool, GaussianBlur, ImageStage, Rectify, Sobel, Stream, Summarize
 from featx.core.batches import batched
 from featx.encoders.patch_dictionary import PatchDictionary
 from featx.pipeline.graph import Graph, gives, learns
@@ -70,3 +70,19 @@ def test_batched(count):
     lists = list(batched(iter(range(count)), 4))
     assert [item for one in lists for item in one] == list(range(count))
     assert [len(one) for one in lists] == [4] * (count // 4) + [count % 4] * (count % 4 > 0)
+
+
+def test_stages_of_the_same_name_are_no_equal_stages():
+    """Neither classes of one name, nor a class and its reload, are taken for each other."""
+
+    def made(value):
+        class Own(ImageStage):
+            def _transform_one(self, image):
+                return np.full_like(image, value)
+
+        return Own()
+
+    stages = [made(1), made(2)]
+    union = FeatureUnion([(f"branch{index}", stage) for index, stage in enumerate(stages)])
+    found = Stream([union]).transform(np.zeros((1, 2, 2, 1), np.float32))
+    assert found[0, 0, 0].tolist() == [1, 2]
