@@ -148,19 +148,14 @@ def _read(file: str | Path) -> tuple[dict[str, Any], Any]:
 
 
 def _check_types(
-    file: str | Path,
-    about: dict[str, Any],
-    schema: Any,
-    unknown: set[str],
-    trusted: set[str],
+    file: str | Path, about: dict[str, Any], schema: Any, unknown: set[str], trusted: set[str]
 ) -> set[str]:
     """Raise unless all unknown types of a file are trusted and can be imported; return them."""
     objects = {_name(node) for node in _nodes(schema) if node.get("__loader__") == "ObjectNode"}
-    if gone := [name for name in sorted(unknown & objects) if _is_public(name)]:
+    if gone := sorted(filter(_is_public, unknown & objects)):
         raise _misfit(file, about, f"it holds {', '.join(gone)}, which this featx does not have")
-    foreign = sorted(name for name in unknown - objects - trusted)
-    foreign += [name for name in sorted(unknown & objects) if name.startswith("featx.")]
-    if foreign:
+    own = {name for name in unknown if name in objects and not name.startswith("featx.")}
+    if foreign := sorted(unknown - own - trusted):
         raise ModelError(
             f"{file}: not loaded, since it asks for what is no part of featx: {', '.join(foreign)}."
         )
@@ -173,17 +168,22 @@ def _check_types(
             f"{plugins} on the command line."
         )
     for name in sorted(unknown):
-        module, _, kind = name.rpartition(".")
-        try:
-            import_module(module)
-        except Exception as error:  # a module can raise anything
-            raise ModelError(
-                f"{file}: not loaded, since {module} cannot be imported ({type(error).__name__}: "
-                f"{error}), from which it needs {kind}. Install it, or add its folder to sys.path."
-            ) from error
-        if not _is_estimator(name):
-            raise _misfit(file, about, f"it holds {name}, which is neither stage nor estimator")
+        _import_trusted(file, about, name)
     return unknown
+
+
+def _import_trusted(file: str | Path, about: dict[str, Any], name: str) -> None:
+    """Import a class that is trusted; raise unless it is a stage or an estimator."""
+    module, _, kind = name.rpartition(".")
+    try:
+        import_module(module)
+    except Exception as error:  # a module can raise anything
+        raise ModelError(
+            f"{file}: not loaded, since {module} cannot be imported ({type(error).__name__}: "
+            f"{error}), from which it needs {kind}. Install it, or add its folder to sys.path."
+        ) from error
+    if not _is_estimator(name):
+        raise _misfit(file, about, f"it holds {name}, which is neither stage nor estimator")
 
 
 def _parameter_problem(schema: Any, names: Collection[str]) -> str:

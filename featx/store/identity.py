@@ -65,27 +65,30 @@ def check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]
 
 
 def _difference(known: list[Any], wanted: list[Any]) -> str:
-    """Say in what two lists of steps differ first."""
+    """Return in what two lists of steps differ first."""
     for number, (there, here) in enumerate(zip_longest(known, wanted), 1):
-        if there == here:
-            continue
         if there is None or here is None:
             which = "there, and not here" if here is None else "here, and not there"
             return f"step {number}, {_step_name(there or here)}, is {which}"
-        before, after = _codes(there), _codes(here)
-        if before.keys() == after.keys() and _plain(there) == _plain(here):
-            changed = [name for name in after if before[name] != after[name]]
-            return f"step {number}: the code of {', '.join(changed)} has changed"
-        if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
-            return f"step {number} is {_shown(there)} there and {_shown(here)} here"
-        before, after = _parameters(there), _parameters(here)
-        differing = [
-            f"{key} is {json.dumps(before.get(key))} there and {json.dumps(after.get(key))} here"
-            for key in sorted({*before, *after})
-            if before.get(key) != after.get(key)
-        ]
-        return f"step {number}, {_step_name(here)}: {', '.join(differing)}"
+        if there != here:
+            return f"step {number}{_step_difference(there, here)}"
     raise AssertionError("the steps are the same")
+
+
+def _step_difference(there: Any, here: Any) -> str:
+    before, after = _codes(there), _codes(here)
+    if before.keys() == after.keys() and _plain(there) == _plain(here):
+        changed = [name for name in after if before[name] != after[name]]
+        return f": the code of {', '.join(changed)} has changed"
+    if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
+        return f" is {_shown(there)} there and {_shown(here)} here"
+    before, after = _parameters(there), _parameters(here)
+    differing = [
+        f"{key} is {json.dumps(before.get(key))} there and {json.dumps(after.get(key))} here"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+    ]
+    return f", {_step_name(here)}: {', '.join(differing)}"
 
 
 def _step_name(step: Any) -> str:
