@@ -83,7 +83,7 @@ def _sources(data: Path | None, place: Path) -> list[Path]:
 
 def _draw(folder: Path, count: int, size: tuple[int, int]) -> None:
     folder.mkdir()
-    for index, pixels in enumerate(make_scenes(n=count, size=size, seed=0)[0]):
+    for index, pixels in enumerate(make_scenes(n=count, size=size, random_state=0)[0]):
         content = simplejpeg.encode_jpeg(pixels, quality=90)
         (folder / f"{index}.jpg").write_bytes(content)
 

@@ -12,7 +12,7 @@ RECIPES = ["edges-alone", "vertical-lines", "vertical-line-ratio", "hog-svm"]
 
 def draw(file: Path) -> None:
     """Draw a city and a landscape, their edges, their lines, and what the recipes make of them."""
-    scenes, labels = make_scenes(n=400, seed=0)
+    scenes, labels = make_scenes(n=400, random_state=0)
     gray = Grayscale().transform(scenes)
     edges = Sobel(axis="vertical").transform(gray)
     lines = PatternMatch(pattern="line", length=31, orientation=90).transform(edges)

@@ -12,7 +12,7 @@ import numpy as np
 
 from featx import PatternMatch, Rectify, Sobel, Stream, Summarize, compare, make_scenes
 
-images, labels = make_scenes(n=200, seed=0)
+images, labels = make_scenes(n=200, random_state=0)
 labels = np.asarray(labels)
 gray = [image.mean(axis=2, keepdims=True) / 255 for image in images]
 

@@ -20,7 +20,7 @@ from featx import LLC, VLAD, BagOfWords, DenseSIFT, FisherVector, Grayscale, Str
 
 # %%
 # Generated cities and landscapes; descriptors on a grid, in two sizes.
-images, labels = make_scenes(n=80, size=(128, 128), seed=0)
+images, labels = make_scenes(n=80, size=(128, 128), random_state=0)
 local = [Grayscale(), DenseSIFT(step=8, bin_sizes=[4, 8], root=True)]
 
 # %%

@@ -21,7 +21,7 @@ print(AveragePool(2).fit_transform([image])[0, :, :, 0])
 # %%
 # Edges of scenes, and of the same scenes moved by up to eight pixels to the right, pooled over
 # squares of growing size: the cosine between the two.
-scenes, _ = make_scenes(n=20, size=(128, 136), seed=0)
+scenes, _ = make_scenes(n=20, size=(128, 136), random_state=0)
 gray = [scene.mean(axis=2, keepdims=True) / 255 for scene in scenes]
 shifts = np.arange(9)
 

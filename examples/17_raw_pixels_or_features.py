@@ -27,7 +27,7 @@ if folder.is_dir():
     size = (32, 32)
 else:
     size = (64, 64)
-    images, labels = make_scenes(n=200, size=size, seed=0)
+    images, labels = make_scenes(n=200, size=size, random_state=0)
 
 
 # %%

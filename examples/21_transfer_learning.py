@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from featx import HOG, Grayscale, PretrainedNet, Stream, make_scenes
 
-images, labels = make_scenes(n=120, size=(128, 128), seed=0)
+images, labels = make_scenes(n=120, size=(128, 128), random_state=0)
 
 # %%
 # Neither stage learns from these images, so features are computed once; then the classifier is

@@ -66,7 +66,7 @@ class ScoreSum(ClassifierMixin, BaseEstimator):
     >>> from featx import HOG, ColorSpace, ScoreSum, SpatialPyramid, Stream, make_scenes
     >>> edges = make_pipeline(Stream([HOG(pixels_per_cell=(16, 16))]), LinearSVC(C=0.01))
     >>> colors = make_pipeline(Stream([ColorSpace("ycbcr"), SpatialPyramid([4])]), LinearSVC())
-    >>> scenes, labels = make_scenes(n=20, size=(64, 64), seed=0)
+    >>> scenes, labels = make_scenes(n=20, size=(64, 64), random_state=0)
     >>> both = ScoreSum([("edges", edges), ("colors", colors)]).fit(scenes, labels)
     >>> both.weights_.shape, both.decision_function(scenes).shape
     ((2,), (20, 2))

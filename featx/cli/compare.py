@@ -12,6 +12,7 @@ from featx.cli.options import (
     Labels,
     Plugins,
     Quiet,
+    RandomState,
     Strict,
     listing,
     load_plugins,
@@ -31,7 +32,7 @@ def compare(
     ] = None,
     labels: Labels = [],  # noqa: B006 - typer copies it
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="What the folds are drawn from.")] = 0,
+    random_state: RandomState = 0,
     repeats: Annotated[int, typer.Option(min=1, help="Divide into folds so many times.")] = 1,
     learning_curves: Annotated[
         bool, typer.Option("--learning-curves", help="Fit on fewer images, too: twice the time.")
@@ -73,7 +74,7 @@ def compare(
                 classes,
                 tested,
                 folds,
-                seed,
+                random_state,
                 jobs,
                 progress.step,
                 repeats=repeats,

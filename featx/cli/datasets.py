@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from featx.cli.options import Json, Quiet, show
+from featx.cli.options import Json, Quiet, RandomState, show
 from featx.cli.progress import Progress
 
 app = typer.Typer(help="Data sets: list them, show one's card, make one.", no_args_is_help=True)
@@ -38,7 +38,7 @@ def make(
     out: Annotated[str, typer.Option(help="The folder to make, with a sub-folder a class.")],
     n: Annotated[int, typer.Option(min=2, help="How many images.")] = 400,
     size: Annotated[tuple[int, int], typer.Option(help="Height and width.")] = (256, 256),
-    seed: Annotated[int, typer.Option(min=0, help="What they are drawn from.")] = 0,
+    random_state: RandomState = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -46,5 +46,5 @@ def make(
     from featx.datasets.scenes.generation import write_scenes
 
     with Progress(n, quiet) as progress:
-        write_scenes(out, n, size, seed, lambda _: progress(1))
+        write_scenes(out, n, size, random_state, lambda _: progress(1))
     show({"out": out, "images": n}, f"{out}: {n} images", json)

@@ -38,6 +38,9 @@ Plugins = Annotated[
     ),
 ]
 Jobs = Annotated[int, typer.Option(help="Threads; -1 for one a processor.")]
+RandomState = Annotated[
+    int, typer.Option("--random-state", "--seed", min=0, help="Seed of the random numbers.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Plain lines in place of a progress bar.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if any image is refused.")]

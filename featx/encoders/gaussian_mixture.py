@@ -48,7 +48,7 @@ class GaussianMixture:
     variances: Float64
 
     @classmethod
-    def fit(cls, x: Float32, n_modes: int, max_iter: int, seed: int) -> Self:
+    def fit(cls, x: Float32, n_modes: int, max_iter: int, random_state: int) -> Self:
         """Fit a mixture by expectation maximisation, from the clusters of k-means.
 
         Parameters
@@ -59,10 +59,10 @@ class GaussianMixture:
             The number of Gaussians.
         max_iter : int
             The most rounds of expectation and maximisation.
-        seed : int
+        random_state : int
             Seeds the clusters.
         """
-        words, _ = fit_words(x, n_modes, seed)
+        words, _ = fit_words(x, n_modes, random_state)
         mixture = cls._of_clusters(x, words)
         floor = _variance_floor(x)
         before = -np.inf

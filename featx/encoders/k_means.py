@@ -17,7 +17,7 @@ Float64 = NDArray[np.float64]
 _BLOCK = 512
 
 
-def fit_words(x: Float32, n_words: int, seed: int) -> tuple[Float32, Float64]:
+def fit_words(x: Float32, n_words: int, random_state: int) -> tuple[Float32, Float64]:
     """Fit words by mini-batches of k-means, and move each to the mean of its descriptors.
 
     Returns
@@ -26,7 +26,7 @@ def fit_words(x: Float32, n_words: int, seed: int) -> tuple[Float32, Float64]:
     counts : ndarray of shape (n_words,)
         How many descriptors each word is the mean of; none, where it was nearest to none.
     """
-    k_means = MiniBatchKMeans(n_words, n_init=1, random_state=seed)
+    k_means = MiniBatchKMeans(n_words, n_init=1, random_state=random_state)
     with warnings.catch_warnings():
         # Descriptors of constant images are all alike: their words are, too.
         warnings.simplefilter("ignore", ConvergenceWarning)

@@ -12,12 +12,12 @@ _MOST_OF_ONE_IMAGE = 250
 
 
 def draw_descriptors(
-    images: LazyBatch, n_samples: int, seed: int | Sequence[int]
+    images: LazyBatch, n_samples: int, random_state: int | Sequence[int]
 ) -> list[DescriptorSet]:
     """Draw up to ``n_samples`` descriptors, from no more images than that takes.
 
     Images are taken in random order, and as many descriptors from each, without replacement.
-    What is drawn depends on the seed and on the images alone.
+    What is drawn depends on the random state and on the images alone.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def draw_descriptors(
         The images' descriptors, which are computed when they are taken.
     n_samples : int
         How many descriptors are wanted.
-    seed : int or list of int
+    random_state : int or list of int
         Seeds the random numbers.
 
     Returns
@@ -33,7 +33,7 @@ def draw_descriptors(
     list of DescriptorSet
         The drawn descriptors of each image that gave any.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     order: list[int] = rng.permutation(len(images)).tolist()
     share = max(_ceil(n_samples / len(images)), _MOST_OF_ONE_IMAGE)
     drawn: list[DescriptorSet] = []

@@ -39,7 +39,7 @@ def compare(
     y: Labels,
     test: tuple[Sequence[Any], Labels] | None = None,
     folds: int = 5,
-    seed: int = 0,
+    random_state: int = 0,
     n_jobs: int | None = 1,
     progress: Progress = lambda step, images: None,
     repeats: int = 1,
@@ -67,7 +67,7 @@ def compare(
         Other images: recipes are fitted on all of ``X`` and tested on these.
     folds : int, default=5
         The number of folds, where there is no test set.
-    seed : int, default=0
+    random_state : int, default=0
         What the folds are drawn from.
     n_jobs : int, default=1
         How many threads compute features; -1 for one a processor.
@@ -96,7 +96,7 @@ def compare(
     Examples
     --------
     >>> from featx import compare, make_scenes
-    >>> scenes, labels = make_scenes(n=20, seed=0)
+    >>> scenes, labels = make_scenes(n=20, random_state=0)
     >>> comparison = compare(["edges-alone", "vertical-lines"], scenes, labels, folds=2)
     >>> [result.name for result in comparison.results]
     ['larger-class', 'raw-pixels', 'edges-alone', 'vertical-lines']
@@ -121,16 +121,18 @@ def compare(
     groups = grouped(found.hashes, copies)
     left_out: list[int] = []
     if test is None:
-        divisions = _divide(truth, groups, folds, repeats, seed)
+        divisions = _divide(truth, groups, folds, repeats, random_state)
         times = f", {repeats} times" if repeats > 1 else ""
-        protocol = f"{folds} stratified folds{times}, seed {seed}"
+        protocol = f"{folds} stratified folds{times}, seed {random_state}"
     else:
         count = int(np.searchsorted(found.kept, len(X)))
         division, left_out = _hold_out(truth, groups, count, found.refused)
         divisions = [division]
         protocol = f"fitted on {count} images, tested on {len(division.test)} others"
 
-    task = _Task(images, found.hashes, truth, divisions, seed, n_jobs, store, learning_curves)
+    task = _Task(
+        images, found.hashes, truth, divisions, random_state, n_jobs, store, learning_curves
+    )
     results = []
     for name in titles:
         progress(name, 0)
@@ -222,7 +224,7 @@ def _name(image: Any, index: int) -> str:
 
 
 def _divide(
-    labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, seed: int
+    labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, random_state: int
 ) -> list[Division]:
     check_classes(labels)
     name, count = max(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
@@ -231,7 +233,7 @@ def _divide(
             f"Class {name!r} has {count} different images, fewer than the {folds} folds, and the "
             "other classes have no more. Use fewer folds, or more images."
         )
-    return cross_validation(labels, groups, folds, repeats, seed)
+    return cross_validation(labels, groups, folds, repeats, random_state)
 
 
 def _hold_out(
@@ -271,7 +273,7 @@ class _Task:
     hashes: list[str]
     truth: NDArray[Any]
     divisions: list[Division]
-    seed: int
+    random_state: int
     n_jobs: int | None
     cache: Cache | None
     learning_curves: bool
@@ -304,12 +306,12 @@ class _Task:
             return run_folds(*steps_and_vectors(), self.truth, self.classes, self.divisions)
 
         def learn() -> LearningCurve:
-            return learning_curve(*steps_and_vectors(), self.truth, self.first, self.seed)
+            return learning_curve(*steps_and_vectors(), self.truth, self.first, self.random_state)
 
         trial = kept(self.cache, f"trial-{where}", Trial, run)
         curve = None
         if self.learning_curves:
-            curve = kept(self.cache, f"curve-{key(where, self.seed)}", LearningCurve, learn)
+            curve = kept(self.cache, f"curve-{key(where, self.random_state)}", LearningCurve, learn)
         measures, confusion = self._measured(trial)
         vectors = features.values if pipeline is not None and is_vectors(features.values) else None
         return Result(
@@ -355,7 +357,7 @@ class _Task:
         answers, scores = trial.answers[:, answered], trial.scores[:, answered]
         known = None if np.isnan(scores).any() else scores
         confusion = confusion_matrix(truth, answers[0], labels=np.arange(count))
-        return measured(truth, answers, known, trial.kind, self.seed), confusion
+        return measured(truth, answers, known, trial.kind, self.random_state), confusion
 
 
 def _feature_names(pipeline: Pipeline, images: list[Any]) -> list[str]:

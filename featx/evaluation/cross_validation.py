@@ -297,7 +297,7 @@ def learning_curve(
     features: Any,
     labels: NDArray[Any],
     divisions: Sequence[Division],
-    seed: int,
+    random_state: int,
     shares: Sequence[float] = (0.1, 0.2, 0.4, 0.7, 1.0),
 ) -> LearningCurve:
     """Fit on a growing share of each fold's images, class by class, and test on the same."""
@@ -305,7 +305,7 @@ def learning_curve(
     for share in shares:
         counts, accuracies = [], []
         for number, (_, train, test) in enumerate(divisions):
-            rng = np.random.default_rng([seed, number])
+            rng = np.random.default_rng([random_state, number])
             # The same order for every share: a larger one holds the smaller.
             order = rng.permutation(train)
             rank = np.empty(len(order))

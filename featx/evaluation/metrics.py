@@ -31,7 +31,7 @@ class Measure:
 
 
 def measured(
-    truth: Codes, answers: Codes, scores: Scores | None, kind: str | None, seed: int = 0
+    truth: Codes, answers: Codes, scores: Scores | None, kind: str | None, random_state: int = 0
 ) -> dict[str, Measure]:
     r"""Measure how well images were classified.
 
@@ -45,7 +45,7 @@ def measured(
         A number for each class.
     kind : {"probability", "score"}, optional
         What ``scores`` are.
-    seed : int, default=0
+    random_state : int, default=0
         What the bootstrap draws from.
 
     Returns
@@ -77,7 +77,9 @@ def measured(
 
         value = float(mean(np.arange(len(truth))[np.newaxis])[0])
         if not np.isnan(value):
-            found[name] = Measure(value, *bootstrap_interval(mean, len(truth), seed=seed))
+            found[name] = Measure(
+                value, *bootstrap_interval(mean, len(truth), random_state=random_state)
+            )
 
     add("balanced_accuracy", lambda drawn, r: _balanced_accuracy(truth[drawn], answers[r][drawn]))
     add("macro_f1", lambda drawn, r: _macro_f1(truth[drawn], answers[r][drawn]))

@@ -56,7 +56,7 @@ def bootstrap_interval(
     statistic: Callable[[NDArray[np.int64]], NDArray[np.float64]],
     count: int,
     draws: int = 1000,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> tuple[float, float]:
     """Give the 95 % percentile bootstrap interval of a statistic of images [1]_.
 
@@ -70,7 +70,7 @@ def bootstrap_interval(
         The number of images, 2 at least.
     draws : int, default=1000
         How many times as many images are drawn.
-    seed : int, default=0
+    random_state : int, default=0
         What they are drawn from.
 
     Returns
@@ -92,7 +92,7 @@ def bootstrap_interval(
     True
     """
     # scipy's bootstrap warns where a draw has no meaning, and gives NaN; else it is the same.
-    rng, batch = np.random.default_rng(seed), max(1, _ENTRIES // count)
+    rng, batch = np.random.default_rng(random_state), max(1, _ENTRIES // count)
     sizes = [min(batch, draws - start) for start in range(0, draws, batch)]
     drawn = np.concatenate([statistic(rng.integers(0, count, (size, count))) for size in sizes])
     drawn = drawn[~np.isnan(drawn)]

@@ -30,15 +30,15 @@ def different(labels: NDArray[Any], groups: Positions) -> Counter[str]:
 
 
 def cross_validation(
-    labels: NDArray[Any], groups: Positions, folds: int, repeats: int, seed: int
+    labels: NDArray[Any], groups: Positions, folds: int, repeats: int, random_state: int
 ) -> list[Division]:
     """Divide images into stratified folds, several times; each image is tested on once in each.
 
-    Images of one group stay in one fold. Repetition ``r`` is drawn from ``seed + r``.
+    Images of one group stay in one fold. Repetition ``r`` is drawn from ``random_state + r``.
     """
     divisions = []
     for repetition in range(repeats):
-        divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + repetition)
+        divider = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state + repetition)
         with warnings.catch_warnings():
             # Of classes smaller than the number of folds, `remarks` speaks.
             warnings.filterwarnings("ignore", "The least populated class")

@@ -56,7 +56,7 @@ def maximize_activation(
     steps: int = 200,
     learning_rate: float = 0.12,
     regularizers: Regularizers | None = None,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> Float32:
     """Climb from noise to an image that excites a unit, or the middle of a map.
 
@@ -79,7 +79,7 @@ def maximize_activation(
         The length of a step: the root mean square of what is added to the pixels, in deviations.
     regularizers : Regularizers, optional
         What is done before and after the steps.
-    seed : int, default=0
+    random_state : int, default=0
         Seeds the noise and the shifts.
 
     Returns
@@ -96,7 +96,7 @@ def maximize_activation(
     opened, regularizers = opened_network(net), regularizers or Regularizers()
     height, width = size or usual_shape(net)[:2]
     network = UpToLayer(opened.network, layer)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     shape, noise = (height, width, len(opened.mean)), 0.1
     image = rng.normal(scale=noise, size=shape).astype(np.float32)
     farthest = round(regularizers.jitter * min(height, width))

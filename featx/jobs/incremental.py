@@ -26,7 +26,7 @@ def fit_in_pieces(
     vectors: Vectors,
     labels: NDArray[Any],
     dimensions: int,
-    seed: int = 0,
+    random_state: int = 0,
 ) -> list[Any]:
     """Fit steps of which the last is a classifier that has ``partial_fit``.
 
@@ -44,7 +44,7 @@ def fit_in_pieces(
         The class of each.
     dimensions : int
         The length of a vector.
-    seed : int
+    random_state : int
         What the order and the sample are drawn from.
 
     Returns
@@ -52,7 +52,7 @@ def fit_in_pieces(
     list of estimators
         The fitted steps.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(random_state)
     count = max(1, _BYTES // (4 * dimensions))
     fitted: list[Any] = []
 

@@ -71,7 +71,7 @@ class FeedForwardNetwork:
         The number of nodes in each layer, from the input to the output.
     activation : {"sigmoid", "tanh", "relu"}, default="sigmoid"
         :math:`s` of the layers between.
-    seed : int, default=0
+    random_state : int, default=0
         Seeds the weights, Gaussian of variance :math:`1/n_i` for :math:`n_i` nodes in layer
         :math:`i`, and the order of the examples. Biases begin at zero.
 
@@ -101,10 +101,12 @@ class FeedForwardNetwork:
     array([[0, 1, 1, 0]])
     """
 
-    def __init__(self, sizes: Sequence[int], activation: str = "sigmoid", seed: int = 0) -> None:
+    def __init__(
+        self, sizes: Sequence[int], activation: str = "sigmoid", random_state: int = 0
+    ) -> None:
         self.slope = ACTIVATIONS[activation][1]
         self.activations = [ACTIVATIONS[activation][0]] * (len(sizes) - 2) + [expit]
-        self.random = np.random.default_rng(seed)
+        self.random = np.random.default_rng(random_state)
         self.weights = [
             self.random.normal(scale=before**-0.5, size=(after, before))
             for before, after in pairwise(sizes)

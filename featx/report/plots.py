@@ -37,7 +37,7 @@ class Plots:
     --------
     >>> from matplotlib.figure import Figure
     >>> from featx import compare, make_scenes
-    >>> comparison = compare(["vertical-lines"], *make_scenes(n=20, seed=0), folds=2)
+    >>> comparison = compare(["vertical-lines"], *make_scenes(n=20, random_state=0), folds=2)
     >>> axes = comparison.plot.accuracy(Figure().subplots())
     >>> axes.get_xlabel()
     'accuracy, %'

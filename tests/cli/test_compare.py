@@ -62,13 +62,14 @@ def test_a_folder(featx, photos, recipe, other):
 
 
 def test_json_and_options(featx, photos, recipe):
-    options = ["--folds", 3, "--seed", 4, "--json", "--labels", "a=city", "--labels", "b=field"]
+    options = ["--folds", 3, "--random-state", 4, "--json", "--labels", "a=city"]
+    options += ["--labels", "b=field"]
     run = featx("compare", photos, "--recipe", recipe, "--out", "out", *options)
     assert run.code == 0
     found = json.loads(run.out)
     assert found == json.loads(Path("out/results.json").read_text(encoding="utf-8"))
     expected = compare(
-        [recipe], *load_dataset(photos, {"a": ["city"], "b": ["field"]}), folds=3, seed=4
+        [recipe], *load_dataset(photos, {"a": ["city"], "b": ["field"]}), folds=3, random_state=4
     )
     assert found["protocol"] == "3 stratified folds, seed 4"
     assert found["classes"] == ["a", "b"]

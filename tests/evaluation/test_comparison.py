@@ -123,7 +123,7 @@ def check_result(result, truth, predicted, classes):
 @pytest.mark.parametrize("folds", [2, 5])
 @pytest.mark.parametrize("seed", [0, 7])
 def test_equals_a_loop_of_scikit_learn(folder, folds, seed):
-    comparison = compare(pipelines(), *folder, folds=folds, seed=seed)
+    comparison = compare(pipelines(), *folder, folds=folds, random_state=seed)
     paths, labels = kept(folder)
     # Groups are in the order of their hashes, so that folds do not depend on that of the files.
     groups = [sha256(Path(path).read_bytes()).hexdigest() for path in paths]
@@ -235,7 +235,7 @@ def test_images_that_do_not_suit_a_stage_that_stands_before_one_that_learns(fold
 
 def test_duplicates_are_kept_in_one_fold(folder):
     for seed in range(5):
-        comparison = compare(["edges-alone"], *folder, seed=seed)
+        comparison = compare(["edges-alone"], *folder, random_state=seed)
         found = [sorted(Path(path).name for path in same) for same in comparison.duplicates]
         assert sorted(found) == [["03.png", "40.png", "41.png"], ["08.png", "42.png"]]
         fold_of = dict(zip(comparison.images, comparison.folds.tolist(), strict=True))
@@ -487,7 +487,9 @@ def test_city_or_landscape(real_data):
         "line-energies": 0.96,
         "hog-svm": 0.96,
     }
-    comparison = compare(["edges-alone", *recipes], paths, labels, folds=5, seed=0, n_jobs=-1)
+    comparison = compare(
+        ["edges-alone", *recipes], paths, labels, folds=5, random_state=0, n_jobs=-1
+    )
     assert comparison.refused == []
     baseline, _, edges, *others = comparison.results
     assert baseline.accuracy == pytest.approx(0.603, abs=5e-4)
@@ -498,8 +500,8 @@ def test_city_or_landscape(real_data):
 
 class TestProtocol:
     def test_repeated_folds(self, folder):
-        once = [compare(pipelines(), *folder, folds=3, seed=seed) for seed in (4, 5)]
-        both = compare(pipelines(), *folder, folds=3, seed=4, repeats=2)
+        once = [compare(pipelines(), *folder, folds=3, random_state=seed) for seed in (4, 5)]
+        both = compare(pipelines(), *folder, folds=3, random_state=4, repeats=2)
         assert both.protocol == "3 stratified folds, 2 times, seed 4"
         assert both.folds.tolist() == once[0].folds.tolist()
         for result in both.results:

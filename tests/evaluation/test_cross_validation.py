@@ -122,7 +122,7 @@ def test_a_model_that_cannot_be_pickled():
 
 def test_learning_curve():
     features, labels, divisions = drawn(count=90)
-    curve = learning_curve([GaussianNB()], features, labels, divisions[:3], seed=0)
+    curve = learning_curve([GaussianNB()], features, labels, divisions[:3], random_state=0)
     assert curve.images == [6, 12, 24, 42, 60]
     whole = [
         np.mean(GaussianNB().fit(features[a], labels[a]).predict(features[b]) == labels[b])
@@ -130,16 +130,16 @@ def test_learning_curve():
     ]
     assert curve.accuracy[-1] == pytest.approx(np.mean(whole))
     assert curve.deviation[-1] == pytest.approx(np.std(whole))
-    again = learning_curve([GaussianNB()], features, labels, divisions[:3], seed=0)
+    again = learning_curve([GaussianNB()], features, labels, divisions[:3], random_state=0)
     assert again == curve
 
 
 def test_a_learning_curve_leaves_out_what_fails():
     features, labels, divisions = drawn(count=90)
     limit = np.sort(features[:, 0])[-3]
-    curve = learning_curve([Failing(limit)], features, labels, divisions[:3], seed=0)
+    curve = learning_curve([Failing(limit)], features, labels, divisions[:3], random_state=0)
     assert 0 < len(curve.images) <= 5
-    nothing = learning_curve([Failing(99)], features, labels, divisions[:3], seed=0)
+    nothing = learning_curve([Failing(99)], features, labels, divisions[:3], random_state=0)
     assert nothing.images == nothing.accuracy == []
 
 

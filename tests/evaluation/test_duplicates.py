@@ -71,7 +71,7 @@ def test_pixels_of_any_kind():
 
 
 def test_scenes_of_one_kind_are_no_copies():
-    scenes, _ = make_scenes(n=60, seed=0)
+    scenes, _ = make_scenes(n=60, random_state=0)
     assert similar_pictures(small(scenes)) == []
 
 

@@ -51,7 +51,7 @@ def test_values_equal_scikit_learn(classes):
 
 def test_intervals_equal_scipy():
     truth, answers, chances = drawn(2)
-    found = measured(truth, answers, chances, "probability", seed=3)
+    found = measured(truth, answers, chances, "probability", random_state=3)
     assert (found["accuracy"].low, found["accuracy"].high) == wilson_interval(
         found["accuracy"].value, len(truth)
     )

@@ -42,7 +42,7 @@ def test_wilson_of_a_mean_over_repetitions():
 
 def test_bootstrap_equals_scipy():
     values = np.random.default_rng(1).normal(size=60)
-    found = bootstrap_interval(lambda drawn: values[drawn].mean(axis=1), 60, 500, seed=3)
+    found = bootstrap_interval(lambda drawn: values[drawn].mean(axis=1), 60, 500, random_state=3)
     expected = stats.bootstrap(
         (values,), np.mean, n_resamples=500, method="percentile", rng=np.random.default_rng(3)
     ).confidence_interval

@@ -9,7 +9,7 @@ from featx.evaluation.splits import cross_validation, different, remarks
 def test_equals_scikit_learn_for_each_repetition():
     rng = np.random.default_rng(0)
     labels, groups = rng.choice(["a", "b", "c"], 60), rng.integers(0, 40, 60)
-    found = cross_validation(labels, groups, folds=4, repeats=3, seed=5)
+    found = cross_validation(labels, groups, folds=4, repeats=3, random_state=5)
     assert [one.repetition for one in found] == [0] * 4 + [1] * 4 + [2] * 4
     for repetition in range(3):
         divider = StratifiedGroupKFold(4, shuffle=True, random_state=5 + repetition)
@@ -22,7 +22,7 @@ def test_equals_scikit_learn_for_each_repetition():
 
 def test_small_classes_are_divided_without_a_warning():
     labels = np.array(["a"] * 10 + ["b"])
-    found = cross_validation(labels, np.arange(11), folds=5, repeats=1, seed=0)
+    found = cross_validation(labels, np.arange(11), folds=5, repeats=1, random_state=0)
     assert sorted(np.concatenate([one.test for one in found]).tolist()) == list(range(11))
 
 

@@ -12,7 +12,7 @@ SIZES = [[2, 3, 3, 1], [5, 1], [4, 6, 5, 3, 2]]
 
 def case(sizes, activation, examples=7):
     rng = np.random.default_rng(1)
-    network = FeedForwardNetwork(sizes, activation, seed=2)
+    network = FeedForwardNetwork(sizes, activation, random_state=2)
     for beta in network.biases:
         beta += rng.normal(size=beta.shape)
     x = rng.normal(size=(sizes[0], examples))
@@ -103,7 +103,7 @@ def test_descent_learns_rings_and_repeats_itself():
     y = (np.hypot(*x) > 1.2).astype(float)[np.newaxis]
     fitted = []
     for _ in range(2):
-        network = FeedForwardNetwork([2, 8, 8, 1], "relu", seed=3)
+        network = FeedForwardNetwork([2, 8, 8, 1], "relu", random_state=3)
         fitted.append(network.fit(x, y, learning_rate=0.3, batch_size=20, epochs=60))
     assert fitted[0] == fitted[1]
     assert np.mean((network.forward(x)[1][-1] > 0.5) == y) > 0.95

@@ -444,7 +444,7 @@ steps:
 def test_a_network_ends_a_recipe(tmp_path):
     recipe, model = tmp_path / "small-network.yaml", tmp_path / "model.skops"
     recipe.write_text(RECIPE)
-    images, labels = make_scenes(n=24, size=(64, 64), seed=0)
+    images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
     fitted, refused = train(load_recipe(recipe), images, labels)
     assert not refused
     save_model(fitted, model)
@@ -465,7 +465,7 @@ def test_a_network_ends_a_recipe(tmp_path):
 def test_a_network_stands_before_a_classifier_in_a_recipe(tmp_path):
     recipe = tmp_path / "features.yaml"
     recipe.write_text(RECIPE + "  - LogisticRegression\n")
-    images, labels = make_scenes(n=24, size=(64, 64), seed=0)
+    images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
     fitted, _ = train(load_recipe(recipe), images, labels)
     assert fitted[-1].n_features_in_ == 9
     recipe.write_text(RECIPE + "  - Sobel\n")

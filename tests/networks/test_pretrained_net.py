@@ -130,7 +130,7 @@ def test_backbones_of_timm_are_cut_before_their_classifier(tmp_path):
 
 @pytest.mark.parametrize("recipe", ["transfer-logistic", "transfer-kernel-svm"])
 def test_transfer_tells_scenes_apart_and_is_kept_in_a_file(tmp_path, recipe):
-    images, labels = make_scenes(n=24, size=(64, 64), seed=0)
+    images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
     pipeline = load_recipe(recipe).set_params(stream__readimages__size=(64, 64))
     fitted, _ = train(pipeline, images, labels)
     save_model(fitted, tmp_path / "model.skops")
@@ -140,7 +140,7 @@ def test_transfer_tells_scenes_apart_and_is_kept_in_a_file(tmp_path, recipe):
 
 
 def test_fine_tuning_goes_on_from_the_pretrained_weights():
-    images, labels = make_scenes(n=24, size=(64, 64), seed=0)
+    images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
     net = ConvNet(
         "efficientnet-lite0", {"trainable": "last"}, epochs=5, batch_size=8, learning_rate=0.01
     )

@@ -31,7 +31,7 @@ SKIES = ("4678c8 bed7f0", "6996cd e1e6eb", "96a0af d7d7d7", "5a5f82 f5be96", "78
 
 
 def make_scenes(
-    n: int = 200, size: tuple[int, int] = (256, 256), seed: int = 0
+    n: int = 200, size: tuple[int, int] = (256, 256), random_state: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
     """Draw cities and landscapes.
 
@@ -41,8 +41,8 @@ def make_scenes(
         How many images, half of them cities; where ``n`` is odd, one class has one more.
     size : (int, int), default=(256, 256)
         Height and width, at least 64 pixels each.
-    seed : int, default=0
-        Which scenes. Image i of a seed is the same whatever ``n``.
+    random_state : int, default=0
+        Which scenes. Image i of a random state is the same whatever ``n``.
 
     Returns
     -------
@@ -73,11 +73,11 @@ def make_scenes(
     >>> sorted(labels.tolist())
     ['city', 'city', 'landscape', 'landscape']
     """
-    _check("make_scenes", n=n, size=size, seed=seed)
-    labels = _labels(n, seed)
+    _check("make_scenes", n=n, size=size, random_state=random_state)
+    labels = _labels(n, random_state)
     images = np.empty((n, *size, 3), np.uint8)
     for index, label in enumerate(labels):
-        images[index] = _draw(str(label), size, _stream(seed, index))
+        images[index] = _draw(str(label), size, _stream(random_state, index))
     return images, labels
 
 
@@ -118,7 +118,7 @@ def write_scenes(
     folder: str | Path,
     n: int = 200,
     size: tuple[int, int] = (256, 256),
-    seed: int = 0,
+    random_state: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> None:
     """Write the images of `make_scenes` as PNG files into one sub-folder for each class.
@@ -130,7 +130,7 @@ def write_scenes(
     ----------
     folder : str or Path
         A folder that does not exist yet, or is empty.
-    n, size, seed
+    n, size, random_state
         As in `make_scenes`.
     progress : callable, optional
         Called after each file with the number of files written.
@@ -150,13 +150,13 @@ def write_scenes(
     ...     sorted(file.parent.name for file in Path(place).glob("scenes/*/*.png"))
     ['city', 'landscape']
     """
-    _check("write_scenes", n=n, size=size, seed=seed)
+    _check("write_scenes", n=n, size=size, random_state=random_state)
     digits = max(4, len(str(n - 1)))
     with new_folder(folder) as unfinished:
         for label in LABELS:
             (unfinished / label).mkdir()
-        for index, label in enumerate(_labels(n, seed)):
-            image = _draw(str(label), size, _stream(seed, index))
+        for index, label in enumerate(_labels(n, random_state)):
+            image = _draw(str(label), size, _stream(random_state, index))
             code = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
             (unfinished / label / f"{index:0{digits}}.png").write_bytes(code.tobytes())
             if progress is not None:
@@ -166,7 +166,7 @@ def write_scenes(
 _CONSTRAINTS: dict[str, list[Any]] = {
     "n": [natural],
     "size": [Each(Interval(Integral, 64, None, closed="left"), length=2)],
-    "seed": [Interval(Integral, 0, None, closed="left")],
+    "random_state": [Interval(Integral, 0, None, closed="left")],
     "label": [StrOptions(set(LABELS))],
     "rng": [Rng],
 }
@@ -176,14 +176,17 @@ def _check(owner: str, **arguments: Any) -> None:
     validate({name: _CONSTRAINTS[name] for name in arguments}, arguments, owner)
 
 
-def _labels(n: int, seed: int) -> NDArray[np.str_]:
+def _labels(n: int, random_state: int) -> NDArray[np.str_]:
     """Shuffle the two classes within each pair, so that more images leave the first as they are."""
-    pairs = [np.random.default_rng([seed, 0, pair]).permutation(2) for pair in range((n + 1) // 2)]
+    pairs = [
+        np.random.default_rng([random_state, 0, pair]).permutation(2)
+        for pair in range((n + 1) // 2)
+    ]
     return np.asarray(LABELS)[np.concatenate(pairs)[:n]]
 
 
-def _stream(seed: int, index: int) -> Rng:
-    return np.random.default_rng([seed, 1, index])
+def _stream(random_state: int, index: int) -> Rng:
+    return np.random.default_rng([random_state, 1, index])
 
 
 def _draw(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]:

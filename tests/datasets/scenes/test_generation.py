@@ -90,15 +90,15 @@ def test_classes_are_shuffled():
 
 
 def test_fewer_images_are_the_first_of_more():
-    images, labels = make_scenes(9, size=(80, 64), seed=3)
-    fewer, their_labels = make_scenes(4, size=(80, 64), seed=3)
+    images, labels = make_scenes(9, size=(80, 64), random_state=3)
+    fewer, their_labels = make_scenes(4, size=(80, 64), random_state=3)
     np.testing.assert_array_equal(fewer, images[:4])
     np.testing.assert_array_equal(their_labels, labels[:4])
 
 
 def test_images_differ():
     images, _ = make_scenes(12, size=(64, 64))
-    others, _ = make_scenes(12, size=(64, 64), seed=1)
+    others, _ = make_scenes(12, size=(64, 64), random_state=1)
     assert len({image.tobytes() for image in [*images, *others]}) == 24
 
 
@@ -114,8 +114,8 @@ def test_every_size_is_filled(label, size):
 
 def test_written_scenes_are_those_that_are_made(tmp_path):
     steps = []
-    write_scenes(tmp_path / "scenes", 5, (64, 72), seed=2, progress=steps.append)
-    images, labels = make_scenes(5, (64, 72), seed=2)
+    write_scenes(tmp_path / "scenes", 5, (64, 72), random_state=2, progress=steps.append)
+    images, labels = make_scenes(5, (64, 72), random_state=2)
     assert steps == [1, 2, 3, 4, 5]
     files = sorted((tmp_path / "scenes").glob("*/*"), key=lambda file: file.name)
     assert [file.name for file in files] == [f"{index:04}.png" for index in range(5)]
@@ -158,14 +158,14 @@ SIZE = (
             "The 'n' parameter of make_scenes must be an int in the range [1, inf). Got 0 instead.",
         ),
         (
-            {"seed": -1},
-            "The 'seed' parameter of make_scenes must be an int in the range [0, inf). Got -1 "
-            "instead.",
+            {"random_state": -1},
+            "The 'random_state' parameter of make_scenes must be an int in the range [0, inf). "
+            "Got -1 instead.",
         ),
         (
-            {"seed": None},
-            "The 'seed' parameter of make_scenes must be an int in the range [0, inf). Got None "
-            "instead.",
+            {"random_state": None},
+            "The 'random_state' parameter of make_scenes must be an int in the range [0, inf). "
+            "Got None instead.",
         ),
         ({"size": (63, 64)}, SIZE.format("(63, 64)")),
         ({"size": 64}, SIZE.format("64")),
