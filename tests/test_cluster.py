@@ -16,7 +16,7 @@ from pyarrow import dataset
 
 from featx import HOG, ReadImages, Stream, read_features
 from featx.core.errors import WorkerError
-from featx.jobs.extract import write_features
+from featx.store.extraction import write_features
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")

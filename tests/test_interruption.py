@@ -24,9 +24,9 @@ import resource, signal, sys
 from pathlib import Path
 from featx import ReadImages, SpatialPyramid, Stream
 from featx.store import resume as earlier
-from featx.jobs import extract as extraction
+from featx.store import extraction
 from featx.core.errors import FeatxError
-from featx.jobs.extract import write_features
+from featx.store.extraction import write_features
 
 extraction._ROWS = earlier._MOST_WAITING = 16
 images, out, most = sys.argv[1:4]

@@ -12,7 +12,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from featx import HOG, ReadImages, Sobel, SpatialPyramid, Stream, Summarize, compare
+from featx import HOG, ReadImages, Sobel, SpatialPyramid, Stream, Summarize
+from featx.evaluation.comparison import compare
 from featx.report.comparison import write_comparison
 
 LABELS = [

@@ -14,7 +14,6 @@ from featx.cli.options import (
     Quiet,
     RandomState,
     Strict,
-    listing,
     load_plugins,
     printable,
     show,
@@ -33,13 +32,17 @@ def compare(
     labels: Labels = [],  # noqa: B006 - typer copies it
     folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.")] = 5,
     random_state: RandomState = 0,
-    repeats: Annotated[int, typer.Option(min=1, help="Divide into folds so many times.")] = 1,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Repeat cross-validation this many times.")
+    ] = 1,
     learning_curves: Annotated[
         bool, typer.Option("--learning-curves", help="Fit on fewer images, too: twice the time.")
     ] = False,
     cache: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="Where features and answers are kept for next time."),
+        typer.Option(
+            metavar="FOLDER", help="Where features and predictions are kept for next time."
+        ),
     ] = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Compute everything, and keep nothing.")
@@ -52,36 +55,27 @@ def compare(
 ) -> None:
     """Compare recipes on the same labelled images, and write a report."""
     load_plugins(plugin)
-    found = listing(images, labels)
-    found_test = None if test is None else listing(test, labels)
+    # A wrong folder is reported before anything heavy is loaded.
+    from featx.jobs.inputs import labelled_inputs
 
-    from featx.datasets.loading import labelled
-    from featx.evaluation import comparison
-    from featx.evaluation.cache import default_folder
-    from featx.io.writing import new_folder
-    from featx.report.comparison import as_data, write_comparison
-    from featx.report.requirements import require
+    found = labelled_inputs(images, labels=labels)
+    tested = None if test is None else labelled_inputs(test, labels=labels)
+    from featx.jobs.compare import compare
+    from featx.report.comparison import as_data
 
-    require("jinja2")
-    paths, classes = labelled(found, images)
-    tested = None if found_test is None else labelled(found_test, str(test))
-    total = len(paths) + (0 if tested is None else len(tested.paths))
-    with new_folder(out) as folder:
-        with Progress(total, quiet) as progress:
-            compared = comparison.compare(
-                recipe,
-                paths,
-                classes,
-                tested,
-                folds,
-                random_state,
-                jobs,
-                progress.step,
-                repeats=repeats,
-                learning_curves=learning_curves,
-                cache=None if no_cache else cache or default_folder(),
-            )
-        write_comparison(compared, folder)
+    compared = compare(
+        found,
+        recipe=recipe,
+        out=out,
+        test=tested,
+        folds=folds,
+        random_state=random_state,
+        repeats=repeats,
+        learning_curves=learning_curves,
+        cache=None if no_cache else cache or True,
+        n_jobs=jobs,
+        progress=Progress(quiet),
+    )
     show(as_data(compared), f"{compared}\n{out}/report.html", json)
     for remark in compared.remarks:
         print(printable(remark), file=sys.stderr)

@@ -45,6 +45,6 @@ def make(
     """Draw the generated scenes, cities and landscapes, into a folder."""
     from featx.datasets.scenes.generation import write_scenes
 
-    with Progress(n, quiet) as progress:
+    with Progress(quiet, n) as progress:
         write_scenes(out, n, size, random_state, lambda _: progress(1))
     show({"out": out, "images": n}, f"{out}: {n} images", json)

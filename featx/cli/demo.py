@@ -25,24 +25,21 @@ def demo(
     """
     from featx.datasets.loading import load_dataset
     from featx.datasets.scenes.generation import write_scenes
-    from featx.evaluation import comparison
     from featx.io.writing import new_folder
-    from featx.pipeline.recipes import load_recipe
+    from featx.jobs.compare import compare
+    from featx.jobs.explain import explain
     from featx.report.comparison import as_data, write_comparison
-    from featx.report.explanation import explain, write_explanation
     from featx.report.requirements import require
 
     require("jinja2", "matplotlib")
     # In the folder itself: what is written names the scenes by their paths from there.
     with new_folder(out) as folder, chdir(folder):
-        with Progress(n, quiet) as progress:
+        with Progress(quiet, n) as progress:
             write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1))
-        paths, labels = load_dataset("scenes")
-        with Progress(n, quiet) as progress:
-            compared = comparison.compare(RECIPES, paths, labels, n_jobs=-1, progress=progress.step)
+        scenes = load_dataset("scenes")
+        compared = compare(scenes, recipe=RECIPES, n_jobs=-1, progress=Progress(quiet))
         write_comparison(compared, ".")
         for label in compared.classes:
-            image = next(path for path, name in zip(paths, labels, strict=True) if name == label)
-            explanation = explain(image, load_recipe("vertical-lines"))
-            write_explanation(explanation, f"{label}.png")
+            image = next(path for path, name in zip(*scenes, strict=True) if name == label)
+            explain(image, recipe="vertical-lines", out=f"{label}.png")
     show(as_data(compared), f"{compared}\n{Path(out) / 'report.html'}", json)

@@ -9,9 +9,7 @@ from featx.cli.options import (
     Plugins,
     Quiet,
     Strict,
-    listing,
     load_plugins,
-    refused_as_data,
     show,
     show_refused,
 )
@@ -30,23 +28,14 @@ def evaluate(
 ) -> None:
     """Compare a model's predictions with the classes of labelled images."""
     trusted = load_plugins(plugin)
-    found = listing(images, labels)
+    # A wrong folder is reported before anything heavy is loaded.
+    from featx.jobs.inputs import labelled_inputs
 
-    from featx.datasets.loading import labelled
-    from featx.jobs import evaluate as evaluation_job
-    from featx.jobs.model_files import load_model
+    found = labelled_inputs(images, labels=labels)
+    from featx.jobs.evaluate import evaluate
 
-    paths, classes = labelled(found, images)
-    fitted = load_model(model, trusted)
-    with Progress(len(paths), quiet) as progress:
-        evaluation = evaluation_job.evaluate(fitted, paths, classes, jobs, progress)
-    result = {
-        "n": evaluation.images,
-        "accuracy": evaluation.accuracy,
-        "balanced_accuracy": evaluation.balanced_accuracy,
-        "classes": evaluation.classes,
-        "confusion": evaluation.confusion.tolist(),
-        "refused": refused_as_data(evaluation.refused),
-    }
-    show(result, str(evaluation), json)
+    evaluation = evaluate(
+        found, model=model, trusted=trusted, n_jobs=jobs, progress=Progress(quiet)
+    )
+    show(evaluation.as_data(), str(evaluation), json)
     show_refused(evaluation.refused, strict)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from featx.cli.options import Json, Plugins, listing, load_plugins, show, show_refused
+from featx.cli.options import Json, Plugins, load_plugins, show, show_refused
 
 
 def explain(
@@ -27,31 +27,16 @@ def explain(
     json: Json = False,
 ) -> None:
     """Draw what every stage makes of an image, or of several below each other."""
+    trusted = load_plugins(plugin)
     if (recipe is None) == (model is None):
         raise typer.BadParameter("Give either --recipe or --model.")
     if among is not None and not unit:
         raise typer.BadParameter("--among needs a --unit, such as --unit _fc:130.")
 
-    trusted = load_plugins(plugin)
+    from featx.jobs.explain import explain
 
-    from featx.jobs.model_files import load_model
-    from featx.pipeline.recipes import load_recipe
-    from featx.report.explanation import explain as explain_image
-    from featx.report.explanation import write_explanation
-    from featx.report.requirements import require
-    from featx.report.units import look_for
-
-    require("jinja2", "matplotlib")
-    pipeline = load_recipe(recipe) if recipe is not None else load_model(str(model), trusted)
-    paths = [] if among is None else listing(among, []).paths
-    explained = [explain_image(image, pipeline) for image in images]
-    units = [look_for(pipeline, name, paths) for name in unit]
-    write_explanation(explained, out, units)
-    data = [one.as_data() for one in explained]
-    result = data[0] if len(data) == 1 else {"images": data}
-    if units:
-        result["units"] = [one.as_data() for one in units]
-    lines = "\n".join(f"{out}: {one}" for one in (*explained, *units))
-    show(result, lines, json)
-    if units:
-        show_refused(units[0].refused, strict=False)
+    explanations = explain(
+        images, recipe=recipe, model=model, out=out, unit=unit, among=among, trusted=trusted
+    )
+    show(explanations.as_data(), str(explanations), json)
+    show_refused(explanations.refused, strict=False)

@@ -4,18 +4,7 @@ from typing import Annotated
 
 import typer
 
-from featx.cli.options import (
-    Images,
-    Jobs,
-    Json,
-    Quiet,
-    Strict,
-    Table,
-    listing,
-    refused_as_data,
-    show,
-    show_refused,
-)
+from featx.cli.options import Images, Jobs, Json, Quiet, Strict, Table, show, show_refused
 from featx.cli.progress import Progress
 
 
@@ -43,22 +32,22 @@ def find(
     strict: Strict = False,
 ) -> None:
     """Find a pattern in images: where it is, how large and how strongly."""
-    found = listing(images, [])
+    # A wrong folder is reported before anything heavy is loaded.
+    from featx.jobs.inputs import list_inputs
 
-    from featx.jobs.find import read_pattern, write_hits
+    found = list_inputs(images)
+    from featx.jobs.find import find
 
-    wanted = read_pattern(pattern)
-    with Progress(len(found.paths), quiet) as progress:
-        hits, refused = write_hits(
-            wanted, found.paths, out, pictures, threshold, size, side, jobs, progress
-        )
-    result = {
-        "out": out,
-        "images": len(hits) - len(refused),
-        "found_in": sum(map(bool, hits)),
-        "hits": sum(map(len, hits)),
-        "refused": refused_as_data(refused),
-    }
-    line = f"{out}: {result['hits']} hits in {result['found_in']} of {result['images']} images"
-    show(result, line, json)
-    show_refused(refused, strict)
+    hits = find(
+        pattern,
+        found,
+        out=out,
+        pictures=pictures,
+        threshold=threshold,
+        size=size,
+        side=side,
+        n_jobs=jobs,
+        progress=Progress(quiet),
+    )
+    show(hits.as_data(), str(hits), json)
+    show_refused(hits.refused, strict)

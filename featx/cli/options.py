@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featx.core.errors import RefusedImage
-    from featx.datasets.loading import Listing
 
 Images = Annotated[
     str,
@@ -46,15 +45,8 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Plain lines in place of a 
 Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if any image is refused.")]
 
 
-def listing(images: str, labels: list[str]) -> "Listing":
-    """List the images, with the classes that ``--labels`` wants."""
-    from featx.datasets.loading import list_images, merge_labels, parse_target
-
-    return merge_labels(list_images(images), parse_target(labels))
-
-
 def load_plugins(modules: list[str]) -> list[str]:
-    """Import the modules that ``--plugin`` names; list the stages that a model may then hold."""
+    """Import the modules of ``--plugin``; return the stages that a model may then hold."""
     if not modules:
         return []
     from featx.pipeline.registry import import_plugins
@@ -75,16 +67,6 @@ def show_refused(refused: "Iterable[RefusedImage]", strict: bool) -> None:
         print(f"refused: {printable(str(image))}", file=sys.stderr)
     if refused and strict:
         raise typer.Exit(1)
-
-
-def refused_as_data(refused: "Iterable[RefusedImage]") -> list[dict[str, str]]:
-    """Give refused images as plain data."""
-    from featx.io.writing import as_text
-
-    return [
-        {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
-        for image in refused
-    ]
 
 
 def printable(text: str) -> str:

@@ -9,9 +9,7 @@ from featx.cli.options import (
     Quiet,
     Strict,
     Table,
-    listing,
     load_plugins,
-    refused_as_data,
     show,
     show_refused,
 )
@@ -30,22 +28,14 @@ def predict(
 ) -> None:
     """Write the predicted class of every image to a table."""
     trusted = load_plugins(plugin)
-    found = listing(images, [])
+    # A wrong folder is reported before anything heavy is loaded.
+    from featx.jobs.inputs import list_inputs
 
-    from collections import Counter
+    found = list_inputs(images)
+    from featx.jobs.predict import predict
 
-    from featx.datasets.loading import class_counts
-    from featx.jobs.model_files import load_model
-    from featx.jobs.predict import write_predictions
-
-    fitted = load_model(model, trusted)
-    with Progress(len(found.paths), quiet) as progress:
-        predictions, refused = write_predictions(fitted, found.paths, out, jobs, progress)
-    result = {
-        "out": out,
-        "images": len(predictions),
-        "predictions": dict(Counter(predictions.tolist())),
-        "refused": refused_as_data(refused),
-    }
-    show(result, f"{out}: {len(predictions)} images ({class_counts(predictions)})", json)
-    show_refused(refused, strict)
+    predictions = predict(
+        found, model=model, out=out, trusted=trusted, n_jobs=jobs, progress=Progress(quiet)
+    )
+    show(predictions.as_data(), str(predictions), json)
+    show_refused(predictions.refused, strict)

@@ -21,7 +21,7 @@ from featx.evaluation.results import BASELINE, PIXELS, Comparison, Cost, Result
 from featx.evaluation.shared_features import Features, gather, is_vectors, parts
 from featx.evaluation.significance import verdicts
 from featx.evaluation.splits import Division, cross_validation, different, remarks
-from featx.io.writing import as_text
+from featx.io.writing import image_name
 from featx.pipeline.fitting import check_classes, in_threads, split
 from featx.pipeline.recipes import read_recipe
 from featx.pipeline.stream import run_together
@@ -95,7 +95,8 @@ def compare(
 
     Examples
     --------
-    >>> from featx import compare, make_scenes
+    >>> from featx import make_scenes
+    >>> from featx.evaluation.comparison import compare
     >>> scenes, labels = make_scenes(n=20, random_state=0)
     >>> comparison = compare(["edges-alone", "vertical-lines"], scenes, labels, folds=2)
     >>> [result.name for result in comparison.results]
@@ -115,7 +116,7 @@ def compare(
             f"All {len(images)} images are refused. The first: {found.refused[0]}"
         )
     images = [images[index] for index in found.kept]
-    names = [_name(image, index) for image, index in zip(images, found.kept, strict=True)]
+    names = [image_name(image, index) for image, index in zip(images, found.kept, strict=True)]
     truth = np.asarray(labels, str)[found.kept]
     copies = find_copies(images, found.hashes, found.small)
     groups = grouped(found.hashes, copies)
@@ -217,10 +218,6 @@ def _check_known(trained: Labels, tested: Labels) -> None:
             f"There are images of class {strange[0]!r} to test on, but none to fit on; the classes "
             f"to fit on are {', '.join(known)}."
         )
-
-
-def _name(image: Any, index: int) -> str:
-    return f"image {index}" if isinstance(image, np.ndarray) else as_text(image)
 
 
 def _divide(

@@ -3,12 +3,12 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from featx.core.errors import OutputError
+from featx.core.errors import OutputError, RefusedImage
 
 
 def as_text(path: Any) -> str:
@@ -17,6 +17,20 @@ def as_text(path: Any) -> str:
     if isinstance(text, str) and text.isascii():
         return text
     return os.fsencode(text).decode("utf-8", "backslashreplace")
+
+
+def image_name(image: Any, index: int) -> str:
+    """Name an image by its path, or, if it is an array, by its index."""
+    is_path = isinstance(image, str | bytes) or hasattr(image, "__fspath__")
+    return as_text(image) if is_path else f"image {index}"
+
+
+def refused_as_data(refused: Iterable[RefusedImage]) -> list[dict[str, str]]:
+    """Return rejected images as plain data, for JSON."""
+    return [
+        {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
+        for image in refused
+    ]
 
 
 def as_cell(text: str | None) -> str | None:

@@ -1,337 +1,197 @@
-"""The features of images to a store: whatever stops a run, the next one goes on where it was."""
+"""Write the features of images to a store."""
 
-import hashlib
-import json
 import os
-import re
-import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Timer
+from typing import Any
 
-import pyarrow
+import numpy as np
 
-import featx
-from featx.core.batches import batched
-from featx.core.descriptor_sets import DescriptorSet
-from featx.core.errors import RefusedImage, StoreError
-from featx.io.archives import parse
-from featx.io.files import PASSING, ImageFile
-from featx.io.remote import is_url
-from featx.io.writing import as_text
-from featx.pipeline import workers
-from featx.pipeline.graph import Chunk
-from featx.pipeline.stream import Stream
-from featx.store.columns import make_schema, set_columns, vector_column
-from featx.store.identity import as_steps
-from featx.store.resume import Earlier, Revision, Row
-from featx.store.store import Store, open_store
+from featx.core.errors import DatasetError, RefusedImage
+from featx.datasets.listing import iterate_images
+from featx.io.writing import image_name, refused_as_data
+from featx.jobs.inputs import Labels, iterate_inputs, pipeline_of
+from featx.jobs.progress import Progress, Report, report_to
 
-# A part is written when it has so many rows, or bytes of features, or after so many seconds: what
-# a run that is killed has not written is to be done again.
-_ROWS = 1024
-_BYTES = 2**26
-_SECONDS = 30.0
-_TOGETHER = 256  # inputs whose state is looked up at a time
+# Larger chunks than for threads: each goes to another process and back.
+_CHUNK = 32
+_SOON = 5.0  # seconds; a shorter run needs no forecast
 
 
-class Written(NamedTuple):
-    """What became of the images."""
+@dataclass
+class Extraction:
+    """The outcome of `extract`; prints as one line."""
 
-    #: Inputs, and how many of them an earlier run had finished.
+    #: The store: a folder that `read_features` reads.
+    out: str | Path
+    #: Number of images, and of those that an earlier run had finished.
     images: int
     earlier: int
-    #: Images of earlier runs whose files are there no longer.
+    #: Number of images of earlier runs whose files are gone.
     removed: int
     dimensions: int
-    #: How many inputs are refused, for each reason.
-    refused: Counter[str]
-    #: The list of all refused images in the store, if there are any.
+    #: Number of rejected images for each reason.
+    reasons: Counter[str]
+    #: The list of all rejected images in the store; None if there are none.
     ledger: Path | None
-    #: Whether all inputs are done; False if the run was asked to stop.
+    #: Whether all images are done; False if the run was asked to stop.
     complete: bool
 
+    @property
+    def refused(self) -> list[RefusedImage]:
+        """The rejected images in the store, read from it."""
+        from featx.store.store import read_refused
 
-def write_features(
-    folder: str | Path,
-    inputs: Iterable[tuple[Any, str | None]],
-    stream: Stream,
-    recipe: str = "",
-    seconds: float = 60.0,
-    scheduler: str | None = None,
-    progress: Callable[[int, int], object] = lambda done, refused: None,
-    stopped: Callable[[], bool] = lambda: False,
-) -> Written:
-    """Compute the features of images and write them, one row for every image.
+        return read_refused(self.out) if self.reasons else []
 
-    In a folder that has features of the same stages, images that are finished are not read again;
-    those that changed are, by their size or time; those whose files are gone are marked. Images
-    of earlier runs that are not among the inputs stay.
+    def __str__(self) -> str:
+        refused = self.reasons.total()
+        line = (
+            f"{self.out}: {self.dimensions} features of {self.images - refused} images, "
+            f"{refused} refused"
+        )
+        line += f", {self.earlier} done before" if self.earlier else ""
+        return line + (f"; {self.removed} that are gone are marked" if self.removed else "")
 
-    Parameters
-    ----------
-    folder : str or Path
-        The folder to make, or to go on with.
-    inputs : iterable of (path, label)
-        The images, and their classes, or None for those that have none.
-    stream : Stream
-        What computes the features: vectors, of one length for all images, or descriptor sets.
-    recipe : str
-        The recipe's name, to be noted.
-    seconds : float
-        How long an image may take.
-    scheduler : str, optional
-        The address of a Dask scheduler; by default, processes on this machine work.
-    progress : callable, optional
-        Is told how many more images are done, and how many of these were refused.
-    stopped : callable, optional
-        Is asked now and then whether to stop: what is under way is then finished and written.
-
-    Raises
-    ------
-    StoreError
-        If the stream gives neither vectors of one length nor descriptor sets, or all images are
-        refused, or the folder holds other features.
-    OutputError
-        If the folder cannot be written.
-    """
-    steps = as_steps(stream.stages)
-    digest = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
-    identity = {"recipe": recipe, "steps": steps, "digest": digest, "version": featx.__version__}
-    with open_store(folder, identity) as store:
-        run = _Run(store, stream, identity, progress, stopped)
-        files = run.unfinished(inputs)
-        graph, size = stream.graph(), stream.chunk_size
-        chunks = workers.run(graph, files, size, stream.n_jobs, seconds, scheduler)
-        with closing(chunks):
-            for chunk in chunks:
-                run.add(chunk)
-        return run.end()
-
-
-@dataclass(slots=True)
-class _Input:
-    """An image that is to be computed."""
-
-    path: str
-    label: str | None
-    #: What is known of it, before it changed.
-    row: Row | None
-
-
-@dataclass(slots=True)
-class _Pending:
-    """An image that is computed or refused, but not yet written."""
-
-    input: _Input
-    file: ImageFile
-    refused: RefusedImage | None
-    features: Any
-
-    def cells(self) -> dict[str, Any]:
-        """Return the row of the table, but for the features."""
-        file, refused = self.file, self.refused
+    def as_data(self) -> dict[str, Any]:
+        """Return the outcome as plain data, for JSON."""
         return {
-            "path": self.input.path,
-            "label": self.input.label,
-            "status": "ok" if refused is None else "refused",
-            "reason": None if refused is None else refused.reason,
-            "detail": None if refused is None else as_text(refused.detail),
-            "size": file.size,
-            "modified": file.modified,
-            "sha256": file.sha256,
+            "out": str(self.out),
+            "images": self.images,
+            "earlier": self.earlier,
+            "removed": self.removed,
+            "dimensions": self.dimensions,
+            "refused": refused_as_data(self.refused),
+            "complete": self.complete,
         }
 
 
-class _Run:
-    """One run: what is done, what is under way, and what is to be written."""
+def extract(
+    images: Any,
+    *,
+    y: Any = None,
+    recipe: Any,
+    out: str | Path,
+    labels: Labels = (),
+    n_jobs: int | None = 1,
+    scheduler: str | None = None,
+    timeout: float = 60.0,
+    progress: Progress = False,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Extraction:
+    """Write the features of images to a folder of Parquet files, one row per image.
 
-    def __init__(
-        self,
-        store: Store,
-        stream: Stream,
-        identity: dict[str, Any],
-        progress: Callable[[int, int], object],
-        stopped: Callable[[], bool],
-    ) -> None:
-        self._store, self._stream, self._identity = store, stream, identity
-        self._progress, self._stopped = progress, stopped
-        self._earlier = Earlier(store)
-        self._revision = Revision(store)
-        self._under_way: deque[_Input] = deque()
-        self._rows: list[_Pending] = []
-        self._bytes, self._written = 0, time.monotonic()
-        self._images = self._finished = 0
-        self._refused: Counter[str] = Counter()
-        self._first: RefusedImage | None = None
-        self._complete = False
+    In a folder that holds features of the same stages, finished images are not read again unless
+    their size or time changed; images whose files are gone are marked. Arrays are computed again.
 
-    def unfinished(self, inputs: Iterable[tuple[Any, str | None]]) -> Iterator[ImageFile]:
-        """Give the files to be read, and pass over those that are finished."""
-        for batch in batched(inputs, _TOGETHER):
-            files = [_as_file(path) for path, _ in batch]
-            paths = [as_text(file) for file in files]
-            rows = self._earlier.find(paths)
-            kept = refused = 0
-            for file, path, row, (_, label) in zip(files, paths, rows, batch, strict=True):
-                if self._stopped():
-                    return
-                self._images += 1
-                if row is not None and file.size is None:
-                    file.look()
-                if row is not None and _unchanged(row, file):
-                    self._keep(row, label)
-                    kept += 1
-                    refused += row.reason is not None
-                else:
-                    self._under_way.append(_Input(path, label, row))
-                    file.hold()
-                    yield file
-            if kept:
-                self._progress(kept, refused)
-        self._complete = True
+    Parameters
+    ----------
+    images : str, Path, or sequence of paths or arrays
+        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; or the images themselves.
+    y : array-like of shape (n,), optional
+        The classes, if the images are given themselves.
+    recipe : str, Path, Pipeline or Stream
+        The name or file of a recipe, or a pipeline that begins with a `Stream`. Only its stages
+        before the first that must be fitted are used.
+    out : str or Path
+        The folder to write, or to resume.
+    labels : dict or list of str, default=()
+        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        ``["city=street,tower"]``.
+    n_jobs : int, default=1
+        Number of processes (for arrays: threads); -1 for one per processor.
+    scheduler : str, optional
+        Address of a Dask scheduler; its workers run the job.
+    timeout : float, default=60.0
+        Seconds after which a file is rejected.
+    progress : bool or callable, default=False
+        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
+        images since its last call.
+    stopped : callable, optional
+        Asked now and then whether to stop; images in progress are then finished and written.
 
-    def _keep(self, row: Row, label: str | None) -> None:
-        self._finished += 1
-        if row.reason is not None:
-            self._refused[row.reason] += 1
-        if row.label != label:
-            self._revision.relabel(row.part, row.place, label)
+    Returns
+    -------
+    Extraction
+        What was written, and what was rejected.
 
-    def add(self, chunk: Chunk) -> None:
-        """Take what was computed, and write a part when there is enough."""
-        results = iter(chunk.outputs[0])
-        for index, file in enumerate(chunk.items):
-            one, refused = self._under_way.popleft(), chunk.refused.get(index)
-            result = None
-            if refused is not None:
-                self._refused[refused.reason] += 1
-                self._first = self._first or refused
-            else:
-                result = next(results)
-                self._check(file, result)
-                self._bytes += result.values.nbytes if self._sets else result.nbytes
-            if refused is not None and one.row is not None and _same(one.row, file, refused):
-                if one.row.label != one.label:
-                    self._revision.relabel(one.row.part, one.row.place, one.label)
-                continue
-            self._rows.append(_Pending(one, file, refused, result))
-        self._progress(len(chunk.items), len(chunk.refused))
-        late = time.monotonic() - self._written > _SECONDS
-        if len(self._rows) >= _ROWS or self._bytes >= _BYTES or late:
-            self._flush()
+    Raises
+    ------
+    DatasetError, InputError
+        If there are no such images.
+    RecipeError, ModelError
+        If the recipe cannot be used.
+    StoreError
+        If the recipe gives neither vectors of one length nor descriptor sets, all images are
+        rejected, or the folder holds other features.
+    OutputError
+        If the folder cannot be written.
 
-    def _check(self, file: ImageFile, result: Any) -> None:
-        """Check that a result is what all rows of a store must be, and begin one."""
-        sets = isinstance(result, DescriptorSet)
-        if not sets and result.ndim != 1:
-            raise StoreError(
-                "The recipe gives no vectors before it learns. End its image stages with one "
-                "that gives vectors, such as Summarize or HOG."
-            )
-        dimensions = result.shape[-1]
-        if self._store.schema is None:
-            names = [] if sets else self._names(file)
-            about = {"dimensions": dimensions, "sets": sets, "names": names}
-            self._store.about = {**self._identity, **about}
-            self._store.schema = make_schema(self._store.about)
-        if dimensions != self._store.about["dimensions"]:
-            raise StoreError(
-                f"The recipe gives vectors of different lengths, {self._store.about['dimensions']} "
-                f"and {dimensions} for {as_text(file)}. Give all images one size, for example with "
-                "ReadImages: {size: [256, 256]}."
-            )
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from featx import extract, make_scenes, read_features
+    >>> scenes, classes = make_scenes(n=4, size=(64, 64))
+    >>> with TemporaryDirectory() as place:
+    ...     extraction = extract(scenes, y=classes, recipe="edges-alone", out=f"{place}/features")
+    ...     found = read_features(extraction.out)
+    >>> extraction.images, found.vectors.shape
+    (4, (4, 1))
+    """
+    inputs = iterate_inputs(images, y, labels)
+    first = next(inputs)
+    in_memory = isinstance(first[0], np.ndarray)
+    new = not os.path.lexists(out)
+    if (
+        new
+        and not in_memory
+        and scheduler is None
+        and (n_jobs is None or n_jobs == -1 or n_jobs > 0)
+    ):
+        # There is something to do: processes start while what follows is loaded.
+        from featx.pipeline import processes
 
-    def _names(self, file: ImageFile) -> list[str]:
-        names: list[str] = self._stream.fit([file]).get_feature_names_out().tolist()
-        return names
+        processes.start(n_jobs, "featx.pipeline.workers")
 
-    @property
-    def _sets(self) -> bool:
-        return bool(self._store.about["sets"])
+    from featx.pipeline.fitting import split
+    from featx.store.extraction import ArrayImage, write_features
 
-    def _flush(self) -> None:
-        if self._store.schema is None or not self._rows:
-            return
-        # What changed is first taken away: were the run to end in between, it would be read again.
-        for row in (one.input.row for one in self._rows):
-            if row is not None:
-                self._revision.drop(row.part, row.place)
-        self._revision.write()
-        self._store.add(_table(self._rows, self._store.schema, self._sets))
-        self._rows.clear()
-        self._bytes, self._written = 0, time.monotonic()
-
-    def end(self) -> Written:
-        """Write what is left."""
-        if self._store.schema is None and self._first is not None and self._complete:
-            raise StoreError(f"All {self._images} images are refused. The first: {self._first}")
-        self._flush()
-        removed = 0
-        if self._complete:
-            for part, place, path in self._earlier.rest(self._revision):
-                if not _is_there(path):
-                    self._revision.remove(part, place)
-                    removed += 1
-        self._revision.write()
-        dimensions = self._store.about.get("dimensions", 0)
-        return Written(
-            self._images,
-            self._finished,
-            removed,
-            dimensions,
-            self._refused,
-            self._store.write_ledger() if self._store.parts else None,
-            self._complete,
+    name, pipeline = pipeline_of(recipe)
+    stream, _ = split(pipeline)
+    stream.n_jobs = n_jobs
+    stream.chunk_size = stream.chunk_size if in_memory else _CHUNK
+    found: Iterable[tuple[Any, str | None]] = chain([first], inputs)
+    if in_memory:
+        found = (
+            (ArrayImage(image_name(image, index), pixels=image), label)
+            for index, (image, label) in enumerate(found)
         )
+    with report_to(progress) as report, _counted(images, report):
+        written = write_features(out, found, stream, name, timeout, scheduler, report, stopped)
+        if written.complete:
+            report.expect(written.images)
+    return Extraction(out, *written)
 
 
-def _as_file(path: Any) -> ImageFile:
-    return path if isinstance(path, ImageFile) else ImageFile(os.fspath(path))
+@contextmanager
+def _counted(images: Any, report: Report) -> Iterator[None]:
+    """Count the files of a folder for a forecast, while they are worked on."""
+    counting = Timer(_SOON, _count, (images, report))
+    counting.daemon = True
+    counting.start()
+    try:
+        yield
+    finally:
+        counting.cancel()
 
 
-def _unchanged(row: Row, file: ImageFile) -> bool:
-    """Tell whether a file is as it was when its row was written."""
-    return (
-        row.size is not None
-        and (row.size, row.modified) == (file.size, file.modified)
-        and row.reason not in PASSING
-    )
-
-
-def _same(row: Row, file: ImageFile, refused: RefusedImage) -> bool:
-    known = row.reason, row.size, row.modified
-    return known == (refused.reason, file.size, file.modified)
-
-
-def _is_there(path: str) -> bool:
-    """Tell whether the file of a row is there; of what is elsewhere, that is not asked."""
-    member = parse(path)
-    if member is None and is_url(path):
-        return True
-    path = path if member is None else member[0]
-    if os.path.lexists(path):
-        return True
-    # Names that are no Unicode are kept escaped.
-    return os.path.lexists(re.sub(rb"\\x([0-9a-f]{2})", _byte, path.encode()))
-
-
-def _byte(escape: re.Match[bytes]) -> bytes:
-    return bytes.fromhex(escape[1].decode())
-
-
-def _table(rows: list[_Pending], schema: Any, sets: bool) -> Any:
-    """Return rows as a table."""
-    cells = [one.cells() for one in rows]
-    columns: dict[str, Any] = {name: [row[name] for row in cells] for name in cells[0]}
-    modified = pyarrow.array(columns["modified"], pyarrow.int64())
-    columns["modified"] = modified.cast(pyarrow.timestamp("ns"))
-    features = [one.features for one in rows]
-    if sets:
-        columns |= set_columns(features, schema)
-    else:
-        columns["features"] = vector_column(features, schema)
-    return pyarrow.table(columns, schema)
+def _count(images: Any, report: Report) -> None:
+    if isinstance(images, str | Path) and os.path.isdir(images):
+        with suppress(DatasetError):
+            report.expect(sum(1 for _ in iterate_images(images)))

@@ -1,7 +1,7 @@
-"""Images searched for a pattern: a table of the places where it is, and pictures of them."""
+"""Search images for a pattern."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,54 +20,112 @@ from featx.io.decoding import read_image
 from featx.io.images import ReadImages
 from featx.io.resizing import resize_image
 from featx.io.tables import check_table_name, write_table
-from featx.io.writing import as_text, new_file, new_folder
+from featx.io.writing import image_name, new_file, new_folder, refused_as_data
+from featx.jobs.inputs import list_inputs
+from featx.jobs.progress import Progress, report_to
 from featx.pipeline.graph import Chunk
 from featx.pipeline.stream import Stream
 
-Progress = Callable[[int, int], object]
 # Whole photographs are in memory, this many a thread and as many waiting.
 _CHUNK = 4
 
 
-def read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
-    """Read a pattern and its mask, which is 0 where the picture is transparent.
+def read_pattern(pattern: Any) -> tuple[Image, NDArray[np.float32]]:
+    """Return a pattern with its mask, which is 0 where a picture is transparent.
 
     Parameters
     ----------
-    name : str or Path
-        An image file, or ``"stop-sign"``.
+    pattern : str, Path, ndarray or (ndarray, ndarray)
+        An image file, ``"stop-sign"``, an array, or an array and its mask.
 
     Raises
     ------
     PatternError
-        If all that counts of it is one colour.
+        If all that counts of it is of one colour.
     RefusedImage
         If the file cannot be read.
     """
+    if isinstance(pattern, str | Path):
+        return _read_pattern(pattern)
+    pixels, mask = pattern if isinstance(pattern, tuple) else (pattern, None)
+    pixels = _unit(np.asarray(pixels))
+    mask = np.ones(pixels.shape[:2], np.float32) if mask is None else np.asarray(mask, np.float32)
+    _check_varies("pattern", pixels, mask)
+    return pixels, mask
+
+
+def _read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
     if str(name) == "stop-sign":
         return stop_sign(96)
     on_white = read_image(name, background=(255, 255, 255)).astype(np.float32) / 255
     on_black = read_image(name, background=(0, 0, 0)).astype(np.float32) / 255
     mask = 1 - (on_white - on_black).mean(axis=2)
     pattern = on_black / np.maximum(mask, 1e-3)[..., np.newaxis]
-    shown = pattern[mask > 0.5]
-    if len(shown) == 0 or np.ptp(shown, axis=0).max() == 0:
-        raise PatternError(f"{name}: a pattern must vary, but all that is seen is one colour.")
+    _check_varies(str(name), pattern, mask)
     return pattern, mask
 
 
-def write_hits(
-    pattern: tuple[Image, NDArray[np.float32]],
-    paths: Sequence[Any],
-    file: str | Path,
+def _check_varies(where: str, pattern: Image, mask: NDArray[np.float32]) -> None:
+    shown = pattern[mask > 0.5]
+    if len(shown) == 0 or np.ptp(shown, axis=0).max() == 0:
+        raise PatternError(f"{where}: a pattern must vary, but all that is seen is one colour.")
+
+
+def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Return pixels as RGB of float32 in [0, 1]."""
+    pixels = pixels[..., np.newaxis] if pixels.ndim == 2 else pixels
+    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    unit = pixels.astype(np.float32) / np.float32(full)
+    return np.ascontiguousarray(np.broadcast_to(unit, (*unit.shape[:2], 3)))
+
+
+@dataclass
+class Hits:
+    """The outcome of `find`; prints as one line."""
+
+    #: For each image its hits, the strongest first; none for one that was rejected.
+    hits: list[list[Hit]]
+    #: One row per hit, and one without numbers for an image without a hit: path, strength, box,
+    #: scale, status, reason.
+    table: pyarrow.Table
+    refused: list[RefusedImage]
+    #: The file of the table, if it was written.
+    out: str | Path | None = None
+
+    @property
+    def images(self) -> int:
+        """The number of images that were searched."""
+        return len(self.hits) - len(self.refused)
+
+    def __str__(self) -> str:
+        data = self.as_data()
+        line = f"{data['hits']} hits in {data['found_in']} of {self.images} images"
+        return line if self.out is None else f"{self.out}: {line}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the outcome as plain data, for JSON."""
+        return {
+            "out": None if self.out is None else str(self.out),
+            "images": self.images,
+            "found_in": sum(map(bool, self.hits)),
+            "hits": sum(map(len, self.hits)),
+            "refused": refused_as_data(self.refused),
+        }
+
+
+def find(
+    pattern: Any,
+    images: Any,
+    *,
+    out: str | Path | None = None,
     pictures: str | Path | None = None,
     threshold: float = 0.5,
     size: int = 24,
     side: int = 640,
     n_jobs: int | None = 1,
-    progress: Progress = lambda done, refused: None,
-) -> tuple[list[list[Hit]], list[RefusedImage]]:
-    """Search images, and write a CSV or Parquet table and, where asked, pictures of the hits.
+    progress: Progress = False,
+) -> Hits:
+    """Search images for a pattern, and write a table and pictures of the hits.
 
     The table has a row for every hit, the strongest of an image first: ``path``, ``strength``,
     the box ``row``, ``column``, ``height``, ``width`` in pixels of the file, ``scale``, which is
@@ -76,52 +134,80 @@ def write_hits(
 
     Parameters
     ----------
-    pattern : (ndarray, ndarray)
-        The pattern and its mask, as `read_pattern` gives them.
-    paths : list of str
-        The images.
-    file : str or Path
-        The table.
+    pattern : str, Path, ndarray or (ndarray, ndarray)
+        An image file, whose transparent parts do not count; ``"stop-sign"``; an RGB array; or an
+        array and its mask in [0, 1].
+    images : str, Path, or sequence of paths or arrays
+        A folder; a glob; a CSV or Parquet manifest; an archive; a URL; or the images themselves.
+    out : str or Path, optional
+        The table to write: ``FILE.csv`` or ``FILE.parquet``.
     pictures : str or Path, optional
         A folder to make, with a picture of each image that has a hit.
-    threshold : float
-        The least strength of a hit.
-    size : int
-        The height of the smallest pattern that is found, in an image of which the longer side is
-        ``side``.
-    side : int
-        To which the longer side of larger images is shrunk before they are searched.
+    threshold : float, default=0.5
+        The least strength of a hit, 0 to 1.
+    size : int, default=24
+        Height of the smallest pattern that is found, in an image whose longer side is ``side``.
+    side : int, default=640
+        Larger images are shrunk to this longer side, and then searched.
+    n_jobs : int, default=1
+        Number of threads; -1 for one per processor.
+    progress : bool or callable, default=False
+        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
+        images since its last call.
 
     Returns
     -------
-    list of list of Hit
-        For each image, its hits.
-    list of RefusedImage
-        The images that could not be read.
+    Hits
+        The hits of each image, and the rejected images.
+
+    Raises
+    ------
+    DatasetError, InputError
+        If there are no such images.
+    RefusedImage
+        If the file of the pattern cannot be read.
+    PatternError
+        If the pattern is constant, or all images are rejected.
+    OutputError
+        If the table or the pictures cannot be written.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featx import find
+    >>> scene = np.random.default_rng(0).integers(0, 256, (80, 90, 3), np.uint8)
+    >>> found = find(scene[20:50, 40:80], [scene], size=30)
+    >>> found.hits[0][0].row, found.hits[0][0].column
+    (20.0, 40.0)
     """
-    check_table_name(file)
-    search = _Find(*small_pattern(*pattern, size), threshold, side)
+    paths = list_inputs(images).paths
+    masked = read_pattern(pattern)
+    if out is not None:
+        check_table_name(out)
+    search = _Find(*small_pattern(*masked, size), threshold, side)
     found: list[list[Hit]] = []
     refused: list[RefusedImage] = []
     rows: list[dict[str, Any]] = []
-    with new_file(file) as unfinished, _folder(pictures) as folder:
+    writing = nullcontext() if out is None else new_file(out)
+    drawing = nullcontext() if pictures is None else new_folder(pictures)
+    with report_to(progress) as report, writing as unfinished, drawing as folder:
+        report.expect(len(paths))
         for chunk in Stream([ReadImages(), search], _CHUNK, n_jobs).iterate(paths):
-            for path, hits, refusal in _by_image(chunk):
-                rows += _rows(path, hits, refusal, pattern[0].shape[0])
+            for image, hits, refusal in _by_image(chunk):
+                name = image_name(image, len(found))
+                rows += _rows(name, hits, refusal, masked[0].shape[0])
                 if folder is not None and hits:
-                    picture = folder / f"{len(found):06d} {Path(as_text(path)).stem[:80]}.jpg"
-                    draw_hits(path, hits).save(picture, "JPEG", quality=90)
+                    picture = folder / f"{len(found):06d} {Path(name).stem[:80]}.jpg"
+                    draw_hits(image, hits).save(picture, "JPEG", quality=90)
                 found.append(hits)
             refused += chunk.refused.values()
-            progress(len(chunk.items), len(chunk.refused))
+            report(len(chunk.items), len(chunk.refused))
         if len(refused) == len(found):
             raise PatternError(f"All {len(found)} images are refused. The first: {refused[0]}")
-        write_table(pyarrow.Table.from_pylist(rows, _SCHEMA), unfinished)
-    return found, refused
-
-
-def _folder(pictures: str | Path | None) -> AbstractContextManager[Path | None]:
-    return nullcontext() if pictures is None else new_folder(pictures)
+        table = pyarrow.Table.from_pylist(rows, _SCHEMA)
+        if unfinished is not None:
+            write_table(table, unfinished)
+    return Hits(found, table, refused, out)
 
 
 _SCHEMA = pyarrow.schema(
@@ -145,10 +231,10 @@ def _by_image(chunk: Chunk) -> list[tuple[Any, list[Hit], RefusedImage | None]]:
 
 
 def _rows(
-    path: Any, hits: list[Hit], refusal: RefusedImage | None, height: int
+    name: str, hits: list[Hit], refusal: RefusedImage | None, height: int
 ) -> list[dict[str, Any]]:
     common = {
-        "path": as_text(path),
+        "path": name,
         "status": "ok" if refusal is None else "refused",
         "reason": None if refusal is None else refusal.reason,
     }
@@ -157,7 +243,8 @@ def _rows(
 
 def draw_hits(path: Any, hits: list[Hit]) -> Pictures.Image:
     """Draw the boxes of the hits, and their strengths, into the image."""
-    picture = Pictures.fromarray(_bytes(read_image(path)))
+    pixels = path if isinstance(path, np.ndarray) else read_image(path)
+    picture = Pictures.fromarray(_bytes(pixels))
     draw = ImageDraw.Draw(picture)
     line = max(2, max(picture.size) // 300)
     for hit in hits:

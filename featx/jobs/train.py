@@ -1,70 +1,174 @@
 """Fit a recipe on labelled images."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from featx.core.errors import ModelError, RefusedImage
+from featx.core.errors import ModelError, RecipeError, RefusedImage
+from featx.datasets.loading import class_counts
+from featx.io.writing import new_file, refused_as_data
 from featx.jobs.incremental import fit_in_pieces
+from featx.jobs.inputs import Labels, labelled_inputs, pipeline_of
+from featx.jobs.model_files import save_model
+from featx.jobs.progress import Progress, Report, report_to
 from featx.pipeline.fitting import check_classes, in_threads
 from featx.pipeline.stream import Stream, run_together
 from featx.store.stored_images import StoredFeatures, begin_with_store, put_back
 
-#: Where a store has more bytes of vectors, a classifier that can be fitted piece by piece is.
+#: Where a store has more bytes of vectors, a classifier that can be fitted incrementally is.
 _IN_MEMORY = 2**31
 
 
-def train(
-    pipeline: Pipeline,
-    paths: Sequence[Any],
-    labels: Sequence[str] | NDArray[Any],
-    n_jobs: int | None = 1,
-    progress: Callable[[int], object] = int,
-) -> tuple[Pipeline, list[RefusedImage]]:
-    """Fit a pipeline on the images that can be read, or on those of a store.
+@dataclass
+class Training:
+    """The outcome of `train`; prints as one line."""
 
-    A store's features are taken as they are. Where their vectors would need more than 2 GiB, a
-    classifier that has ``partial_fit`` is fitted piece by piece.
+    #: The fitted pipeline.
+    model: Pipeline
+    #: The classes of the images that it was fitted on.
+    labels: NDArray[Any]
+    #: The images that were rejected, and are not among them.
+    refused: list[RefusedImage]
+    #: The file of the model, if it was written.
+    out: str | Path | None = None
+
+    def __str__(self) -> str:
+        line = f"fitted on {len(self.labels)} images ({class_counts(self.labels)})"
+        return line if self.out is None else f"{self.out}: {line}"
+
+    def as_data(self) -> dict[str, Any]:
+        """Return the outcome as plain data, for JSON."""
+        return {
+            "out": None if self.out is None else str(self.out),
+            "images": len(self.labels),
+            "classes": [str(name) for name in self.model.classes_],
+            "refused": refused_as_data(self.refused),
+        }
+
+
+def train(
+    images: Any,
+    *,
+    y: Any = None,
+    recipe: Any,
+    out: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    labels: Labels = (),
+    n_jobs: int | None = 1,
+    progress: Progress = False,
+) -> Training:
+    """Fit a recipe on labelled images, or on a store of their features.
+
+    Images that cannot be read are left out. Where the vectors of a store need more than 2 GiB, a
+    classifier that has ``partial_fit`` is fitted incrementally.
+
+    Parameters
+    ----------
+    images : str, Path, or sequence of paths or arrays
+        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; a folder written by `extract`; or the images themselves.
+    y : array-like of shape (n,), optional
+        The classes, if the images are given themselves.
+    recipe : str, Path or Pipeline
+        The name or file of a recipe, or a pipeline that begins with a `Stream`. A pipeline is
+        copied, and stays as it is.
+    out : str or Path, optional
+        The file to write the model to: ``MODEL.skops``.
+    checkpoint : str or Path, optional
+        The file in which the training of a network is kept, and from which it is resumed.
+    labels : dict or list of str, default=()
+        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        ``["city=street,tower"]``.
+    n_jobs : int, default=1
+        Number of threads; -1 for one per processor.
+    progress : bool or callable, default=False
+        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
+        images since its last call.
 
     Returns
     -------
-    Pipeline
-        The fitted pipeline.
-    list of RefusedImage
-        The images that it has not seen.
+    Training
+        The fitted pipeline, as ``model``, and the rejected images.
 
     Raises
     ------
+    DatasetError, InputError
+        If there are no such images, or they have no classes.
+    RecipeError
+        If the recipe cannot be read, or a checkpoint is given and it trains no network.
     ModelError
-        If the images that can be read are not of two classes at least.
+        If the recipe has no classifier, the readable images are of fewer than two classes, or the
+        model cannot be written.
+
+    Examples
+    --------
+    >>> from featx import make_scenes, train
+    >>> scenes, classes = make_scenes(n=20, size=(64, 64))
+    >>> training = train(scenes, y=classes, recipe="vertical-lines")
+    >>> print(training)
+    fitted on 20 images (city 10, landscape 10)
+    >>> training.model.predict(scenes[:3]).shape
+    (3,)
     """
+    found = labelled_inputs(images, y, labels)
+    _, pipeline = pipeline_of(recipe)
+    report = report_to(progress)
+    if "convnet" in pipeline.named_steps:
+        if report.verbose:
+            pipeline.set_params(convnet__verbose=True)
+        if checkpoint is not None:
+            pipeline.set_params(convnet__checkpoint=checkpoint)
+    elif checkpoint is not None:
+        where = recipe if isinstance(recipe, str | Path) else "recipe"
+        raise RecipeError(f"{where}: trains no network. Leave out the checkpoint.")
+    report.expect(len(found.paths))
+    with nullcontext() if out is None else new_file(out) as file:
+        with report:
+            model, seen, refused = _fit(pipeline, found.paths, found.labels, n_jobs, report)
+        if file is not None:
+            save_model(model, file)
+    return Training(model, seen, refused, out)
+
+
+def _fit(
+    pipeline: Pipeline,
+    images: Sequence[Any],
+    labels: NDArray[Any],
+    n_jobs: int | None,
+    report: Report,
+) -> tuple[Pipeline, NDArray[Any], list[RefusedImage]]:
+    """Fit a pipeline; return it, the classes of the images it was fitted on, and the others."""
     stream, *steps = (step for _, step in pipeline.steps)
     if not steps or not hasattr(steps[-1], "predict"):
         raise ModelError("The recipe has no classifier. End it with one, such as LinearSVC.")
     check_classes(labels)
-    begun = begin_with_store(stream, paths)
+    begun = begin_with_store(stream, images)
     fitted = Stream(begun.stages, stream.chunk_size, n_jobs)
     try:
-        fitted.fit_on_readable(paths)
+        fitted.fit_on_readable(images)
     except RefusedImage as first:
-        raise ModelError(f"All {len(paths)} images are refused. The first: {first}") from None
-    if _is_too_large(fitted, paths) and hasattr(steps[-1], "partial_fit"):
-        classifier = make_pipeline(*_fit_in_pieces(fitted, steps, paths, labels, progress))
-        refused: list[RefusedImage] = []
+        raise ModelError(f"All {len(images)} images are refused. The first: {first}") from None
+    if _is_too_large(fitted, images) and hasattr(steps[-1], "partial_fit"):
+        classifier = make_pipeline(*_fit_in_pieces(fitted, steps, images, labels, report))
+        seen, refused = labels, list[RefusedImage]()
     else:
-        computed = run_together([fitted], paths, n_jobs, progress)
-        kept, refused = np.asarray(labels)[computed.kept], computed.refused
-        check_classes(kept)
-        classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], kept)
+        computed = run_together([fitted], images, n_jobs, report)
+        seen, refused = labels[computed.kept], computed.refused
+        check_classes(seen)
+        classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], seen)
     fitted.n_jobs = stream.n_jobs
-    return Pipeline([("stream", put_back(fitted, stream)), *classifier.steps]), refused
+    model = Pipeline([("stream", put_back(fitted, stream)), *classifier.steps])
+    return model, seen, refused
 
 
 def _is_too_large(stream: Stream, images: Sequence[Any]) -> bool:
-    """Tell whether a store's images have more vectors than are to be in memory at once."""
+    """Return whether a store's images have more vectors than are to be in memory at once."""
     stored = isinstance(stream.stages[0], StoredFeatures)
     return stored and 4 * len(images) * len(stream.get_feature_names_out()) > _IN_MEMORY
 
@@ -73,7 +177,7 @@ def _fit_in_pieces(
     stream: Stream,
     steps: list[Any],
     images: Sequence[Any],
-    labels: Sequence[str] | NDArray[Any],
+    labels: NDArray[Any],
     progress: Callable[[int], object],
 ) -> list[Any]:
     left = len(images)
@@ -86,4 +190,4 @@ def _fit_in_pieces(
         return result
 
     dimensions = len(stream.get_feature_names_out())
-    return fit_in_pieces(steps, vectors, np.asarray(labels), dimensions)
+    return fit_in_pieces(steps, vectors, labels, dimensions)

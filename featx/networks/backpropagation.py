@@ -92,7 +92,7 @@ class FeedForwardNetwork:
     Exactly one of two, which no single line tells apart:
 
     >>> import numpy as np
-    >>> from featx.networks.backpropagation import FeedForwardNetwork
+    >>> from featx import FeedForwardNetwork
     >>> x = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])  # a column for each example
     >>> y = np.array([[0, 1, 1, 0]])
     >>> network = FeedForwardNetwork([2, 4, 1], "tanh")

@@ -10,7 +10,7 @@ import pyarrow
 from pyarrow import parquet
 
 from featx.evaluation.results import Comparison, Result
-from featx.io.writing import as_text
+from featx.io.writing import refused_as_data
 from featx.report.page import page
 
 
@@ -27,10 +27,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
             for (name, other), (said, p_values) in comparison.verdicts.items()
         ],
         "remarks": comparison.remarks,
-        "refused": [
-            {"path": as_text(image.path), "reason": image.reason, "detail": image.detail}
-            for image in comparison.refused
-        ],
+        "refused": refused_as_data(comparison.refused),
         "duplicates": comparison.duplicates,
         "copies": [
             {"image": names[first], "other": names[second], "kind": kind}

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
@@ -126,7 +127,8 @@ def _ready(image: Any, pipeline: Pipeline) -> tuple[Stream, list[Any]]:
         stream, *steps = (step for _, step in pipeline.steps)
     else:
         stream, steps = split(pipeline)
-        stream.fit([image])
+        # The stages are the caller's, who may have fitted them, or not: they stay as they are.
+        stream = clone(stream).fit([image])
     return stream, steps
 
 

@@ -37,7 +37,8 @@ class Plots:
     --------
     >>> from matplotlib.figure import Figure
     >>> from featx import compare, make_scenes
-    >>> comparison = compare(["vertical-lines"], *make_scenes(n=20, random_state=0), folds=2)
+    >>> scenes, classes = make_scenes(n=20, random_state=0)
+    >>> comparison = compare(scenes, y=classes, recipe="vertical-lines", folds=2)
     >>> axes = comparison.plot.accuracy(Figure().subplots())
     >>> axes.get_xlabel()
     'accuracy, %'

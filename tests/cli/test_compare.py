@@ -37,7 +37,7 @@ def test_a_folder(featx, photos, recipe, other):
     run = featx("compare", photos, "--recipe", recipe, "--recipe", other, "--out", "new/out")
     assert run.code == 0
     assert run.err == "12 of 12 images\n" + remarks(6, 6, 31)
-    expected = compare([recipe, other], *load_dataset(photos))
+    expected = compare(photos, recipe=[recipe, other])
     found = json.loads(Path("new/out/results.json").read_text(encoding="utf-8"))
     assert list(found["recipes"]) == ["larger-class", "raw-pixels", "small", "other"]
     for result in expected.results:
@@ -68,9 +68,8 @@ def test_json_and_options(featx, photos, recipe):
     assert run.code == 0
     found = json.loads(run.out)
     assert found == json.loads(Path("out/results.json").read_text(encoding="utf-8"))
-    expected = compare(
-        [recipe], *load_dataset(photos, {"a": ["city"], "b": ["field"]}), folds=3, random_state=4
-    )
+    target = {"a": ["city"], "b": ["field"]}
+    expected = compare(photos, recipe=[recipe], labels=target, folds=3, random_state=4)
     assert found["protocol"] == "3 stratified folds, seed 4"
     assert found["classes"] == ["a", "b"]
     assert found["recipes"]["small"]["folds"] == expected["small"].folds
@@ -88,7 +87,7 @@ def test_a_test_set(featx, photos, recipe, tmp_path):
     found = json.loads(run.out)
     assert found["protocol"] == "fitted on 8 images, tested on 4 others"
     assert found["recipes"]["small"]["folds"] == []
-    expected = compare([recipe], *load_dataset(photos), load_dataset(test))["small"]
+    expected = compare(photos, recipe=[recipe], test=load_dataset(test))["small"]
     assert found["recipes"]["small"]["accuracy"] == expected.accuracy
 
 

@@ -44,7 +44,7 @@ try:
 except BaseException:
     pass
 try:
-    Progress(10, plain=True)(1)
+    Progress(plain=True, total=10)(1)
 except KeyboardInterrupt:
     raise SystemExit(1)
 """

@@ -18,7 +18,7 @@ from featx.datasets import listing
 from featx.datasets.listing import iterate_images
 from featx.io.decoding import read_image
 from featx.io.files import ImageFile, read_file
-from featx.jobs.extract import write_features
+from featx.store.extraction import write_features
 from featx.store.store import read_features, read_refused
 
 NAMES = ["alone.png", "sea/a.png", "sea/deep/b.png", "town/a:b 'c\"\n.png", "town/é.png"]

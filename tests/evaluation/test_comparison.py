@@ -24,13 +24,12 @@ from featx import (
     SpatialPyramid,
     Stream,
     Summarize,
-    compare,
     load_dataset,
     load_recipe,
 )
 from featx.core.errors import ComparisonError, ModelError, RecipeError
 from featx.evaluation import shared_features as gathering
-from featx.evaluation.comparison import BASELINE, PIXELS
+from featx.evaluation.comparison import BASELINE, PIXELS, compare
 from featx.evaluation.duplicates import content_hashes
 from featx.report.comparison import as_data
 

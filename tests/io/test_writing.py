@@ -2,10 +2,18 @@ import os
 import stat
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from featx.core.errors import OutputError
-from featx.io.writing import as_cell, as_text, new_file, new_folder
+from featx.core.errors import OutputError, RefusedImage
+from featx.io.writing import (
+    as_cell,
+    as_text,
+    image_name,
+    new_file,
+    new_folder,
+    refused_as_data,
+)
 
 
 class Stop(BaseException):
@@ -275,3 +283,25 @@ def test_as_text(path, text):
 )
 def test_no_cell_is_a_formula(text, cell):
     assert as_cell(text) == cell
+
+
+def test_refused_images_as_data():
+    refused = [
+        RefusedImage("a/1.png", "empty", "it has no bytes."),
+        RefusedImage("b/\udcff\n\x1b[31m é.png", "missing", "there is no such file."),
+    ]
+    assert refused_as_data(iter(refused)) == [
+        {"path": "a/1.png", "reason": "empty", "detail": "it has no bytes."},
+        {
+            "path": "b/\\xff\n\x1b[31m é.png",
+            "reason": "missing",
+            "detail": "there is no such file.",
+        },
+    ]
+
+
+def test_names_of_images():
+    assert image_name("a/1.png", 3) == "a/1.png"
+    assert image_name(Path("a/1.png"), 3) == "a/1.png"
+    assert image_name(b"a/\xff.png", 3) == "a/\\xff.png"
+    assert image_name(np.zeros((2, 2, 1)), 3) == "image 3"

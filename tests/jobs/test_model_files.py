@@ -1,4 +1,3 @@
-import csv as csv_module
 import io
 import json
 import os
@@ -11,44 +10,32 @@ from importlib import import_module, invalidate_caches
 from pathlib import Path
 
 import numpy as np
-import pyarrow
 import pytest
 import skops.io
-from PIL import Image
-from pyarrow import csv, parquet
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from sklearn.svm import SVC, LinearSVC
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
 
 import featx
 from featx import (
     HOG,
-    DenseSIFT,
-    FisherVector,
-    GramSVC,
     ReadImages,
     Rectify,
     ScoreSum,
-    Sobel,
     SpatialPyramid,
     Stream,
-    Summarize,
     load_recipe,
 )
-from featx.core.errors import ModelError, OutputError
-from featx.evaluation.metrics import balanced_accuracy
+from featx.core.errors import ModelError
 from featx.io import bundled
-from featx.jobs.evaluate import evaluate
 from featx.jobs.model_files import load_model, save_model
-from featx.jobs.predict import write_predictions
-from featx.jobs.train import train
-from featx.pipeline.fitting import class_scores, split
+from featx.jobs.train import train as train_job
+from featx.pipeline.fitting import class_scores
 from featx.pipeline.recipes import read_recipe
 from featx.pipeline.registry import ESTIMATORS
 
@@ -57,6 +44,11 @@ def message(function, *arguments, kind=ModelError):
     with pytest.raises(kind) as error:
         function(*arguments)
     return str(error.value)
+
+
+def train(pipeline, images, labels, n_jobs=1):
+    training = train_job(images, y=labels, recipe=pipeline, n_jobs=n_jobs)
+    return training.model, training.refused
 
 
 def draw(count=60, classes=3, size=16):
@@ -75,133 +67,6 @@ def hog():
 
 def pyramid():
     return Stream([ReadImages(size=(16, 16), mode="gray"), SpatialPyramid(levels=[2])])
-
-
-@pytest.fixture
-def folder(tmp_path):
-    """Write twelve images of three classes, of which 0, 7 and 11 are broken."""
-    images, labels = draw(12)
-    paths = [str(tmp_path / f"{index:02}.png") for index in range(12)]
-    for image, path in zip(images, paths, strict=True):
-        Image.fromarray(image[..., 0]).save(path)
-    for index in (0, 7, 11):
-        Path(paths[index]).write_bytes(b"broken")
-    return paths, labels
-
-
-KEPT = [1, 2, 3, 4, 5, 6, 8, 9, 10]
-
-
-class TestSplit:
-    def test_a_recipe(self):
-        pipeline = load_recipe("vertical-lines")
-        pipeline[0].set_params(chunk_size=7, n_jobs=2)
-        fixed, steps = split(pipeline)
-        assert [*fixed.stages] == [*pipeline[0].stages]
-        assert (fixed.chunk_size, fixed.n_jobs) == (7, 2)
-        assert steps == [*pipeline[1:]]
-
-    def test_a_stage_that_learns(self):
-        stages = [Sobel(), Summarize(), PCA(1), StandardScaler()]
-        fixed, steps = split(make_pipeline(Stream(stages, chunk_size=3), LinearSVC()))
-        assert fixed.stages == stages[:2]
-        assert isinstance(steps[0], Stream)
-        assert steps[0].stages == stages[2:]
-        assert steps[0].chunk_size == 3
-        assert isinstance(steps[1], LinearSVC)
-        assert len(steps) == 2
-
-    def test_no_stream(self):
-        assert message(split, make_pipeline(LinearSVC())) == (
-            "The first step must be a Stream of stages, but it is LinearSVC()."
-        )
-
-
-class TestTrain:
-    def test_equals_fitting_by_hand(self):
-        images, labels = draw()
-        pipeline = make_pipeline(hog(), StandardScaler(), LinearSVC(random_state=0))
-        model, refused = train(pipeline, images, labels)
-        assert refused == []
-        by_hand = make_pipeline(hog(), StandardScaler(), LinearSVC(random_state=0))
-        by_hand.fit(images, labels)
-        np.testing.assert_array_equal(
-            model.decision_function(images), by_hand.decision_function(images)
-        )
-        assert model.predict(images).tolist() == by_hand.predict(images).tolist()
-        assert model[0].get_feature_names_out().shape == (36,)
-
-    def test_a_stage_that_learns(self):
-        images, labels = draw()
-        stages = [*hog().stages, PCA(3)]
-        model, _ = train(make_pipeline(Stream(stages), GaussianNB()), images, labels)
-        vectors = hog().fit_transform(images)
-        expected = make_pipeline(PCA(3), GaussianNB()).fit(vectors, labels).predict_proba(vectors)
-        # A matrix product depends in its last bits on how many images it takes at a time.
-        np.testing.assert_allclose(model.predict_proba(images), expected, rtol=1e-4)
-
-    @pytest.mark.parametrize("n_jobs", [1, 2])
-    def test_refused_images_are_left_out(self, folder, n_jobs):
-        paths, labels = folder
-        told = []
-        pipeline = make_pipeline(pyramid(), GaussianNB())
-        model, refused = train(pipeline, paths, labels, n_jobs, told.append)
-        assert [one.path for one in refused] == [paths[i] for i in (0, 7, 11)]
-        assert {one.reason for one in refused} == {"not-an-image"}
-        assert sum(told) == 12
-        kept = [paths[i] for i in KEPT]
-        expected = make_pipeline(pyramid(), GaussianNB()).fit(kept, labels[KEPT])
-        np.testing.assert_array_equal(model.predict_proba(kept), expected.predict_proba(kept))
-
-    def test_encoders_learn_from_what_is_readable(self, folder):
-        paths, labels = folder
-        Image.fromarray(np.zeros((12, 40), np.uint8)).save(paths[4])
-        stages = [ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(2)]
-        model, refused = train(make_pipeline(Stream(stages), GramSVC()), paths, labels, 2)
-        assert [one.path for one in refused] == [paths[i] for i in (0, 4, 7, 11)]
-        assert refused[1].detail == (
-            "DenseSIFT needs at least 13 x 13 pixels with these parameters, but image 0 is "
-            "12 x 40 pixels."
-        )
-        kept = [paths[i] for i in KEPT if i != 4]
-        expected = make_pipeline(Stream(stages), GramSVC()).fit(
-            kept, labels[[*map(paths.index, kept)]]
-        )
-        np.testing.assert_array_equal(
-            model.decision_function(kept), expected.decision_function(kept)
-        )
-
-    def test_one_class(self):
-        images, _ = draw(6)
-        pipeline = make_pipeline(hog(), LinearSVC())
-        end = "Put the images of each class into a sub-folder of its own."
-        assert message(train, pipeline, images, ["a"] * 6) == (
-            "A classifier needs images of two classes at least, but there is only one, 'a'. " + end
-        )
-        assert message(train, pipeline, [], []) == (
-            "A classifier needs images of two classes at least, but there is none. " + end
-        )
-
-    def test_one_class_that_can_be_read(self, folder):
-        paths = [folder[0][i] for i in (0, 1, 4, 7)]
-        assert message(train, make_pipeline(pyramid(), LinearSVC()), paths, [*"abba"]) == (
-            "A classifier needs images of two classes at least, but there is only one, 'b'. Put "
-            "the images of each class into a sub-folder of its own."
-        )
-
-    def test_all_refused(self, folder):
-        paths = [folder[0][i] for i in (0, 7)]
-        assert message(train, make_pipeline(pyramid(), LinearSVC()), paths, ["a", "b"]) == (
-            f"All 2 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-            "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, "
-            "complete and not damaged."
-        )
-
-    @pytest.mark.parametrize("steps", [[], [StandardScaler()]])
-    def test_no_classifier(self, steps):
-        assert message(train, make_pipeline(hog(), *steps), *draw(6)) == (
-            "The recipe has no classifier. End it with one, such as LinearSVC."
-        )
 
 
 def check_kept(model, images, file):
@@ -662,216 +527,3 @@ class TestOwnStages:
             f"The fitted model cannot be kept in a file ({__name__}.Local). Give its last steps "
             "other parameters; define stages of your own at the top level of a module."
         )
-
-
-class TestEvaluation:
-    def test_equals_scikit_learn(self, folder):
-        paths, labels = folder
-        kept = [paths[i] for i in KEPT]
-        model, _ = train(make_pipeline(pyramid(), SVC(C=0.01)), kept, labels[KEPT])
-        rng = np.random.default_rng(0)
-        truth = rng.permutation(labels)
-        told = []
-        evaluation = evaluate(model, paths, truth, 2, told.append)
-        predicted = model.predict(kept)
-        assert evaluation.images == 9
-        assert evaluation.classes == ["a", "b", "c"]
-        assert evaluation.confusion.tolist() == confusion_matrix(truth[KEPT], predicted).tolist()
-        assert evaluation.accuracy == np.mean(truth[KEPT] == predicted)
-        assert evaluation.balanced_accuracy == pytest.approx(
-            balanced_accuracy_score(truth[KEPT], predicted), abs=1e-15
-        )
-        assert [one.path for one in evaluation.refused] == [paths[i] for i in (0, 7, 11)]
-        assert sum(told) == 12
-
-    def test_classes_without_images(self):
-        images, labels = draw()
-        model, _ = train(make_pipeline(hog(), GaussianNB()), images, labels)
-        only = labels == "b"
-        evaluation = evaluate(model, images[only], labels[only])
-        predicted = model.predict(images[only])
-        assert evaluation.confusion.tolist() == [
-            [0, 0, 0],
-            [int(np.sum(predicted == name)) for name in "abc"],
-            [0, 0, 0],
-        ]
-        assert evaluation.accuracy == evaluation.balanced_accuracy == np.mean(predicted == "b")
-
-    def test_errors(self, folder):
-        paths, labels = folder
-        kept = [paths[i] for i in KEPT]
-        model, _ = train(make_pipeline(pyramid(), GaussianNB()), kept, labels[KEPT])
-        assert message(evaluate, model, paths[:2], ["a", "d"]) == (
-            "The model knows no class 'd'; it knows a, b, c. Merge or select classes with labels."
-        )
-        assert message(evaluate, model, paths[:1], ["a"]).startswith(
-            f"All 1 images are refused. The first: {paths[0]}: not-an-image: "
-        )
-
-    def test_printed(self):
-        images, labels = draw()
-        model, _ = train(make_pipeline(hog(), KNeighborsClassifier(1)), images, labels)
-        assert str(evaluate(model, images, labels)) == (
-            "accuracy 100.0%, balanced 100.0%, of 60 images; a row is a true class, a column a "
-            "prediction\n"
-            "a     20      0      0\n"
-            "b      0     20      0\n"
-            "c      0      0     20"
-        )
-
-    @pytest.mark.parametrize("seed", range(5))
-    def test_balanced_accuracy(self, seed):
-        rng = np.random.default_rng(seed)
-        truth, predicted = rng.integers(0, 4, (2, 50))
-        expected = balanced_accuracy_score(truth, predicted)
-        assert balanced_accuracy(confusion_matrix(truth, predicted)) == pytest.approx(expected)
-
-
-def read(file):
-    """Read what `write_predictions` wrote, as columns."""
-    if file.suffix.lower() == ".parquet":
-        return parquet.read_table(file)
-    text = pyarrow.string()
-    convert = csv.ConvertOptions(
-        strings_can_be_null=True,
-        column_types=dict.fromkeys(["path", "prediction", "status", "reason"], text),
-    )
-    return csv.read_csv(file, convert_options=convert)
-
-
-def test_no_cell_of_predictions_is_a_formula(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    names = ["=1+2", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "good"]
-    images, labels = draw(len(names), 2)
-    for name, image in zip(names, images, strict=True):
-        Image.fromarray(image[..., 0]).save(name, "PNG")
-    labels = np.where(labels == "a", "=cmd|' /C calc'!A0", "-2")
-    model, _ = train(make_pipeline(pyramid(), GaussianNB()), names, labels)
-    predictions, _ = write_predictions(model, names, "p.csv")
-    with open("p.csv", newline="") as file:
-        header, *rows = csv_module.reader(file)
-    assert [row[0] for row in rows] == [*(f"'{name}" for name in names[:-1]), "good"]
-    assert [row[1] for row in rows] == [f"'{name}" for name in predictions.tolist()]
-    assert not [cell for cell in header if cell[0] in "=+-@"]
-    # Programs read the names as they are.
-    write_predictions(model, names, "p.parquet")
-    table = parquet.read_table("p.parquet")
-    assert table["path"].to_pylist() == names
-    assert table["prediction"].to_pylist() == predictions.tolist()
-
-
-@pytest.mark.parametrize("name", ["p.csv", "p.parquet", "P.CSV"])
-@pytest.mark.parametrize(
-    ("classifier", "kind"), [(GaussianNB(), "probability"), (LinearSVC(), "score")]
-)
-@pytest.mark.parametrize("classes", [2, 3])
-def test_predictions(tmp_path, folder, name, classifier, kind, classes):
-    paths, labels = folder
-    labels = labels if classes == 3 else np.where(labels == "c", "b", labels)
-    kept = [paths[i] for i in KEPT]
-    model, _ = train(make_pipeline(pyramid(), classifier), kept, labels[KEPT])
-    model[0].chunk_size = 2  # some chunks have no image that is not refused
-    paths = [*paths[:7], *(paths[i] for i in (7, 11, 0, 7)), *paths[7:]]
-    read_paths = [path for path in paths if path in kept]
-    told = []
-    predictions, refused = write_predictions(
-        model, paths, tmp_path / "deep" / name, 2, lambda *count: told.append(count)
-    )
-    expected = model.predict(read_paths)
-    assert predictions.tolist() == expected.tolist()
-    broken = [path for path in paths if path not in kept]
-    assert [one.path for one in refused] == broken
-    assert np.sum(told, axis=0).tolist() == [len(paths), len(broken)]
-    table = read(tmp_path / "deep" / name)
-    names = ["a", "b", "c"][:classes]
-    assert table.column_names == [
-        "path",
-        "prediction",
-        *(f"{kind}_{one}" for one in names),
-        "status",
-        "reason",
-    ]
-    assert table["path"].to_pylist() == paths
-    ok = [path in kept for path in paths]
-    assert table["status"].to_pylist() == ["ok" if one else "refused" for one in ok]
-    assert table["reason"].to_pylist() == [None if one else "not-an-image" for one in ok]
-    assert [one is not None for one in table["prediction"].to_pylist()] == ok
-    assert table["prediction"].drop_null().to_pylist() == expected.tolist()
-    scores = (
-        model.predict_proba(read_paths)
-        if kind == "probability"
-        else model.decision_function(read_paths)
-    )
-    if scores.ndim == 1:
-        scores = np.stack([-scores, scores], axis=1)
-    for index, one in enumerate(names):
-        column = table[f"{kind}_{one}"]
-        assert [value is not None for value in column.to_pylist()] == ok
-        found = np.array(column.drop_null().to_pylist(), np.float64)
-        # A matrix product depends in its last bits on how many images it takes at a time.
-        np.testing.assert_allclose(found, scores[:, index], rtol=1e-12)
-
-
-@pytest.mark.parametrize(
-    "classifier", [NearestCentroid(metric="manhattan"), SVC(decision_function_shape="ovo")]
-)
-def test_predictions_of_classifiers_without_a_score_for_each_class(tmp_path, classifier):
-    images, labels = draw(60)
-    labels[::7] = "d"  # four classes have six pairs
-    model, _ = train(make_pipeline(hog(), classifier), images, labels)
-    kind, scores = class_scores(model[1:], model[0].transform(images))
-    if kind == "score":
-        expected = np.array(["a", "b", "c", "d"]) == model.predict(images)[:, np.newaxis]
-        np.testing.assert_array_equal(scores, expected.astype(float))
-    assert scores.shape == (60, 4)
-    assert scores.argmax(axis=1).tolist() == [
-        "abcd".index(name) for name in model.predict(images).tolist()
-    ]
-
-
-def test_predictions_that_cannot_be_written(tmp_path, folder):
-    paths, labels = folder
-    kept = [paths[i] for i in KEPT]
-    model, _ = train(make_pipeline(pyramid(), GaussianNB()), kept, labels[KEPT])
-    before = sorted(tmp_path.rglob("*"))
-    for name in ("p.txt", "p", "p.csv.gz"):
-        file = tmp_path / name
-        assert message(write_predictions, model, kept, file, kind=OutputError) == (
-            f"{file}: the name must end in .csv or .parquet."
-        )
-    assert message(write_predictions, model, [paths[0]], tmp_path / "new" / "p.csv") == (
-        f"All 1 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-        "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete "
-        "and not damaged."
-    )
-    below = f"{paths[0]}/p.csv"
-    assert message(write_predictions, model, kept, below, kind=OutputError) == (
-        f"{below}: cannot be written: a folder above it is a file."
-    )
-
-    def interrupt(done, refused):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_predictions(model, kept, tmp_path / "p.csv", 1, interrupt)
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-def test_predictions_replace_a_file(tmp_path, folder):
-    paths, labels = folder
-    kept = [paths[i] for i in KEPT]
-    model, _ = train(make_pipeline(pyramid(), GaussianNB()), kept, labels[KEPT])
-    (tmp_path / "p.csv").write_text("old")
-    write_predictions(model, kept, tmp_path / "p.csv")
-    assert read(tmp_path / "p.csv").num_rows == 9
-
-
-def test_names_that_are_not_unicode(tmp_path, folder):
-    paths, labels = folder
-    name = os.fsencode(tmp_path) + b"/\xff.png"
-    Path(os.fsdecode(name)).write_bytes(Path(paths[1]).read_bytes())
-    kept = [paths[i] for i in KEPT]
-    model, _ = train(make_pipeline(pyramid(), GaussianNB()), kept, labels[KEPT])
-    for file in ("p.csv", "p.parquet"):
-        write_predictions(model, [os.fsdecode(name), name], tmp_path / file)
-        assert read(tmp_path / file)["path"].to_pylist() == [f"{tmp_path}/\\xff.png"] * 2

@@ -13,10 +13,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from torch import nn
 
-from featx import ConvNet, Stream, compare, load_recipe, make_scenes
+from featx import ConvNet, Stream, load_recipe, make_scenes
 from featx.core.errors import DivergedError
+from featx.evaluation.comparison import compare
 from featx.jobs.model_files import load_model, save_model
-from featx.jobs.predict import write_predictions
+from featx.jobs.predict import predict
 from featx.jobs.train import train
 from featx.networks.architectures import ARCHITECTURES
 from featx.networks.conv_net import _BESIDE_TRAINING, _LEAST
@@ -445,7 +446,8 @@ def test_a_network_ends_a_recipe(tmp_path):
     recipe, model = tmp_path / "small-network.yaml", tmp_path / "model.skops"
     recipe.write_text(RECIPE)
     images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
-    fitted, refused = train(load_recipe(recipe), images, labels)
+    training = train(images, y=labels, recipe=load_recipe(recipe))
+    fitted, refused = training.model, training.refused
     assert not refused
     save_model(fitted, model)
     loaded = load_model(model)
@@ -454,7 +456,7 @@ def test_a_network_ends_a_recipe(tmp_path):
     paths = [str(tmp_path / f"{number}.png") for number in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
-    write_predictions(loaded, paths, tmp_path / "predictions.csv")
+    predict(paths, model=loaded, out=tmp_path / "predictions.csv")
     table = pd.read_csv(tmp_path / "predictions.csv")
     assert list(table["prediction"]) == list(fitted.predict(images))
     assert_allclose(table["probability_city"] + table["probability_landscape"], 1)
@@ -466,7 +468,7 @@ def test_a_network_stands_before_a_classifier_in_a_recipe(tmp_path):
     recipe = tmp_path / "features.yaml"
     recipe.write_text(RECIPE + "  - LogisticRegression\n")
     images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
-    fitted, _ = train(load_recipe(recipe), images, labels)
+    fitted = train(images, y=labels, recipe=load_recipe(recipe)).model
     assert fitted[-1].n_features_in_ == 9
     recipe.write_text(RECIPE + "  - Sobel\n")
     assert refusal(load_recipe, recipe) == (

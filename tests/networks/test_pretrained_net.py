@@ -132,7 +132,7 @@ def test_backbones_of_timm_are_cut_before_their_classifier(tmp_path):
 def test_transfer_tells_scenes_apart_and_is_kept_in_a_file(tmp_path, recipe):
     images, labels = make_scenes(n=24, size=(64, 64), random_state=0)
     pipeline = load_recipe(recipe).set_params(stream__readimages__size=(64, 64))
-    fitted, _ = train(pipeline, images, labels)
+    fitted = train(images, y=labels, recipe=pipeline).model
     save_model(fitted, tmp_path / "model.skops")
     loaded = load_model(tmp_path / "model.skops")
     assert list(loaded.predict(images)) == list(fitted.predict(images))

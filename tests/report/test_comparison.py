@@ -13,7 +13,8 @@ from pyarrow import parquet
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from featx import ReadImages, SpatialPyramid, Stream, compare
+from featx import ReadImages, SpatialPyramid, Stream
+from featx.evaluation.comparison import compare
 from featx.report.comparison import as_data, write_comparison
 
 HOSTILE = "<script>alert(1)<script>.jpg"  # a slash is no part of a file's name

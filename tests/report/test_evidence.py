@@ -7,7 +7,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from featx import HOG, LBP, SpatialPyramid, Stream, compare
+from featx import HOG, LBP, SpatialPyramid, Stream
+from featx.evaluation.comparison import compare
 from featx.report.evidence import Cell, cells, contributions, heat, obstacle
 
 

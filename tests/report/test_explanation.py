@@ -113,7 +113,8 @@ def test_recipes(photo, tmp_path, name):
 def test_a_fitted_encoder(tmp_path):
     images, labels = draw(shape=(48, 56, 3))
     stages = [ReadImages(mode="gray"), DenseSIFT(bin_sizes=[4]), FisherVector(4)]
-    model, _ = train(make_pipeline(Stream(stages), GramSVC()), images, labels)
+    model = train(images, y=labels, recipe=make_pipeline(Stream(stages), GramSVC())).model
+    stages = model[0].stages
     explanation = explain(images[0], model)
     pixels, descriptors, vector = (values for _, values in explanation.outputs)
     assert pixels.shape == (48, 56, 1)
@@ -129,7 +130,7 @@ def test_what_the_answer_rests_on(tmp_path):
     images, labels = draw()
     images[::2, :20, :24] //= 8
     stages = [ReadImages(size=(32, 32), mode="gray"), SpatialPyramid(levels=[2])]
-    model, _ = train(make_pipeline(Stream(stages), LinearSVC()), images, labels)
+    model = train(images, y=labels, recipe=make_pipeline(Stream(stages), LinearSVC())).model
     explanation = explain(images[0], model)
     pixels = explanation.outputs[0][1]
     answer = list(model.classes_).index(explanation.prediction)
@@ -148,7 +149,7 @@ def test_what_the_answer_rests_on(tmp_path):
 def test_units_come_last(tmp_path):
     images, labels = draw(shape=(16, 16, 3))
     net = ConvNet("lenet-5", epochs=1)
-    model, _ = train(make_pipeline(Stream([ReadImages()]), net), images, labels)
+    model = train(images, y=labels, recipe=make_pipeline(Stream([ReadImages()]), net)).model
     explanation, unit = explain(images[0], model), look_for(model, "0:2")
     for suffix in ("png", "html"):
         write_explanation(explanation, tmp_path / f"without.{suffix}")
@@ -163,7 +164,9 @@ def test_units_come_last(tmp_path):
 def test_a_network(tmp_path):
     images, labels = draw(shape=(20, 24, 3))
     net = ConvNet("lenet-5", epochs=1)
-    model, _ = train(make_pipeline(Stream([ReadImages(size=(16, 18))]), net), images, labels)
+    model = train(
+        images, y=labels, recipe=make_pipeline(Stream([ReadImages(size=(16, 18))]), net)
+    ).model
     explanation = explain(images[0], model)
     answer = model.predict(images[:1])[0]
     assert [stage for stage, _ in explanation.outputs][1:] == [
@@ -187,7 +190,7 @@ def test_a_network(tmp_path):
 def test_a_network_without_filters(tmp_path):
     images, labels = draw(shape=(8, 8, 3))
     net = ConvNet("two-layer", {"hidden": 5}, epochs=1)
-    model, _ = train(make_pipeline(Stream([ReadImages()]), net), images, labels)
+    model = train(images, y=labels, recipe=make_pipeline(Stream([ReadImages()]), net)).model
     explanation = explain(images[0], model)
     assert [stage for stage, _ in explanation.outputs] == ["ReadImages()", "scores"]
     page = check_written(explanation, tmp_path)
@@ -199,7 +202,7 @@ def test_a_network_before_a_classifier():
     images, labels = draw(shape=(16, 16, 3))
     net = ConvNet("lenet-5", epochs=1)
     steps = make_pipeline(Stream([ReadImages()]), net, LogisticRegression())
-    model, _ = train(steps, images, labels)
+    model = train(images, y=labels, recipe=steps).model
     explanation = explain(images[0], model)
     stages = [stage for stage, _ in explanation.outputs]
     assert stages == ["ReadImages()", "layer 0", "layer 3", "ConvNet(epochs=1)"]
@@ -213,7 +216,7 @@ def test_a_network_before_a_classifier():
 def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
     images, labels = draw()
     pipeline = load_recipe(recipe).set_params(stream__readimages__size=(32, 32))
-    model, _ = train(pipeline, images, labels)
+    model = train(images, y=labels, recipe=pipeline).model
     explanation = explain(images[0], model)
     stages = dict(explanation.outputs)
     blocks = [f"layer _blocks.{number}" for number in range(16)]
@@ -271,7 +274,9 @@ def test_a_fitted_model(photo, tmp_path, classifier, method):
     paths = [str(tmp_path / f"{index}.png") for index in range(len(images))]
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
-    model, _ = train(make_pipeline(Stream(stages), StandardScaler(), classifier), paths, labels)
+    model = train(
+        paths, y=labels, recipe=make_pipeline(Stream(stages), StandardScaler(), classifier)
+    ).model
     explanation = explain(photo, model)
     check_outputs(explanation.outputs, step_by_step(stages, photo))
     assert explanation.prediction == model.predict([photo])[0]
@@ -350,7 +355,7 @@ def test_one_number_from_pixels_to_the_answer(tmp_path):
     images, labels = draw()
     stages = [ReadImages(mode="gray"), Sobel(), Summarize(statistics=["mean_square"])]
     pipeline = make_pipeline(Stream(stages), StandardScaler(), LogisticRegression())
-    model, _ = train(pipeline, images, labels)
+    model = train(images, y=labels, recipe=pipeline).model
     explanation = explain(images[0], model)
     scaler, classifier = model[1], model[2]
     where = (0 - classifier.intercept_[0]) / classifier.coef_[0, 0]

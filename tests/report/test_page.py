@@ -8,8 +8,9 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from featx import BagOfWords, ConvNet, DenseSIFT, ReadImages, Stream, compare
+from featx import BagOfWords, ConvNet, DenseSIFT, ReadImages, Stream
 from featx.evaluation.cache import Cache
+from featx.evaluation.comparison import compare
 from featx.explanation.attribution import SIDE, attribute
 from featx.report.page import _kept, page
 

@@ -8,7 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from featx import HOG, Sobel, Stream, Summarize, compare
+from featx import HOG, Sobel, Stream, Summarize
+from featx.evaluation.comparison import compare
 from featx.report.plots import _lines_down, front, svg, threshold
 from featx.report.text import number_name
 

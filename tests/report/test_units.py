@@ -30,7 +30,7 @@ def photos(tmp_path):
 def model(photos):
     net = ConvNet("lenet-5", epochs=1)
     pipeline = make_pipeline(Stream([ReadImages(size=(16, 16), mode="gray")]), net)
-    return train(pipeline, photos, ["city", "sea"] * 6)[0]
+    return train(photos, y=["city", "sea"] * 6, recipe=pipeline).model
 
 
 def check_picture(unit):
@@ -85,7 +85,7 @@ def test_a_network_before_a_classifier(photos):
     net = ConvNet("lenet-5", epochs=1)
     stream = Stream([ReadImages(size=(16, 16), mode="gray")])
     steps = make_pipeline(stream, net, LogisticRegression())
-    model, _ = train(steps, photos, ["city", "sea"] * 6)
+    model = train(photos, y=["city", "sea"] * 6, recipe=steps).model
     np.testing.assert_array_equal(
         look_for(model, "0:1").climbed, maximize_activation(model[1], "0", 1)
     )

@@ -8,26 +8,17 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from featx import (
-    HOG,
-    BagOfWords,
-    DenseSIFT,
-    ReadImages,
-    SpatialPyramid,
-    Stream,
-    compare,
-    load_dataset,
-)
+from featx import HOG, BagOfWords, DenseSIFT, ReadImages, SpatialPyramid, Stream, load_dataset
 from featx.core.errors import StoreError
 from featx.datasets.loading import list_images
-from featx.jobs import extract as extraction
-from featx.jobs import train as training
+from featx.evaluation.comparison import compare
 from featx.jobs.evaluate import evaluate
-from featx.jobs.extract import write_features
 from featx.jobs.model_files import load_model, save_model
-from featx.jobs.predict import write_predictions
+from featx.jobs.predict import predict
 from featx.jobs.train import train
 from featx.pipeline.fitting import split
+from featx.store import extraction
+from featx.store.extraction import write_features
 from featx.store.stored_images import StoredImage, stored_images
 
 COUNT, REFUSED = 40, 3
@@ -98,25 +89,28 @@ def test_training_gives_the_same_model_as_on_images(made, photos, tmp_path):
     store, pipeline = made
     images, labels = load_dataset(store)
     told = []
-    model, refused = train(pipeline(), images, labels, 2, told.append)
+    training = train(
+        images, y=labels, recipe=pipeline(), n_jobs=2, progress=lambda done, _: told.append(done)
+    )
+    model, refused = training.model, training.refused
     assert refused == []
     assert sum(told) == COUNT - 1
     paths, labels = readable(photos)
-    expected, _ = train(pipeline(), paths, labels)
+    expected = train(paths, y=labels, recipe=pipeline()).model
     # It takes images, also when it comes from a file.
     save_model(model, tmp_path / "m.skops")
     for one in (model, load_model(tmp_path / "m.skops")):
         np.testing.assert_array_equal(one.predict_proba(paths), expected.predict_proba(paths))
         names, known = one[0].get_feature_names_out(), expected[0].get_feature_names_out()
         assert len(names) == len(known)
-        assert evaluate(one, paths, labels).images == COUNT - 1
+        assert evaluate(paths, y=labels, model=one).images == COUNT - 1
 
 
 def test_a_store_moved_away_from_its_images(made, photos, tmp_path):
     store, pipeline = made
     shutil.move(store, tmp_path / "other")
     images, labels = load_dataset(tmp_path / "other")
-    model, _ = train(pipeline(), images, labels)
+    model = train(images, y=labels, recipe=pipeline()).model
     assert model.predict(readable(photos)[0]).shape == (COUNT - 1,)
 
 
@@ -125,15 +119,15 @@ def test_evaluation_and_predictions_on_a_store(made, photos, tmp_path, monkeypat
     shutil.copytree(photos, folder)
     store = extract(folder, tmp_path / "of-copies", made[1](), monkeypatch)
     images, labels = load_dataset(store)
-    model, _ = train(made[1](), images, labels)
+    model = train(images, y=labels, recipe=made[1]()).model
     paths, _ = readable(folder)
-    expected = evaluate(model, paths, labels).confusion.tolist()
-    write_predictions(model, paths, tmp_path / "images.csv")
+    expected = evaluate(paths, y=labels, model=model).confusion.tolist()
+    predict(paths, model=model, out=tmp_path / "images.csv")
     shutil.rmtree(folder)
     save_model(model, tmp_path / "m.skops")
     loaded = load_model(tmp_path / "m.skops")
-    assert evaluate(loaded, images, labels).confusion.tolist() == expected
-    write_predictions(loaded, images, tmp_path / "store.csv")
+    assert evaluate(images, y=labels, model=loaded).confusion.tolist() == expected
+    predict(images, model=loaded, out=tmp_path / "store.csv")
     assert (tmp_path / "store.csv").read_text() == (tmp_path / "images.csv").read_text()
 
 
@@ -188,9 +182,12 @@ def test_another_recipe(made):
     store, _ = made
     images, labels = load_dataset(store)
     other = make_pipeline(Stream([reading(), SpatialPyramid([2])]), GaussianNB())
-    for work in (train, lambda pipeline, *given: compare({"o": pipeline}, *given)):
+    for work in (
+        lambda: train(images, y=labels, recipe=other),
+        lambda: compare({"o": other}, images, labels),
+    ):
         with pytest.raises(StoreError) as error:
-            work(other, images, labels)
+            work()
         text = str(error.value)
         assert text.startswith(f"{store}: holds features of another recipe, : step 2 is ")
         assert text.endswith(" there and SpatialPyramid here. Extract those of this one.")
@@ -201,7 +198,7 @@ def test_another_version(made, monkeypatch):
     images, labels = load_dataset(store)
     monkeypatch.setattr("featx.__version__", "99")
     with pytest.raises(StoreError, match=r"and this is featx 99, whose features may differ\."):
-        train(pipeline(), images, labels)
+        train(images, y=labels, recipe=pipeline())
 
 
 def test_images_and_a_store(made, photos):
@@ -223,24 +220,25 @@ def test_a_damaged_part(made):
     content[4:2000] = bytes(1996)
     part.write_bytes(content)
     with pytest.raises(StoreError, match=rf"^{part}: damaged \("):
-        train(pipeline(), images, labels)
+        train(images, y=labels, recipe=pipeline())
 
 
 def test_a_store_that_is_larger_than_memory(made, photos, monkeypatch):
     store, pipeline = made
     images, labels = load_dataset(store)
     learner = make_pipeline(pipeline()[0], StandardScaler(), SGDClassifier(random_state=0))
-    monkeypatch.setattr(training, "_IN_MEMORY", 0)
+    monkeypatch.setattr("featx.jobs.train._IN_MEMORY", 0)
     monkeypatch.setattr("featx.jobs.incremental._BYTES", 8 * 4 * 20 * 20)
     monkeypatch.setattr("featx.jobs.incremental._STEPS", 1000)
-    model, refused = train(learner, images, labels)
+    training = train(images, y=labels, recipe=learner)
+    model, refused = training.model, training.refused
     assert refused == []
     paths, _ = readable(photos)
     assert np.mean(model.predict(paths) == labels) > 0.9
-    again, _ = train(learner, images, labels)
+    again = train(images, y=labels, recipe=learner).model
     np.testing.assert_array_equal(model[-1].coef_, again[-1].coef_)
     # One that sees all at once has them all.
-    train(pipeline(), images, labels)
+    train(images, y=labels, recipe=pipeline())
 
 
 def test_listing_takes_no_other_folder_for_a_store(tmp_path):

@@ -1,0 +1,146 @@
+"""Compare recipes on the same labelled images."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from featx.datasets.loading import Dataset
+from featx.evaluation import comparison
+from featx.evaluation.cache import Cache, default_folder
+from featx.evaluation.results import Comparison
+from featx.io.writing import new_folder
+from featx.jobs.inputs import Labels, labelled_inputs
+from featx.jobs.progress import Progress, report_to
+from featx.report.comparison import write_comparison
+from featx.report.requirements import require
+
+Recipes = str | Path | Sequence[str | Path] | Mapping[str, Pipeline]
+
+
+def compare(
+    images: Any,
+    *,
+    y: Any = None,
+    recipe: Recipes,
+    out: str | Path | None = None,
+    test: Any = None,
+    labels: Labels = (),
+    folds: int = 5,
+    random_state: int = 0,
+    repeats: int = 1,
+    learning_curves: bool = False,
+    cache: str | Path | Cache | bool | None = None,
+    n_jobs: int | None = 1,
+    progress: Progress = False,
+) -> Comparison:
+    """Compare recipes on the same images, by cross-validation or on a test set.
+
+    Stateless features are computed once for all recipes and folds; what learns is fitted inside
+    each fold. Folds are stratified. Duplicates of a picture, be they the same file or re-encoded,
+    resized or mirrored, are kept in one fold, or left out of the test set. Two baselines are
+    always among the recipes: the majority class, and raw pixels if the images are pictures.
+
+    Parameters
+    ----------
+    images : str, Path, or sequence of paths or arrays
+        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; a folder written by `extract`; or the images themselves.
+    y : array-like of shape (n,), optional
+        The classes, if the images are given themselves.
+    recipe : list of str or Path, or dict of str to Pipeline
+        Names or files of recipes; or pipelines under names of your own, each a `Stream` of
+        stages and then scikit-learn estimators.
+    out : str or Path, optional
+        The folder to make, with ``report.html``, ``results.json`` and ``predictions.parquet``.
+    test : str, Path, or (images, classes), optional
+        Other images: recipes are fitted on all of ``images`` and tested on these.
+    labels : dict or list of str, default=()
+        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        ``["city=street,tower"]``.
+    folds : int, default=5
+        Number of folds, if there is no test set.
+    random_state : int, default=0
+        Random seed for the folds.
+    repeats : int, default=1
+        Repeat cross-validation this many times; accuracies are means over all.
+    learning_curves : bool, default=False
+        Also fit on a tenth, two, four and seven tenths of the training images; this takes about
+        as long again.
+    cache : str, Path, Cache or bool, optional
+        The folder in which features and predictions are kept for the next run; True for the
+        user's cache folder, which the command line uses.
+    n_jobs : int, default=1
+        Number of threads; -1 for one per processor.
+    progress : bool or callable, default=False
+        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
+        images since its last call.
+
+    Returns
+    -------
+    Comparison
+        The results of the baselines and of each recipe. A recipe that fails on a fold is measured
+        on the others, and its failures are listed.
+
+    Raises
+    ------
+    DatasetError, InputError
+        If there are no such images, or they have no classes.
+    RecipeError
+        If a recipe cannot be read.
+    ComparisonError
+        If no recipe is given, one has no classifier, all classes are smaller than ``folds``,
+        there are no images to fit on of a class to test on, or none to test on but duplicates of
+        those.
+    OutputError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> from featx import compare, make_scenes
+    >>> scenes, classes = make_scenes(n=20, random_state=0)
+    >>> comparison = compare(
+    ...     scenes, y=classes, recipe=["edges-alone", "vertical-lines"], folds=2
+    ... )
+    >>> [result.name for result in comparison.results]
+    ['larger-class', 'raw-pixels', 'edges-alone', 'vertical-lines']
+    """
+    found = labelled_inputs(images, y, labels)
+    tested = None if test is None else _test_set(test, labels)
+    if out is not None:
+        require("jinja2")
+    with nullcontext() if out is None else new_folder(out) as folder:
+        with report_to(progress) as report:
+            report.expect(len(found.paths) + (0 if tested is None else len(tested.paths)))
+
+            def advance(step: str, images: int) -> None:
+                if images:
+                    report(images)
+                else:
+                    report.step(step)
+
+            compared = comparison.compare(
+                [recipe] if isinstance(recipe, str | Path) else recipe,
+                found.paths,
+                found.labels,
+                tested,
+                folds,
+                random_state,
+                n_jobs,
+                advance,
+                repeats=repeats,
+                learning_curves=learning_curves,
+                cache=default_folder() if cache is True else cache or None,
+            )
+        if folder is not None:
+            write_comparison(compared, folder)
+    return compared
+
+
+def _test_set(test: Any, labels: Labels) -> Dataset:
+    if isinstance(test, tuple) and not isinstance(test, Dataset):
+        images, classes = test
+        return labelled_inputs(images, classes, labels)
+    return labelled_inputs(test, labels=labels)

@@ -1,0 +1,379 @@
+"""Features of images written to a store, where another run resumes what this one has not done."""
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow
+
+import featx
+from featx.core.batches import batched
+from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import RefusedImage, StoreError
+from featx.io.archives import parse
+from featx.io.files import PASSING, ImageFile
+from featx.io.remote import is_url
+from featx.io.writing import as_text
+from featx.pipeline import workers
+from featx.pipeline.graph import Chunk, Graph
+from featx.pipeline.stream import Stream
+from featx.store.columns import make_schema, set_columns, vector_column
+from featx.store.identity import as_steps
+from featx.store.resume import Earlier, Revision, Row
+from featx.store.store import Store, open_store
+
+# A part is written when it has so many rows, or bytes of features, or after so many seconds: what
+# a run that is killed has not written is to be done again.
+_ROWS = 1024
+_BYTES = 2**26
+_SECONDS = 30.0
+_TOGETHER = 256  # inputs whose state is looked up at a time
+
+
+class Written(NamedTuple):
+    """What became of the images."""
+
+    #: Inputs, and how many of them an earlier run had finished.
+    images: int
+    earlier: int
+    #: Images of earlier runs whose files are there no longer.
+    removed: int
+    dimensions: int
+    #: How many inputs are refused, for each reason.
+    refused: Counter[str]
+    #: The list of all refused images in the store, if there are any.
+    ledger: Path | None
+    #: Whether all inputs are done; False if the run was asked to stop.
+    complete: bool
+
+
+@dataclass(eq=False, slots=True)
+class ArrayImage(ImageFile):
+    """An image in memory, under the name that it has in the store."""
+
+    pixels: Any = None
+
+    def look(self) -> None:
+        """Do nothing: there is no file."""
+
+
+def write_features(
+    folder: str | Path,
+    inputs: Iterable[tuple[Any, str | None]],
+    stream: Stream,
+    recipe: str = "",
+    seconds: float = 60.0,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], object] = lambda done, refused: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Written:
+    """Compute the features of images and write them, one row for every image.
+
+    In a folder that has features of the same stages, images that are finished are not read again;
+    those that changed are, by their size or time; those whose files are gone are marked. Images
+    of earlier runs that are not among the inputs stay.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The folder to make, or to go on with.
+    inputs : iterable of (path, label)
+        The images, and their classes, or None for those that have none. Either paths or, for
+        images in memory, `ArrayImage`: these are computed in threads, and again in each run.
+    stream : Stream
+        What computes the features: vectors, of one length for all images, or descriptor sets.
+    recipe : str
+        The recipe's name, to be noted.
+    seconds : float
+        How long an image may take.
+    scheduler : str, optional
+        The address of a Dask scheduler; by default, processes on this machine work.
+    progress : callable, optional
+        Is told how many more images are done, and how many of these were refused.
+    stopped : callable, optional
+        Is asked now and then whether to stop: what is under way is then finished and written.
+
+    Raises
+    ------
+    StoreError
+        If the stream gives neither vectors of one length nor descriptor sets, or all images are
+        refused, or the folder holds other features.
+    OutputError
+        If the folder cannot be written.
+    """
+    steps = as_steps(stream.stages)
+    digest = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
+    identity = {"recipe": recipe, "steps": steps, "digest": digest, "version": featx.__version__}
+    with open_store(folder, identity) as store:
+        run = _Run(store, stream, identity, progress, stopped)
+        files: Iterator[ImageFile] = run.unfinished(inputs)
+        graph, size = stream.graph(), stream.chunk_size
+        first = next(files, None)
+        files = files if first is None else chain([first], files)
+        if isinstance(first, ArrayImage):
+            chunks = _run_arrays(graph, files, size, stream.n_jobs)
+        else:
+            chunks = workers.run(graph, files, size, stream.n_jobs, seconds, scheduler)
+        with closing(chunks):
+            for chunk in chunks:
+                run.add(chunk)
+        return run.end()
+
+
+def _run_arrays(
+    graph: Graph, files: Iterable[ImageFile], chunk_size: int, n_jobs: int | None
+) -> Generator[Chunk, None, None]:
+    """Take images in memory through the graph: no decoder can crash, so threads will do."""
+    waiting: deque[ImageFile] = deque()
+
+    def arrays() -> Iterator[Any]:
+        for file in files:
+            waiting.append(file)
+            yield _content(file)
+
+    with closing(graph.run(arrays(), chunk_size, n_jobs)) as chunks:
+        for chunk in chunks:
+            chunk.items = [waiting.popleft() for _ in chunk.items]
+            chunk.refused = {
+                index: RefusedImage(chunk.items[index], one.reason, one.detail)
+                for index, one in chunk.refused.items()
+            }
+            yield chunk
+
+
+def _content(file: ImageFile) -> Any:
+    return file.pixels if isinstance(file, ArrayImage) else file
+
+
+@dataclass(slots=True)
+class _Input:
+    """An image that is to be computed."""
+
+    path: str
+    label: str | None
+    #: What is known of it, before it changed.
+    row: Row | None
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An image that is computed or refused, but not yet written."""
+
+    input: _Input
+    file: ImageFile
+    refused: RefusedImage | None
+    features: Any
+
+    def cells(self) -> dict[str, Any]:
+        """Return the row of the table, but for the features."""
+        file, refused = self.file, self.refused
+        return {
+            "path": self.input.path,
+            "label": self.input.label,
+            "status": "ok" if refused is None else "refused",
+            "reason": None if refused is None else refused.reason,
+            "detail": None if refused is None else as_text(refused.detail),
+            "size": file.size,
+            "modified": file.modified,
+            "sha256": file.sha256,
+        }
+
+
+class _Run:
+    """One run: what is done, what is under way, and what is to be written."""
+
+    def __init__(
+        self,
+        store: Store,
+        stream: Stream,
+        identity: dict[str, Any],
+        progress: Callable[[int, int], object],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self._store, self._stream, self._identity = store, stream, identity
+        self._progress, self._stopped = progress, stopped
+        self._earlier = Earlier(store)
+        self._revision = Revision(store)
+        self._under_way: deque[_Input] = deque()
+        self._rows: list[_Pending] = []
+        self._bytes, self._written = 0, time.monotonic()
+        self._images = self._finished = 0
+        self._refused: Counter[str] = Counter()
+        self._first: RefusedImage | None = None
+        self._complete = False
+
+    def unfinished(self, inputs: Iterable[tuple[Any, str | None]]) -> Iterator[ImageFile]:
+        """Give the files to be read, and pass over those that are finished."""
+        for batch in batched(inputs, _TOGETHER):
+            files = [_as_file(path) for path, _ in batch]
+            paths = [as_text(file) for file in files]
+            rows = self._earlier.find(paths)
+            kept = refused = 0
+            for file, path, row, (_, label) in zip(files, paths, rows, batch, strict=True):
+                if self._stopped():
+                    return
+                self._images += 1
+                if row is not None and file.size is None:
+                    file.look()
+                if row is not None and _unchanged(row, file):
+                    self._keep(row, label)
+                    kept += 1
+                    refused += row.reason is not None
+                else:
+                    self._under_way.append(_Input(path, label, row))
+                    file.hold()
+                    yield file
+            if kept:
+                self._progress(kept, refused)
+        self._complete = True
+
+    def _keep(self, row: Row, label: str | None) -> None:
+        self._finished += 1
+        if row.reason is not None:
+            self._refused[row.reason] += 1
+        if row.label != label:
+            self._revision.relabel(row.part, row.place, label)
+
+    def add(self, chunk: Chunk) -> None:
+        """Take what was computed, and write a part when there is enough."""
+        results = iter(chunk.outputs[0])
+        for index, file in enumerate(chunk.items):
+            one, refused = self._under_way.popleft(), chunk.refused.get(index)
+            result = None
+            if refused is not None:
+                self._refused[refused.reason] += 1
+                self._first = self._first or refused
+            else:
+                result = next(results)
+                self._check(file, result)
+                self._bytes += result.values.nbytes if self._sets else result.nbytes
+            if refused is not None and one.row is not None and _same(one.row, file, refused):
+                if one.row.label != one.label:
+                    self._revision.relabel(one.row.part, one.row.place, one.label)
+                continue
+            self._rows.append(_Pending(one, file, refused, result))
+        self._progress(len(chunk.items), len(chunk.refused))
+        late = time.monotonic() - self._written > _SECONDS
+        if len(self._rows) >= _ROWS or self._bytes >= _BYTES or late:
+            self._flush()
+
+    def _check(self, file: ImageFile, result: Any) -> None:
+        """Check that a result is what all rows of a store must be, and begin one."""
+        sets = isinstance(result, DescriptorSet)
+        if not sets and result.ndim != 1:
+            raise StoreError(
+                "The recipe gives no vectors before it learns. End its image stages with one "
+                "that gives vectors, such as Summarize or HOG."
+            )
+        dimensions = result.shape[-1]
+        if self._store.schema is None:
+            names = [] if sets else self._names(file)
+            about = {"dimensions": dimensions, "sets": sets, "names": names}
+            self._store.about = {**self._identity, **about}
+            self._store.schema = make_schema(self._store.about)
+        if dimensions != self._store.about["dimensions"]:
+            raise StoreError(
+                f"The recipe gives vectors of different lengths, {self._store.about['dimensions']} "
+                f"and {dimensions} for {as_text(file)}. Give all images one size, for example with "
+                "ReadImages: {size: [256, 256]}."
+            )
+
+    def _names(self, file: ImageFile) -> list[str]:
+        names: list[str] = self._stream.fit([_content(file)]).get_feature_names_out().tolist()
+        return names
+
+    @property
+    def _sets(self) -> bool:
+        return bool(self._store.about["sets"])
+
+    def _flush(self) -> None:
+        if self._store.schema is None or not self._rows:
+            return
+        # What changed is first taken away: were the run to end in between, it would be read again.
+        for row in (one.input.row for one in self._rows):
+            if row is not None:
+                self._revision.drop(row.part, row.place)
+        self._revision.write()
+        self._store.add(_table(self._rows, self._store.schema, self._sets))
+        self._rows.clear()
+        self._bytes, self._written = 0, time.monotonic()
+
+    def end(self) -> Written:
+        """Write what is left."""
+        if self._store.schema is None and self._first is not None and self._complete:
+            raise StoreError(f"All {self._images} images are refused. The first: {self._first}")
+        self._flush()
+        removed = 0
+        if self._complete:
+            for part, place, path in self._earlier.rest(self._revision):
+                if not _is_there(path):
+                    self._revision.remove(part, place)
+                    removed += 1
+        self._revision.write()
+        dimensions = self._store.about.get("dimensions", 0)
+        return Written(
+            self._images,
+            self._finished,
+            removed,
+            dimensions,
+            self._refused,
+            self._store.write_ledger() if self._store.parts else None,
+            self._complete,
+        )
+
+
+def _as_file(path: Any) -> ImageFile:
+    return path if isinstance(path, ImageFile) else ImageFile(os.fspath(path))
+
+
+def _unchanged(row: Row, file: ImageFile) -> bool:
+    """Tell whether a file is as it was when its row was written."""
+    return (
+        row.size is not None
+        and (row.size, row.modified) == (file.size, file.modified)
+        and row.reason not in PASSING
+    )
+
+
+def _same(row: Row, file: ImageFile, refused: RefusedImage) -> bool:
+    known = row.reason, row.size, row.modified
+    return known == (refused.reason, file.size, file.modified)
+
+
+def _is_there(path: str) -> bool:
+    """Tell whether the file of a row is there; of what is elsewhere, that is not asked."""
+    member = parse(path)
+    if member is None and is_url(path):
+        return True
+    path = path if member is None else member[0]
+    if os.path.lexists(path):
+        return True
+    # Names that are no Unicode are kept escaped.
+    return os.path.lexists(re.sub(rb"\\x([0-9a-f]{2})", _byte, path.encode()))
+
+
+def _byte(escape: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(escape[1].decode())
+
+
+def _table(rows: list[_Pending], schema: Any, sets: bool) -> Any:
+    """Return rows as a table."""
+    cells = [one.cells() for one in rows]
+    columns: dict[str, Any] = {name: [row[name] for row in cells] for name in cells[0]}
+    modified = pyarrow.array(columns["modified"], pyarrow.int64())
+    columns["modified"] = modified.cast(pyarrow.timestamp("ns"))
+    features = [one.features for one in rows]
+    if sets:
+        columns |= set_columns(features, schema)
+    else:
+        columns["features"] = vector_column(features, schema)
+    return pyarrow.table(columns, schema)

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def drawn():
+    """Return noise whose brightness and stripes depend on the class, and the classes."""
+
+    def draw(count=60, classes=3, size=16):
+        rng = np.random.default_rng(0)
+        images = rng.integers(0, 256, (count, size, size, 1), np.uint8)
+        labels = np.arange(count) % classes
+        images[labels == 1, : size // 2] //= 3
+        images[labels == 2, :, : size // 2] //= 3
+        return images, np.array(["a", "b", "c"])[labels]
+
+    return draw
+
+
+@pytest.fixture
+def folder(tmp_path, drawn):
+    """Write twelve images of three classes, of which 0, 7 and 11 are broken."""
+    images, labels = drawn(12)
+    paths = [str(tmp_path / f"{index:02}.png") for index in range(12)]
+    for image, path in zip(images, paths, strict=True):
+        Image.fromarray(image[..., 0]).save(path)
+    for index in (0, 7, 11):
+        Path(paths[index]).write_bytes(b"broken")
+    return paths, labels
+
+
+@pytest.fixture
+def photos(tmp_path, drawn):
+    """Write a folder of twelve images in the classes a and b, and a file that is no image."""
+    images, labels = drawn(12, 2)
+    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(tmp_path / "photos" / label / f"{index:02}.png")
+    (tmp_path / "photos" / "b" / "note.txt").write_text("text")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def readable(photos):
+    """Return the images in the folder that can be read, as paths and as arrays, and classes."""
+    paths = sorted(map(str, photos.glob("*/*.png")))
+    arrays = [np.asarray(Image.open(path))[..., np.newaxis] for path in paths]
+    return paths, arrays, [Path(path).parent.name for path in paths]
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    """Write a small recipe, and return its file."""
+    file = tmp_path / "small.yaml"
+    file.write_text(
+        "title: Small\nsource: tests\nsteps:\n  - ReadImages: {size: [16, 16], mode: gray}\n"
+        "  - Sobel: {axis: both}\n  - Summarize: {statistics: [mean_absolute]}\n"
+        "  - StandardScaler\n  - GaussianNB\n"
+    )
+    return file
