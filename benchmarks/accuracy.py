@@ -38,7 +38,7 @@ def measure(recipes: list[str], task: str, data: str) -> dict:
     """Compare the recipes on a task, and give their figures."""
     source, target = TASKS[task]
     paths, labels = load_dataset(source, target, root=data)
-    comparison = compare(recipes, paths, labels, n_jobs=-1)
+    comparison = compare(paths, y=labels, recipe=recipes, n_jobs=-1)
     return {
         result.name: {
             "accuracy": result.accuracy,

@@ -68,19 +68,19 @@ def main(count: int) -> None:
         folder = Path(place)
         write_scenes(folder / "scenes", count, (256, 256), 0, lambda _: None)
         paths, labels = load_dataset(folder / "scenes")
-        page(compare(recipes(), paths[::6], labels[::6], folds=2))  # compiles and loads
+        page(compare(paths[::6], y=labels[::6], recipe=recipes(), folds=2))  # compiles and loads
         cache = folder / "cache"
-        together = seconds(lambda: compare(recipes(), paths, labels, cache=cache))
-        again = seconds(lambda: compare(recipes(), paths, labels, cache=cache))
+        together = seconds(lambda: compare(paths, y=labels, recipe=recipes(), cache=cache))
+        again = seconds(lambda: compare(paths, y=labels, recipe=recipes(), cache=cache))
         features = seconds(lambda: gather(recipes(), [*paths], False, 1, lambda _: None, None))
         distinct = distinct_stages([*paths])
         alone = sum(
-            seconds(lambda name=name, one=one: compare({name: one}, paths, labels))
+            seconds(lambda name=name, one=one: compare(paths, y=labels, recipe={name: one}))
             for name, one in recipes().items()
         )
         more = recipes() | {"bayes": make_pipeline(recipes()["maximum"][0], GaussianNB())}
-        one_more = seconds(lambda: compare(more, paths, labels, cache=cache))
-        comparison = compare(recipes(), paths, labels, cache=cache)
+        one_more = seconds(lambda: compare(paths, y=labels, recipe=more, cache=cache))
+        comparison = compare(paths, y=labels, recipe=recipes(), cache=cache)
         report = seconds(lambda: page(comparison))
         report_again = seconds(lambda: page(comparison))
     print(f"{count} images, five recipes, processor seconds")

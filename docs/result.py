@@ -34,7 +34,7 @@ def draw(file: Path) -> None:
             axis.imshow(picture, **colors, **limits)
             axis.set_title(title, fontsize=11)
             axis.set_axis_off()
-    _draw_accuracies(chart.subplots(), compare(RECIPES, scenes, labels))
+    _draw_accuracies(chart.subplots(), compare(scenes, y=labels, recipe=RECIPES))
     figure.savefig(file, dpi=80)
 
 

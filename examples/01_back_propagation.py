@@ -10,7 +10,7 @@ twice.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from featx.networks.backpropagation import FeedForwardNetwork
+from featx import FeedForwardNetwork
 
 # %%
 # Two inputs, three hidden nodes, one answer: is the point in a ring around the centre? No line

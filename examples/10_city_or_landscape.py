@@ -53,4 +53,5 @@ plt.show()
 
 # %%
 # With a linear classifier at the end, on the same folds for all:
-print(compare(["edges-alone", "vertical-lines", "line-energies"], images, labels))
+recipes = ["edges-alone", "vertical-lines", "line-energies"]
+print(compare(images, y=labels, recipe=recipes))

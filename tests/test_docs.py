@@ -25,12 +25,14 @@ def test_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     write_scenes(tmp_path / "photos", 12, (128, 128), 0)
     monkeypatch.chdir(tmp_path)
     namespace = {}
-    first, second = blocks("python")
+    first, second, jobs = blocks("python")
     exec(first.replace("n=200", "n=20"), namespace)
     exec(second, namespace)
+    exec(jobs, namespace)
     printed = capsys.readouterr().out
     assert "vertical-lines" in printed
     assert re.search(r"^\[([01]\.\d* *){3}\]$", printed, flags=re.MULTILINE)
+    assert "fitted on 12 images (city 6, landscape 6) []\n" in printed
 
 
 def test_first_command_of_the_readme_runs(tmp_path):
