@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.core.constraints import Interval, positive, validate
+from featx.core.errors import InputError
 
 _ROWS = 16
 #: Eigenvalues below this part of their sum, of products that are not centred, are rounding.
@@ -55,7 +56,7 @@ class _GramClassifier(ClassifierMixin, BaseEstimator):
         encoder = LabelEncoder().fit(y)
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
-            raise ValueError(
+            raise InputError(
                 f"{name} needs vectors of two classes at least, but there is only one class, "
                 f"'{self.classes_[0]}'."
             )
@@ -230,7 +231,7 @@ class GramLDA(_GramClassifier):
         values, vectors = np.linalg.eigh(centred)
         kept = values > _ROUNDING * np.trace(products)
         if not kept.any():
-            raise ValueError("GramLDA needs vectors that differ, but all are equal.")
+            raise InputError("GramLDA needs vectors that differ, but all are equal.")
         lengths, vectors = np.sqrt(values[kept]), vectors[:, kept]
         analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.shrinkage)
         analysis.fit(vectors * lengths, numbers)

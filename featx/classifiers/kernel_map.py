@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from featx.core.constraints import StrOptions, natural_to, positive, validate
+from featx.core.errors import InputError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -148,7 +149,7 @@ class KernelMap(TransformerMixin, BaseEstimator):
     def _check(self, X: Any, reset: bool) -> Float32:
         vectors: Float32 = validate_data(self, X, dtype=np.float32, reset=reset)
         if self.kernel != "hellinger" and vectors.size and vectors.min() < 0:
-            raise ValueError(
+            raise InputError(
                 f"Negative values in data passed to KernelMap: the {self.kernel} kernel is for "
                 f"histograms, but there are entries down to {vectors.min():g}."
             )

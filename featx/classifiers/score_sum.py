@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from featx.core.constraints import Each, Interval, Options, natural, validate
+from featx.core.errors import InputError
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -111,7 +112,7 @@ class ScoreSum(ClassifierMixin, BaseEstimator):
         self.classes_, numbers = encoder.classes_, encoder.transform(y)
         rarest = int(np.bincount(numbers).min())
         if len(self.classes_) < 2 or rarest < self.folds:
-            raise ValueError(
+            raise InputError(
                 f"ScoreSum needs two classes of {self.folds} images at least, one for each inner "
                 f"fold, but there are {len(self.classes_)} classes, the rarest with {rarest}."
             )

@@ -27,7 +27,7 @@ from featx.cli import (
     train,
 )
 from featx.cli.options import printable
-from featx.core.errors import DatasetError, PluginError, RecipeError
+from featx.core.errors import DatasetError, FeatxError, PluginError, RecipeError
 
 app = typer.Typer(
     name="featx",
@@ -104,7 +104,7 @@ def _status(error: Exception) -> int:
 def _one_line(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return f"there is not enough memory: {_in_one_line(error) or 'none is left'}."
-    expected = isinstance(error, ValueError | OSError | ImportError)
+    expected = isinstance(error, FeatxError | ValueError | OSError | ImportError)
     text = _in_one_line(error)
     return text if expected else f"{type(error).__name__}: {text} (run with --debug to see where)"
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.errors import InputError
+
 
 class LazyBatch(Sequence[Any]):
     """A sequence that computes its items when they are taken, as often as they are.
@@ -105,7 +107,7 @@ def join(batches: list[Any]) -> Any:
         return batches[0] if len(batches) == 1 else np.concatenate(batches)
     if any(getattr(batch, "ndim", 0) == 2 for batch in batches):
         lengths = sorted({batch.shape[1] for batch in batches})
-        raise ValueError(
+        raise InputError(
             f"The images give vectors of different lengths ({lengths[0]} to {lengths[-1]}), since "
             "their sizes differ. Give all images one size, for example with "
             "ReadImages(size=(256, 256))."

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.errors import InputError
+
 
 @dataclass(frozen=True, eq=False)
 class DescriptorSet:
@@ -59,7 +61,7 @@ class DescriptorSet:
             If the descriptors carry no positions, or not the image's size.
         """
         if self.positions is None or self.size is None:
-            raise ValueError(
+            raise InputError(
                 "These descriptors carry no positions in an image of known size. Take them from a "
                 "stage, such as DenseSIFT, or give DescriptorSet its positions and size."
             )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural_to
+from featx.core.errors import InputError
 from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     binary_patterns,
@@ -119,7 +120,7 @@ class CENTRIST(ImageStage):
             total += shares.sum(axis=0)
             products += shares.T @ shares
         if count < self.n_components:
-            raise ValueError(
+            raise InputError(
                 f"CENTRIST learns {self.n_components} components from as many blocks at least, "
                 f"but there are {count}. Fit it on more images, or use fewer components."
             )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import Each, StrOptions, natural, pair
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.color import CHANNEL_NAMES, convert
 
@@ -114,7 +115,7 @@ class ColorHistogram(ImageStage):
     def _requirements(self) -> Requirements:
         bins, cells = self._counts(), math.prod(self.grid)
         if cells * (math.prod(bins) if self.joint else sum(bins)) > _LONGEST:
-            raise ValueError(
+            raise InputError(
                 f"ColorHistogram: bins={self.bins} and grid={list(self.grid)} make vectors of more "
                 f"than {_LONGEST} numbers. Use fewer bins, or joint=False."
             )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.core.constraints import Each, natural, natural_to
 from featx.core.descriptor_sets import DescriptorSet, with_mirrored
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
 
@@ -94,7 +95,7 @@ class DenseHOG(ImageStage):
     def _requirements(self) -> Requirements:
         for side in self.cell_sizes:
             if self.step is not None and side % self.step:
-                raise ValueError(
+                raise InputError(
                     f"DenseHOG: step must divide the sides of cells, but it is {self.step} and a "
                     f"side is {side}."
                 )

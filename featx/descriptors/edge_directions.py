@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, positive, positive_to
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
 # OpenCV takes gradients of 16 bits, and lengths up to 32767: so much for each of two parts.
@@ -113,7 +114,7 @@ class EdgeDirections(ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.low_threshold > self.high_threshold:
-            raise ValueError(
+            raise InputError(
                 f"EdgeDirections: low_threshold must not be above high_threshold, but they are "
                 f"{self.low_threshold:g} and {self.high_threshold:g}."
             )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.constraints import StrOptions, natural_to, pair
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.uoctti import count_cells, uoctti_cells, uoctti_names
 
@@ -128,7 +129,7 @@ class HOG(ImageStage):
     def _requirements(self) -> Requirements:
         chosen = tuple(self.cells_per_block), self.block_norm
         if self.variant == "uoctti" and chosen != ((3, 3), "L2-Hys"):
-            raise ValueError(
+            raise InputError(
                 'HOG: the variant "uoctti" has its own blocks and norm. Leave cells_per_block and '
                 "block_norm as they are by default."
             )
@@ -161,7 +162,7 @@ class HOG(ImageStage):
         self, image: Image, out: NDArray[np.float32] | None = None
     ) -> NDArray[np.float32]:
         if self.transform_sqrt and image.min() < 0:
-            raise ValueError(
+            raise InputError(
                 "HOG: transform_sqrt=True takes the square root of the image, but the image "
                 f"has negative values, down to {image.min():g}."
             )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, pair, positive
+from featx.core.errors import InputError
 from featx.core.stage import ImageStage, Pixels, Requirements
 from featx.descriptors.binary_patterns import (
     FEW_POINTS,
@@ -142,7 +143,7 @@ class LBP(ImageStage):
         if isinstance(self.points, Sequence):
             radii = len(self.radius) if isinstance(self.radius, Sequence) else 1
             if len(self.points) != radii:
-                raise ValueError(
+                raise InputError(
                     f"LBP: points has one number for each radius, {radii} in all, or is one number "
                     f"for all of them, but it has {len(self.points)}."
                 )
@@ -180,7 +181,7 @@ class LBP(ImageStage):
 def check_points(stage: Any, points: int) -> None:
     """Refuse methods whose bins would be too many."""
     if stage.method in FEW_POINTS and points > 16:
-        raise ValueError(
+        raise InputError(
             f'{type(stage).__name__}: method="{stage.method}" takes 16 points at most, but there '
             f'are {points}. Use "uniform" or "nri_uniform", which have far fewer bins.'
         )

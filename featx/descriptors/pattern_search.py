@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featx.core.constraints import Array, Interval, StrOptions, natural_to
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import correlate, correlate_volume, read_only
 from featx.io.resizing import resample
@@ -118,14 +119,14 @@ class PatternSearch(ImageStage):
     def _requirements(self) -> Requirements:
         pattern, mask = self._pattern()
         if mask.shape != pattern.shape[:2]:
-            raise ValueError(
+            raise InputError(
                 f"PatternSearch: the mask is {mask.shape[0]} x {mask.shape[1]}, but the pattern "
                 f"is {pattern.shape[0]} x {pattern.shape[1]} pixels."
             )
         if mask.min() < 0 or mask.max() > 1:
-            raise ValueError("PatternSearch: the mask must be from 0 to 1.")
+            raise InputError("PatternSearch: the mask must be from 0 to 1.")
         if np.ptp(pattern[mask > 0], axis=0).max(initial=0) == 0:
-            raise ValueError(
+            raise InputError(
                 "PatternSearch: the pattern must vary, but all that counts of it is the same."
             )
         pattern, _ = self._pattern()
@@ -134,7 +135,7 @@ class PatternSearch(ImageStage):
     def _transform_one(self, image: Image) -> NDArray[np.float32]:
         pattern, mask = self._pattern()
         if image.shape[2] != pattern.shape[2]:
-            raise ValueError(
+            raise InputError(
                 f"PatternSearch: the pattern has {pattern.shape[2]} channels, but an image has "
                 f"{image.shape[2]}."
             )

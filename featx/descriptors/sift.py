@@ -8,6 +8,7 @@ import numpy as np
 
 from featx.core.constraints import Interval, natural, positive, positive_to
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.sift_grid import BINS, ENTRIES, sift_names
 
@@ -106,7 +107,7 @@ class SIFT(ImageStage):
     def _transform_one(self, image: Image) -> DescriptorSet:
         low, high = float(image.min()), float(image.max())
         if low < 0 or high > 1:
-            raise ValueError(
+            raise InputError(
                 f"SIFT takes grey values in [0, 1], but got values from {low:g} to {high:g}. "
                 "Scale them first; uint8 images are scaled on their own."
             )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import InputError
 
 
 class Cells(NamedTuple):
@@ -110,7 +111,7 @@ def check_cells(stage: Any, sides: Iterable[int], cells: int) -> None:
     """Refuse windows that cannot be divided into equal cells."""
     for side in sides:
         if side % cells:
-            raise ValueError(
+            raise InputError(
                 f"{type(stage).__name__}: patch_sizes are multiples of cells={cells}, so that "
                 f"cells are equal, but {side} is not."
             )

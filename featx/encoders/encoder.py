@@ -19,6 +19,7 @@ from featx.core.constraints import (
     positive,
 )
 from featx.core.descriptor_sets import DescriptorSet
+from featx.core.errors import InputError
 from featx.core.stage import ImageStage, Requirements
 from featx.core.threads import one_thread_inside
 from featx.encoders.parameters import DeclaredParameters
@@ -151,13 +152,13 @@ class Encoder(DeclaredParameters, ImageStage):
     def _requirements(self) -> Requirements:
         name = type(self).__name__
         if self.pyramid_weights is not None and len(self.pyramid_weights) != len(self.pyramid):
-            raise ValueError(
+            raise InputError(
                 f"{name}: pyramid_weights needs one number for each of the {len(self.pyramid)} "
                 f"grids of pyramid, but has {len(self.pyramid_weights)}."
             )
         parameter, least = self._least_sample()
         if self.n_samples < least:
-            raise ValueError(
+            raise InputError(
                 f"{name}: {parameter}={least} needs at least as many descriptors to learn from, "
                 f"but n_samples={self.n_samples}."
             )
@@ -179,13 +180,13 @@ class Encoder(DeclaredParameters, ImageStage):
         drawn = sum(map(len, sample))
         parameter, least = self._least_sample()
         if drawn < least:
-            raise ValueError(
+            raise InputError(
                 f"{name}: {parameter}={least} needs at least as many descriptors to learn from, "
                 f"but these images give {drawn}."
             )
         lengths = sorted({found.shape[1] for found in sample})
         if len(lengths) > 1:
-            raise ValueError(
+            raise InputError(
                 f"{name} takes descriptors of one length, but these images give some of "
                 f"{lengths[0]} and some of {lengths[-1]} entries."
             )
@@ -198,12 +199,12 @@ class Encoder(DeclaredParameters, ImageStage):
             return
         for limit, what in ((x.shape[1], "entries of a descriptor"), (len(x), "descriptors")):
             if self.n_components is not None and self.n_components > limit:
-                raise ValueError(
+                raise InputError(
                     f"{type(self).__name__}: n_components={self.n_components} is more than the "
                     f"{limit} {what} to learn from."
                 )
         if len(x) < 2:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__}: a projection needs at least two descriptors to learn "
                 "from, but these images give one."
             )
@@ -233,7 +234,7 @@ class Encoder(DeclaredParameters, ImageStage):
     def _positions(self, found: DescriptorSet) -> Float32:
         if found.positions is None or found.size is None:
             parameter = "pyramid" if self.append_position is None else "append_position"
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__}: {parameter} needs the positions of the descriptors, but "
                 "these carry none. Take them from a stage, such as DenseSIFT, or give "
                 "DescriptorSet its positions and size."
@@ -291,7 +292,7 @@ class Encoder(DeclaredParameters, ImageStage):
 
     def _check_length(self, found: DescriptorSet) -> None:
         if found.shape[1] != self.n_features_in_:
-            raise ValueError(
+            raise InputError(
                 f"{type(self).__name__} was fitted on descriptors of {self.n_features_in_} "
                 f"entries, but was given some of {found.shape[1]}."
             )

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from featx.core.checking import Requirements
 from featx.core.compiled import compiled
 from featx.core.constraints import natural, positive
+from featx.core.errors import InputError
 from featx.encoders.code_book import PooledCodes
 from featx.encoders.encoder import Float32, Float64
 from featx.encoders.k_means import nearness
@@ -75,7 +76,7 @@ class LLC(PooledCodes):
     def _requirements(self) -> Requirements:
         requirements = super()._requirements()
         if self.n_neighbors > self.n_words:
-            raise ValueError(
+            raise InputError(
                 f"LLC: n_neighbors={self.n_neighbors} is more than n_words={self.n_words}."
             )
         return requirements

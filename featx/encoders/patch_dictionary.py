@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from featx.core.batches import LazyBatch
 from featx.core.compiled import compiled
 from featx.core.constraints import Interval, StrOptions, natural, pair, positive
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.dense_patches import DensePatches
 from featx.encoders.k_means import fit_words
@@ -135,7 +136,7 @@ class PatchDictionary(ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.n_words > self.n_samples:
-            raise ValueError(
+            raise InputError(
                 f"PatchDictionary: n_words={self.n_words} needs at least as many patches to learn "
                 f"from, but n_samples={self.n_samples}."
             )
@@ -157,7 +158,7 @@ class PatchDictionary(ImageStage):
         sample = draw_descriptors(lazy, self.n_samples, self.random_state)
         x = np.concatenate([drawn.values for drawn in sample])
         if len(x) < self.n_words:
-            raise ValueError(
+            raise InputError(
                 f"PatchDictionary: there are {len(x)} patches to learn {self.n_words} words from. "
                 "Give more images, or fewer n_words."
             )
@@ -194,7 +195,7 @@ class PatchDictionary(ImageStage):
 
     def _check_channels(self, image: Image, channels: int) -> None:
         if image.shape[2] != channels:
-            raise ValueError(
+            raise InputError(
                 f"PatchDictionary was fitted on images of {channels} channels, but got one of "
                 f"{image.shape[2]}."
             )

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from featx.core.errors import InputError
 from featx.core.suggestions import nearest
 from featx.explanation import occlusion as hiding
 from featx.networks.conv_net import ConvNet
@@ -182,7 +183,7 @@ def of_unit(output: Any, layer: str, unit: int) -> Any:
     """Give a unit's activation, or its map, for the first image."""
     count = output.shape[1]
     if not 0 <= unit < count:
-        raise ValueError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
+        raise InputError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
     return output[0, unit]
 
 
@@ -250,7 +251,7 @@ def grad_cam(
     elif layer in layers:
         chosen = [layers[layer]]
     else:
-        raise ValueError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
+        raise InputError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
     found: list[Any] = []
     for module in chosen:
         module.register_forward_hook(lambda module, inputs, output: found.append(output))
@@ -375,5 +376,5 @@ def dense_layers(net: ConvNet) -> list[str]:
 def _convolutions(network: Any) -> list[Any]:
     found = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     if not found:
-        raise ValueError("The network has no convolution, and so no filters and no maps.")
+        raise InputError("The network has no convolution, and so no filters and no maps.")
     return found

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 from featx.core.constraints import StrOptions
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
 #: Luma weights of ITU-R BT.601, which JPEG uses.
@@ -138,7 +139,7 @@ def convert(image: Image, space: str, stage: str) -> Image:
     """Bring RGB colours in [0, 1] to a space, "rgb" being their own, for a stage of this name."""
     low, high = float(image.min()), float(image.max())
     if low < 0 or high > 1:
-        raise ValueError(
+        raise InputError(
             f"{stage} takes colours in [0, 1], but got values from {low:g} to {high:g}. "
             "Scale them first; uint8 images are scaled on their own."
         )

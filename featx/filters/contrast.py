@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import natural_to, positive
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import filter_channels
 
@@ -68,7 +69,7 @@ class LocalContrast(ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.size is not None and self.size % 2 == 0:
-            raise ValueError(
+            raise InputError(
                 f"LocalContrast: size must be odd, so that the window has a centre, "
                 f"but it is {self.size}. Use {self.size + 1}."
             )

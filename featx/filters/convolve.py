@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from featx.core.constraints import Array, Each, StrOptions, natural
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
 #: What a filter may do at the border: give less (valid), or take the image to be larger.
@@ -118,7 +119,7 @@ class Convolve(ImageStage):
     def _requirements(self) -> Requirements:
         dimensions = np.ndim(self.kernel)
         if not isinstance(self.stride, int | np.integer) and len(self.stride) != dimensions:
-            raise ValueError(
+            raise InputError(
                 f"Convolve: stride has {len(self.stride)} numbers, but the kernel has "
                 f"{dimensions} dimensions. Give one number, or one for each dimension."
             )

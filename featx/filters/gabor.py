@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 
 from featx.core.constraints import Each, Interval, StrOptions, natural_to, positive, positive_to
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, correlate, interleave, pad, read_only
 from featx.filters.edges import line_angle
@@ -144,7 +145,7 @@ class GaborBank(ImageStage):
     def _requirements(self) -> Requirements:
         height, width = _largest(self._bank())
         if max(height, width) > _LARGEST_KERNEL:
-            raise ValueError(
+            raise InputError(
                 f"GaborBank: with these parameters a kernel has {height:.0f} x {width:.0f} pixels, "
                 f"and may have {_LARGEST_KERNEL} x {_LARGEST_KERNEL}. Use higher frequencies, or a "
                 "larger bandwidth or aspect_ratio."

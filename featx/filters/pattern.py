@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from featx.core.constraints import Array, Each, StrOptions, natural
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import uniform_blur
 from featx.filters.convolve import (
@@ -156,17 +157,17 @@ class PatternMatch(ImageStage):
     def _requirements(self) -> Requirements:
         line = isinstance(self.pattern, str)
         if self.method == "ncc" and line:
-            raise ValueError(
+            raise InputError(
                 "PatternMatch: method='ncc' needs a pattern that varies, but the line's weights "
                 "are all one value. Give the pattern as an array, with what surrounds the line."
             )
         if self.method == "ncc" and np.ptp(np.asarray(self.pattern, np.float64)) == 0:
-            raise ValueError(
+            raise InputError(
                 "PatternMatch: method='ncc' needs a pattern that varies, but all its values are "
                 "the same."
             )
         if self.each and not (line and isinstance(self.orientation, list | tuple)):
-            raise ValueError(
+            raise InputError(
                 "PatternMatch: each=True needs pattern='line' and a list of orientations, one "
                 "for each channel."
             )
@@ -187,7 +188,7 @@ class PatternMatch(ImageStage):
 
     def _match(self, image: Image, pattern: NDArray[np.float32]) -> Image:
         if pattern.ndim == 3 and pattern.shape[2] != image.shape[2]:
-            raise ValueError(
+            raise InputError(
                 f"PatternMatch: the pattern has {pattern.shape[2]} channels, but an image has "
                 f"{image.shape[2]}."
             )
@@ -203,7 +204,7 @@ class PatternMatch(ImageStage):
             return self._line_responses(image, self._angles())
         angles, count = self._angles(), image.shape[2]
         if count % len(angles) != 0:
-            raise ValueError(
+            raise InputError(
                 f"PatternMatch: each=True with {len(angles)} orientations needs a multiple of "
                 f"{len(angles)} channels, but an image has {count}."
             )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, StrOptions, fraction, natural, natural_to, pair, pair_to
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
 Float64 = NDArray[np.float64]
@@ -345,7 +346,7 @@ def _cells(length: int, count: int) -> list[tuple[int, int]]:
 
 def _energy_ratio(values: Float64) -> Float64:
     if values.shape[1] < 2:
-        raise ValueError(
+        raise InputError(
             "Summarize: energy_ratio compares channels, but these maps have one. Put the stages "
             "whose energies are compared into a union before Summarize."
         )

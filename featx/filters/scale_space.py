@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from featx.core.constraints import Each, positive_to
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_blur
 from featx.filters.convolve import interleave
@@ -94,9 +95,9 @@ class ScaleSpace(ImageStage):
 
     def _requirements(self) -> Requirements:
         if any(later <= sooner for sooner, later in pairwise(self.sigmas)):
-            raise ValueError(f"ScaleSpace: sigmas must increase, but got {list(self.sigmas)}.")
+            raise InputError(f"ScaleSpace: sigmas must increase, but got {list(self.sigmas)}.")
         if self.difference and len(self.sigmas) < 2:
-            raise ValueError(
+            raise InputError(
                 f"ScaleSpace: differences need at least two sigmas, but got {list(self.sigmas)}."
             )
         return Requirements()

@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, StrOptions, natural, natural_to, positive
+from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, pad, read_only
 
@@ -151,10 +152,10 @@ class ToneBank(ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.frequencies == "notes" and NOTES[self.lowest] > NOTES[self.highest]:
-            raise ValueError(f"ToneBank: lowest={self.lowest!r} is above highest={self.highest!r}.")
+            raise InputError(f"ToneBank: lowest={self.lowest!r} is above highest={self.highest!r}.")
         for name, frequency in zip(self._names(), self._hertz(), strict=True):
             if 2 * frequency >= self.rate:
-                raise ValueError(
+                raise InputError(
                     f"ToneBank: signals of {self.rate} samples a second hold tones below "
                     f"{self.rate / 2:g} Hz, but {name} is asked for."
                 )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
 from featx.core.constraints import StrOptions, natural_to
-from featx.core.errors import RefusedImage
+from featx.core.errors import InputError, MissingDependencyError, RefusedImage
 from featx.core.stage import ImageStage
 from featx.io.files import MOST_BYTES, REASONS, read_file
 
@@ -202,7 +202,7 @@ def _as_sound(array: NDArray[Any]) -> NDArray[np.float32]:
     if array.dtype == np.int16:
         array = array / np.float32(2**15)
     if array.dtype.kind != "f" or array.ndim not in (1, 2):
-        raise ValueError(
+        raise InputError(
             "ReadAudio takes paths, or signals as arrays (length,) or (length, channels) of "
             f"floating point or int16, but got one of shape {array.shape} and type {array.dtype}."
         )
@@ -211,7 +211,7 @@ def _as_sound(array: NDArray[Any]) -> NDArray[np.float32]:
 
 def _soundfile() -> Any:
     if find_spec("soundfile") is None:
-        raise ImportError(
+        raise MissingDependencyError(
             "Sounds need soundfile, which is not installed. To install it: "
             "pip install 'featx[audio]'"
         )

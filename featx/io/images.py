@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, natural_to, pair_to
+from featx.core.errors import InputError
 from featx.core.stage import ImageStage, Requirements
 from featx.io.decoding import luma, read_image
 from featx.io.files import MOST_BYTES
@@ -99,7 +100,7 @@ class ReadImages(ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.size is not None and self.size[0] * self.size[1] > self.max_pixels:
-            raise ValueError(
+            raise InputError(
                 f"ReadImages: size={list(self.size)} has more pixels than "
                 f"max_pixels={self.max_pixels}."
             )

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from featx.core.errors import InputError
 from featx.core.suggestions import nearest
 from featx.networks.pretrained_net import load_backbone
 
@@ -34,7 +35,7 @@ def build(
     known = [*inspect.signature(made).parameters][4:]
     for name in parameters or {}:
         if name not in known:
-            raise ValueError(f"{architecture} has no parameter {name!r}. {nearest(name, known)}")
+            raise InputError(f"{architecture} has no parameter {name!r}. {nearest(name, known)}")
     return made(channels, height, width, n_classes, **(parameters or {}))
 
 
@@ -139,7 +140,7 @@ def lenet_1989(
 ) -> LeNet1989:
     """Make `LeNet1989`, which takes grey images of 16 × 16 pixels."""
     if (channels, height, width) != (1, 16, 16):
-        raise ValueError(
+        raise InputError(
             f"lenet-1989 takes images of 16 x 16 pixels and 1 channel, but they are of {height} x "
             f"{width} pixels and {channels}. Use ReadImages(size=(16, 16), mode='gray')."
         )
@@ -390,12 +391,12 @@ def efficientnet_lite0(
     from the last, that are trained beside the layers after them.
     """
     if channels != 3:
-        raise ValueError(
+        raise InputError(
             f"efficientnet-lite0 takes images of 3 channels, but they have {channels}."
         )
     whole = isinstance(trainable, int) and 0 <= trainable <= 16
     if trainable not in ("all", "last") and not whole:
-        raise ValueError(
+        raise InputError(
             "efficientnet-lite0: trainable is 'all', 'last' or a number of blocks up to 16, not "
             f"{trainable!r}."
         )
@@ -426,7 +427,7 @@ def _activation(name: str) -> nn.Module:
         "tanh": nn.Tanh,
     }
     if name not in made:
-        raise ValueError(f"There is no activation {name!r}. {nearest(str(name), [*made])}")
+        raise InputError(f"There is no activation {name!r}. {nearest(str(name), [*made])}")
     return made[name]()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from featx.core.errors import InputError
 from featx.core.suggestions import nearest
 
 #: What each changes, for messages.
@@ -23,12 +24,12 @@ def check(augmentation: Mapping[str, Any]) -> None:
     """Raise `ValueError` unless all names are known and all amounts are numbers above zero."""
     for name, amount in augmentation.items():
         if name not in AUGMENTATIONS:
-            raise ValueError(
+            raise InputError(
                 f"ConvNet: there is no augmentation {name!r}. {nearest(name, [*AUGMENTATIONS])}"
             )
         whole = name in ("cutout", "shift")
         if not isinstance(amount, int if whole else int | float) or not amount > 0:
-            raise ValueError(
+            raise InputError(
                 f"ConvNet: the augmentation {name!r} is {AUGMENTATIONS[name]}, not {amount!r}."
             )
 

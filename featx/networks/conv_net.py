@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from featx.core.batches import LazyBatch
 from featx.core.constraints import Each, HasMethods, Interval, StrOptions, Values, natural, positive
+from featx.core.errors import InputError
 from featx.core.stage import Batch, ImageStage, Requirements
 from featx.io.writing import new_file
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
@@ -243,7 +244,7 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _requirements(self) -> Requirements:
         if self.patience is not None and self.validation_fraction == 0:
-            raise ValueError(
+            raise InputError(
                 "ConvNet: patience watches the validation loss. Give validation_fraction, too, "
                 "such as 0.1."
             )
@@ -339,12 +340,12 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _classes(self, y: Any, count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         if y is None:
-            raise ValueError("ConvNet learns from labels: give one for each image, as fit(X, y).")
+            raise InputError("ConvNet learns from labels: give one for each image, as fit(X, y).")
         if len(y) != count:
-            raise ValueError(f"ConvNet got {count} images, but {len(y)} labels.")
+            raise InputError(f"ConvNet got {count} images, but {len(y)} labels.")
         classes, numbers = np.unique(np.asarray(y), return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(
+            raise InputError(
                 f"ConvNet needs images of two classes at least, but all are {str(classes[0])!r}."
             )
         return classes, numbers.astype(np.int64)
@@ -353,7 +354,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         pixels = np.empty((len(images), *self.input_shape_), np.float32)
         for index, image in enumerate(images):
             if image.shape != self.input_shape_:
-                raise ValueError(
+                raise InputError(
                     f"ConvNet is trained on images of one size, but image 0 is "
                     f"{_size(self.input_shape_)} and image {index} is {_size(image.shape)}. Use "
                     "ReadImages(size=(32, 32))."
@@ -474,7 +475,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         any_size = isinstance(self.architecture, str) and self.architecture in _OF_ANY_SIZE
         place = slice(2 if any_size else 0, 3)
         if image.shape[place] != self.input_shape_[place]:
-            raise ValueError(
+            raise InputError(
                 f"ConvNet was fitted on images of {_size(self.input_shape_)}, but got one of "
                 f"{_size(image.shape)}."
             )
@@ -505,11 +506,11 @@ def _resumed(checkpoint: str | Path, purpose: dict[str, str]) -> dict[str, Any]:
     """Load the state of a training, if it is of this purpose."""
     state = load_tensors(checkpoint, "a checkpoint of ConvNet")
     if not isinstance(state, dict) or "featx" not in state:
-        raise ValueError(f"{checkpoint}: not a checkpoint of ConvNet.")
+        raise InputError(f"{checkpoint}: not a checkpoint of ConvNet.")
     there = json.loads(state.pop("featx"))
     for name, value in purpose.items():
         if there.get(name) != value:
-            raise ValueError(
+            raise InputError(
                 f"{checkpoint}: a checkpoint of another training: {name} is {there.get(name)} "
                 f"there, and {value} here. Remove it, or name another file."
             )

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from featx.core.errors import InputError
 from featx.core.suggestions import nearest
 
 Float32 = NDArray[np.float32]
@@ -35,12 +36,12 @@ class UpToLayer(nn.Module):
         if layer is None:
             dense = [module for module in layers.values() if isinstance(module, nn.Linear)]
             if not dense:
-                raise ValueError(f"The network has no dense layer. Name its layer: {[*layers]}.")
+                raise InputError(f"The network has no dense layer. Name its layer: {[*layers]}.")
             dense[-1].register_forward_pre_hook(lambda module, inputs: _reach(inputs[0]))
         elif layer in layers:
             layers[layer].register_forward_hook(lambda module, inputs, output: _reach(output))
         else:
-            raise ValueError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
+            raise InputError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
 
     def forward(self, x: Any) -> Any:
         """Compute the layer's activations."""
@@ -48,7 +49,7 @@ class UpToLayer(nn.Module):
             self.network(x)
         except _ReachedError as reached:
             return reached.activations
-        raise ValueError("The network does not use this layer.")
+        raise InputError("The network does not use this layer.")
 
 
 class _ReachedError(Exception):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import StrOptions, natural
+from featx.core.errors import InputError, MissingDependencyError
 from featx.core.stage import ImageStage, Requirements
 from featx.networks.torch_support import chosen_device, load_tensors, require
 
@@ -106,7 +107,7 @@ class PretrainedNet(ImageStage):
 
     def _requirements(self) -> Requirements:
         if {":", "/"} & set(self.backbone):
-            raise ValueError(
+            raise InputError(
                 f"PretrainedNet: backbone={self.backbone!r} says where a network is. Only those "
                 "that timm has by their names are taken, such as resnet50.a1_in1k."
             )
@@ -196,7 +197,7 @@ def load_backbone(
     if name == "efficientnet-lite0":
         return _efficientnet_lite0(weights, sha256)
     if find_spec("timm") is None:
-        raise ImportError(
+        raise MissingDependencyError(
             f"PretrainedNet: {name!r} is not efficientnet-lite0, and other backbones need timm, "
             "which is not installed. To install it: pip install timm"
         )
@@ -235,11 +236,11 @@ def _load_weights(network: Any, file: str | Path, sha256: str | None) -> None:
     if sha256 is not None and Path(file).is_file():
         found = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         if not found.startswith(sha256.lower()):
-            raise ValueError(
+            raise InputError(
                 f"{file}: its SHA-256 is {found}, and not {sha256}: it is another file, or broken."
             )
     state = load_tensors(file, "a file of weights")
     try:
         network.load_state_dict(state)
     except (AttributeError, RuntimeError, TypeError):
-        raise ValueError(f"{file}: the weights of another network.") from None
+        raise InputError(f"{file}: the weights of another network.") from None

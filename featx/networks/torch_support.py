@@ -4,13 +4,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from featx.core.errors import InputError, MissingDependencyError
+
 
 def require(*libraries: str) -> None:
     """Raise `ImportError`, in one clear line, before any work, unless the libraries are there."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
         verb, them = ("are", "them") if len(missing) > 1 else ("is", "it")
-        raise ImportError(
+        raise MissingDependencyError(
             f"Networks need {' and '.join(missing)}, which {verb} not installed. To install "
             f"{them}: pip install 'featx[learned]'"
         )
@@ -28,7 +30,7 @@ def chosen_device(device: str) -> str:
 
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
-        raise ValueError('device="cuda", but torch finds none. Use device="auto" or "cpu".')
+        raise InputError('device="cuda", but torch finds none. Use device="auto" or "cpu".')
     return "cuda" if there and device == "auto" else device.replace("auto", "cpu")
 
 
@@ -43,12 +45,12 @@ def load_tensors(file: str | Path, what: str) -> Any:
     import torch
 
     if not Path(file).is_file():
-        raise ValueError(f"{file}: there is no such file.")
+        raise InputError(f"{file}: there is no such file.")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     # torch raises whatever a broken archive makes it stumble over.
     except Exception:
-        raise ValueError(
+        raise InputError(
             f"{file}: not {what}, or broken. Only files of numbers, as torch.save writes them, "
             "are opened."
         ) from None

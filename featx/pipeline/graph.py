@@ -22,7 +22,7 @@ from sklearn.utils import get_tags
 
 from featx.core.batches import batched, join
 from featx.core.descriptor_sets import DescriptorSet
-from featx.core.errors import RefusedImage
+from featx.core.errors import InputError, RefusedImage
 from featx.core.stage import Batch, ImageStage, Kind
 from featx.core.threads import one_thread_inside
 
@@ -183,7 +183,7 @@ def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
         if isinstance(stage, str) and stage == "passthrough":
             continue
         if not hasattr(stage, "transform"):
-            raise ValueError(f"Stream takes transformers, but got {stage!r}.")
+            raise InputError(f"Stream takes transformers, but got {stage!r}.")
         # What learns may be in different states: only the same object is the same stage.
         identity = id(stage) if learns(stage) else joblib.hash(stage.get_params())
         key = (type(stage), identity, id(node))
@@ -193,7 +193,7 @@ def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
 
 def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
     if union.transformer_weights:
-        raise ValueError("Stream takes no transformer_weights; scale after the stream.")
+        raise InputError("Stream takes no transformer_weights; scale after the stream.")
     branches = {
         name: _extend(node, [branch], known)
         for name, branch in union.transformer_list
@@ -270,7 +270,7 @@ def compute(node: Node, items: Batch, values: dict[Node, Any]) -> Any:
         return items
     parts = [values[source] for source in node.inputs]
     if any(isinstance(item, DescriptorSet) for part in parts for item in part[:1]):
-        raise ValueError(
+        raise InputError(
             "The branches of a union give descriptor sets, which cannot be put side by side. End "
             "each branch with an encoder, such as FisherVector."
         )
@@ -282,7 +282,7 @@ def compute(node: Node, items: Batch, values: dict[Node, Any]) -> Any:
 def _side_by_side(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if len({part.shape[:-1] for part in parts}) > 1:
         sizes = ", ".join(" x ".join(map(str, part.shape[-3:-1])) for part in parts)
-        raise ValueError(
+        raise InputError(
             f"The branches of a union give maps of different sizes ({sizes} pixels). Use a "
             'padding that keeps the size, such as padding="reflect", or summarize each branch.'
         )

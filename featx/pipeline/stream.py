@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from featx.core.batches import Joined, LazyBatch
 from featx.core.constraints import Options, StrOptions, natural, validate
-from featx.core.errors import RefusedImage
+from featx.core.errors import InputError, RefusedImage
 from featx.core.stage import Batch, ImageStage
 from featx.pipeline.graph import Chunk, Graph, Node, compute, learns
 
@@ -196,7 +196,7 @@ class Stream(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Name what the last stage gives, after `fit`."""
         if not hasattr(self, "feature_names_out_"):
-            raise ValueError("Stream names its features after fit, which sees how many there are.")
+            raise InputError("Stream names its features after fit, which sees how many there are.")
         return self.feature_names_out_
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -234,7 +234,7 @@ class Stream(TransformerMixin, BaseEstimator):
         """Give the graph of the stages, whose parameters are checked."""
         validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
         if len(self.stages) == 0:
-            raise ValueError("Stream: stages is empty. Give one stage at least.")
+            raise InputError("Stream: stages is empty. Give one stage at least.")
         graph = Graph.of([self.stages])
         for node in graph.nodes:
             # Before any image is read: else each image would be refused for it.
@@ -357,7 +357,7 @@ def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> li
 def _with_gaps(vectors: Any, kept: list[int], total: int) -> NDArray[np.float32]:
     """Put vectors into their rows, and NaN into those of the images that were refused."""
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
-        raise ValueError('refused="nan" needs a stream that gives vectors, of one image at least.')
+        raise InputError('refused="nan" needs a stream that gives vectors, of one image at least.')
     rows = np.full((total, vectors.shape[1]), np.nan, np.float32)
     rows[kept] = vectors
     return rows

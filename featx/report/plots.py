@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featx.core.errors import InputError
 from featx.evaluation.results import Comparison, Result
 from featx.report.text import number_name, short
 
@@ -144,7 +145,7 @@ def front(times: NDArray[np.float64], shares: NDArray[np.float64]) -> list[int]:
 def single_number(result: Result) -> NDArray[Any]:
     """Give the feature of a recipe that has one number."""
     if result.features is None or result.features.shape[1] != 1:
-        raise ValueError(f"{result.name}: its features are not of one number.")
+        raise InputError(f"{result.name}: its features are not of one number.")
     numbers: NDArray[Any] = result.features[:, 0]
     return numbers
 
