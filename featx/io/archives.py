@@ -15,6 +15,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
+from featx.io.file_state import FileState, file_state
+
 #: What broken archives make the standard library raise.
 ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 _ZIP = (".zip",)
@@ -73,13 +75,13 @@ def members(archive: str) -> Iterator[Member]:
 
 def look(archive: str, member: str) -> Member | None:
     """Give what an archive says of a member; None if there is none."""
-    return _table(*_state(archive)).get(member)
+    return _table(file_state(archive)).get(member)
 
 
 def read(archive: str, member: str) -> bytes:
     """Read a member; its size is what `look` says, whatever its archive would give."""
-    state = _state(archive)
-    _, size, *_, place = _table(*state)[member]
+    state = file_state(archive)
+    _, size, *_, place = _table(state)[member]
     if archive.lower().endswith(_ZIP):
         with _opened(state, zipfile.ZipFile).open(member) as file:
             # Without the size, all would be unpacked, however much it is.
@@ -125,15 +127,9 @@ def _leads_out(name: str) -> tuple[str, str] | None:
     return None
 
 
-def _state(archive: str) -> tuple[str, int, int]:
-    """Tell one state of an archive from another."""
-    status = os.stat(archive)
-    return archive, status.st_size, status.st_mtime_ns
-
-
 @lru_cache(maxsize=4)
-def _table(archive: str, size: int, modified: int) -> dict[str, Member]:
-    return {member.name: member for member in members(archive)}
+def _table(archive: FileState) -> dict[str, Member]:
+    return {member.name: member for member in members(archive.file)}
 
 
 class _Headers:
@@ -159,18 +155,18 @@ class _Headers:
 class _Opened(threading.local):
     """The archive that this thread read last: going on in it is quick, in its order."""
 
-    state: Any = None
+    state: FileState | None = None
     file: Any = None
 
 
 _last = _Opened()
 
 
-def _opened(state: tuple[str, int, int], opener: Any) -> Any:
+def _opened(state: FileState, opener: Any) -> Any:
     if _last.state != state:
         if _last.file is not None:
             _last.file.close()
-        _last.state, _last.file = None, opener(state[0])
+        _last.state, _last.file = None, opener(state.file)
         _last.state = state
     return _last.file
 

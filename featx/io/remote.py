@@ -32,6 +32,8 @@ def find(url: str) -> Iterator[tuple[str, str, int | None, int | None]]:
     folder = url.endswith("/") if url.startswith("http") else not has_magic(path)
     found_in_folder = False
     try:
+        # File systems keep what they listed, some of them for as long as the process lives.
+        files.invalidate_cache()
         if has_magic(path):
             found = files.glob(path, detail=True)
         elif found_in_folder := folder and files.isdir(path):

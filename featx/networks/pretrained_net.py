@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from featx.core.constraints import StrOptions, natural
 from featx.core.errors import InputError, MissingDependencyError
 from featx.core.stage import ImageStage, Requirements
+from featx.io.file_state import FileState, file_state
 from featx.networks.torch_support import chosen_device, load_tensors, require
 
 Float32 = NDArray[np.float32]
@@ -122,7 +123,9 @@ class PretrainedNet(ImageStage):
 
         device = chosen_device(self.device)
         weights = None if self.weights is None else str(self.weights)
-        ready = _ready(self.backbone, weights, self.sha256, self.layer, device)
+        # Another file of the same name has other weights.
+        state = file_state(weights) if weights and Path(weights).is_file() else None
+        ready = _ready(self.backbone, weights, state, self.sha256, self.layer, device)
         size = self.batch_size or (64 if device == "cuda" else 4)
         for batch in batches_of_one_size(images, size):
             if batch.shape[3] == 1:
@@ -140,9 +143,14 @@ class Backbone(NamedTuple):
 
 @lru_cache(maxsize=2)
 def _ready(
-    backbone: str, weights: str | None, sha256: str | None, layer: str | None, device: str
+    backbone: str,
+    weights: str | None,
+    state: FileState | None,
+    sha256: str | None,
+    layer: str | None,
+    device: str,
 ) -> Backbone:
-    """Load a backbone up to a layer; it is kept for the next batch."""
+    """Load a backbone up to a layer, and keep it while the file of its weights stays the same."""
     import torch
 
     from featx.networks.layers import UpToLayer

@@ -96,11 +96,8 @@ def iterate_features(folder: str | Path) -> Iterator[Features]:
 
 
 def read_part(file: str) -> Features:
-    """Read one of the files of a store."""
-    try:
-        table = parquet.ParquetFile(file).read()
-    except (pyarrow.ArrowException, OSError) as error:
-        raise StoreError(f"{file}: damaged ({' '.join(str(error).split())}).") from None
+    """Read the features in one of the files of a store."""
+    table = read_table(file)
     about = json.loads(table.schema.metadata[METADATA])
     rows = table.filter(_OK).combine_chunks()
     if about["sets"]:
@@ -110,6 +107,20 @@ def read_part(file: str) -> Features:
         vectors = flat.reshape(rows.num_rows, about["dimensions"])
     labels = np.asarray(rows["label"].to_pylist(), dtype=object)
     return Features(vectors, labels, rows["path"].to_pylist(), about["names"])
+
+
+def read_table(file: str, columns: Sequence[str] | None = None) -> Any:
+    """Read columns of one of the files of a store; by default, all of them.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read.
+    """
+    try:
+        return parquet.ParquetFile(file).read(columns)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise StoreError(f"{file}: damaged ({' '.join(str(error).split())}).") from None
 
 
 def part_files(folder: str | Path) -> list[str]:

@@ -10,24 +10,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pyarrow import compute, parquet
+from pyarrow import compute
 from sklearn.base import BaseEstimator, TransformerMixin
 
 import featx
 from featx.core.batches import join
 from featx.core.errors import StoreError
+from featx.io.file_state import FileState, file_state
 from featx.pipeline.stream import Stream
 from featx.store.identity import as_steps, check_steps
-from featx.store.store import Features, part_files, read_about, read_part
+from featx.store.store import Features, part_files, read_about, read_part, read_table
 
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of which a store has the features; it stands wherever a path may."""
+    """An image of which a store has the features; it stands wherever a path may.
 
-    #: The file of the store in which it is.
-    part: str
-    #: Which it is of the images there that are not refused.
+    Raises
+    ------
+    StoreError
+        If the store has changed since its images were listed: features, paths and hashes are
+        those of the run that was listed, or none.
+    """
+
+    #: The file of the store in which it is, as it was when it was listed.
+    part: FileState
+    #: The index among the images there that are not refused.
     place: int
 
     def __fspath__(self) -> str:
@@ -39,19 +47,20 @@ class StoredImage:
     @property
     def store(self) -> str:
         """The store's folder."""
-        return os.path.dirname(self.part)
+        return os.path.dirname(self.part.file)
 
     @property
     def sha256(self) -> str:
         """The hash of the file's content, in hexadecimal digits."""
-        digests: list[str] = _digests(self.part)
-        return digests[self.place]
+        _check_unchanged(self.part)
+        return _digests(self.part)[self.place]
 
 
 def stored_images(folder: str | Path) -> tuple[list[StoredImage], list[str | None]]:
     """List the images in a store that are not refused, and their classes."""
     images, labels = list[StoredImage](), list[str | None]()
-    for part in part_files(folder):
+    for file in part_files(folder):
+        part = file_state(file)
         found = _column(part, "label").dictionary_encode()
         classes = [*found.dictionary.to_pylist(), None]
         # Each class is one object, however many images have it.
@@ -137,19 +146,48 @@ def _count_held(stream: Stream, folder: str) -> int:
     return count
 
 
+def _read(part: FileState) -> Features:
+    """Read a part in the state in which it was listed, and keep the last few.
+
+    Raises
+    ------
+    StoreError
+        If it is in another state now.
+    """
+    _check_unchanged(part)
+    return _features(part)
+
+
+def _check_unchanged(part: FileState) -> None:
+    try:
+        changed = file_state(part.file) != part
+    except FileNotFoundError:
+        changed = True
+    if changed:
+        raise StoreError(
+            f"{part.file}: it has changed since its images were listed. List them again, with "
+            "load_dataset."
+        )
+
+
+# Keyed by the state: a file of the same name that another run wrote is another part.
 @lru_cache(maxsize=4)
-def _read(part: str) -> Features:
-    return read_part(part)
+def _features(part: FileState) -> Features:
+    features = read_part(part.file)
+    _check_unchanged(part)
+    return features
 
 
 @lru_cache(maxsize=4)
-def _digests(part: str) -> list[str]:
+def _digests(part: FileState) -> list[str]:
     digests: list[str] = _column(part, "sha256").to_pylist()
     return digests
 
 
-def _column(part: str, name: str) -> Any:
+def _column(part: FileState, name: str) -> Any:
     """Read a column of the images that are not refused."""
-    table = parquet.read_table(part, columns=[name, "status"])
+    table = read_table(part.file, [name, "status"])
+    # It may be replaced at any time, whole: what was read is of this state if it is so afterwards.
+    _check_unchanged(part)
     kept = table.filter(compute.equal(table["status"], "ok"))
     return kept[name].combine_chunks()

@@ -151,6 +151,33 @@ def test_memory(tmp_path, photos):
         memory.rm("/photos", recursive=True)
 
 
+def test_a_file_system_that_keeps_its_listings(tmp_path, photos):
+    fsspec = pytest.importorskip("fsspec")
+    from fsspec.implementations.local import LocalFileSystem
+
+    class Keeping(LocalFileSystem):
+        """Keeps what it listed until it is told otherwise, as those of S3 and Google do."""
+
+        protocol = "keeping"
+
+        def ls(self, path, detail=False, **options):
+            if path not in self.dircache:
+                self.dircache[path] = super().ls(path, detail=True, **options)
+            found = self.dircache[path]
+            return found if detail else [info["name"] for info in found]
+
+        def invalidate_cache(self, path=None):
+            self.dircache.clear()
+            super().invalidate_cache(path)
+
+    fsspec.register_implementation("keeping", Keeping)
+    url = f"keeping://{photos}"
+    before = [file.path for file, _ in iterate_images(url)]
+    assert len(before) == 5
+    (photos / NAMES[0]).unlink()
+    assert [file.path for file, _ in iterate_images(url)] == before[1:]
+
+
 def test_an_unknown_protocol():
     pytest.importorskip("fsspec")
     with pytest.raises(DatasetError) as error:

@@ -1,4 +1,5 @@
 import hashlib
+import shutil
 from importlib.util import find_spec
 
 import numpy as np
@@ -77,6 +78,22 @@ def test_weights_from_a_file_are_verified(tmp_path):
     assert refusal(PretrainedNet(weights=other, sha256="abc").transform, images) == (
         f"{other}: its SHA-256 is {digest}, and not abc: it is another file, or broken."
     )
+
+
+def test_another_file_of_the_same_name_has_other_weights(tmp_path):
+    images, file = pictures(), tmp_path / "weights.pth"
+    stage = PretrainedNet(weights=file)
+    found = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        torch.save(EfficientNet.from_name("efficientnet-lite0").state_dict(), file)
+        found.append(stage.transform(images))
+        np.testing.assert_array_equal(stage.transform(images), found[-1])
+        np.testing.assert_array_equal(
+            PretrainedNet(weights=str(shutil.copy(file, tmp_path / f"{seed}"))).transform(images),
+            found[-1],
+        )
+    assert (found[0] != found[1]).any()
 
 
 def test_files_that_hold_no_weights_are_refused(tmp_path):

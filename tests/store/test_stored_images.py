@@ -1,3 +1,4 @@
+import os
 import shutil
 
 import numpy as np
@@ -12,6 +13,7 @@ from featx import HOG, BagOfWords, DenseSIFT, ReadImages, SpatialPyramid, Stream
 from featx.core.errors import StoreError
 from featx.datasets.loading import list_images
 from featx.evaluation.comparison import compare
+from featx.io.file_state import FileState
 from featx.jobs.evaluate import evaluate
 from featx.jobs.model_files import load_model, save_model
 from featx.jobs.predict import predict
@@ -216,11 +218,44 @@ def test_a_damaged_part(made):
     store, pipeline = made
     images, labels = load_dataset(store)
     part = store / "part-000001.parquet"
+    known = part.stat()
     content = bytearray(part.read_bytes())
     content[4:2000] = bytes(1996)
     part.write_bytes(content)
-    with pytest.raises(StoreError, match=rf"^{part}: damaged \("):
-        train(images, y=labels, recipe=pipeline())
+    # As a disk does it: neither size nor time tell of it.
+    os.utime(part, ns=(known.st_atime_ns, known.st_mtime_ns))
+    for work in (lambda: train(images, y=labels, recipe=pipeline()), lambda: load_dataset(store)):
+        with pytest.raises(StoreError, match=rf"^{part}: damaged \("):
+            work()
+
+
+def test_features_of_another_run_do_not_come_back(made, photos, monkeypatch):
+    store, pipeline = made
+    first, labels = load_dataset(store)
+    train(first, y=labels, recipe=pipeline())
+    hashes = [image.sha256 for image in first]
+    shutil.rmtree(store)
+    paths, _ = readable(photos)
+    moved = [(path, "ab"[index % 2]) for index, path in enumerate(reversed(paths))]
+    write_features(store, moved, split(pipeline())[0])
+    images, labels = load_dataset(store)
+    assert [str(image) for image in images] == paths[::-1]
+    assert [image.sha256 for image in images] == hashes[::-1]
+    model = train(images, y=labels, recipe=pipeline()).model
+    expected = train(paths[::-1], y=labels, recipe=pipeline()).model
+    np.testing.assert_array_equal(model.predict_proba(paths), expected.predict_proba(paths))
+    # Those of the run before are not taken for others.
+    for work in (
+        lambda: str(first[0]),
+        lambda: first[0].sha256,
+        lambda: train(first, y=labels, recipe=pipeline()),
+    ):
+        with pytest.raises(StoreError) as error:
+            work()
+        assert str(error.value) == (
+            f"{store}/part-000000.parquet: it has changed since its images were listed. List them "
+            "again, with load_dataset."
+        )
 
 
 def test_a_store_that_is_larger_than_memory(made, photos, monkeypatch):
@@ -247,7 +282,13 @@ def test_listing_takes_no_other_folder_for_a_store(tmp_path):
 
 
 def test_a_row_is_small():
-    assert not hasattr(StoredImage("part", 0), "__dict__")
+    part = FileState("part", 0, 0, 0)
+    assert not hasattr(StoredImage(part, 0), "__dict__")
+
+
+def test_images_of_one_part_share_it(made):
+    images, _ = load_dataset(made[0])
+    assert len({id(image.part) for image in images}) == len(list(made[0].glob("part-*")))
 
 
 def test_classes_are_kept_once(made):
