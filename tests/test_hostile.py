@@ -113,7 +113,6 @@ def test_damaged_files_are_pixels_or_refused(kind, capfd):
         file = ImageFile("memory:///x", content=content)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            warnings.filterwarnings("ignore", module=r"PIL\.")
             try:
                 pixels = read_image(file, max_pixels=100_000)
             except RefusedImage as refused:

@@ -1,6 +1,5 @@
 """Code books by k-means: fitting words to descriptors, and finding the nearest."""
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,12 +8,15 @@ from sklearn.cluster import MiniBatchKMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from featx.core.compiled import compiled
+from featx.core.warning_filters import IgnoredWarnings
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
 # Descriptors that are worked on at a time: what is computed of them stays in the cache.
 _BLOCK = 512
+# Descriptors of constant images are all alike: their words are, too.
+_equal_words = IgnoredWarnings(ConvergenceWarning)
 
 
 def fit_words(x: Float32, n_words: int, random_state: int) -> tuple[Float32, Float64]:
@@ -27,9 +29,7 @@ def fit_words(x: Float32, n_words: int, random_state: int) -> tuple[Float32, Flo
         How many descriptors each word is the mean of; none, where it was nearest to none.
     """
     k_means = MiniBatchKMeans(n_words, n_init=1, random_state=random_state)
-    with warnings.catch_warnings():
-        # Descriptors of constant images are all alike: their words are, too.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with _equal_words:
         k_means.fit(x)
     return move_words(x, k_means.cluster_centers_.astype(np.float32), np.zeros(n_words))
 

@@ -1,6 +1,5 @@
 """How images are divided into those to fit on and those to test on."""
 
-import warnings
 from collections import Counter
 from typing import Any, NamedTuple
 
@@ -8,12 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from featx.core.warning_filters import IgnoredWarnings
 from featx.evaluation.significance import wilson_interval
 
 Positions = NDArray[np.int64]
 #: Images of a class, below which its own accuracy says little.
 FEW = 30
 _LISTED = 5  # classes that are remarked on one by one
+# `remarks` lists the classes that are smaller than the number of folds.
+_small_classes = IgnoredWarnings(UserWarning, message="The least populated class")
 
 
 class Division(NamedTuple):
@@ -39,9 +41,7 @@ def cross_validation(
     divisions = []
     for repetition in range(repeats):
         divider = StratifiedGroupKFold(folds, shuffle=True, random_state=random_state + repetition)
-        with warnings.catch_warnings():
-            # Of classes smaller than the number of folds, `remarks` speaks.
-            warnings.filterwarnings("ignore", "The least populated class")
+        with _small_classes:
             for train, test in divider.split(labels, labels, groups):
                 if len(test):
                     divisions.append(Division(repetition, train, test))

@@ -3,10 +3,8 @@
 A file is read whole or rejected: what a damaged file still shows is never taken for the image.
 """
 
-import logging
 import os
 import struct
-import warnings
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from types import MappingProxyType
@@ -28,12 +26,8 @@ from PIL import (
 
 from featx.core.errors import RefusedImage
 from featx.io import integrity
+from featx.io.decoder_messages import decoder_messages
 from featx.io.files import MOST_BYTES, read_file
-
-# Pillow talks to the terminal about odd files; here each gets a reason or its pixels.
-logging.getLogger("PIL").addHandler(logging.NullHandler())
-for _category in (UserWarning, Image.DecompressionBombWarning):
-    warnings.filterwarnings("ignore", category=_category, module=r"PIL\.")
 
 Pixels = NDArray[Any]
 _Path = str | bytes | os.PathLike[Any]
@@ -113,7 +107,8 @@ def _read_jpeg(
         # Pillow would not mention damage.
         simplejpeg.decode_jpeg(content, "CMYK")
         return None
-    turned = _orientation(lambda: _jpeg_exif(content))
+    with decoder_messages():
+        turned = _orientation(lambda: _jpeg_exif(content))
     if least is not None and turned >= 5:
         least = least[::-1]
     rows, columns = least or (0, 0)
@@ -186,7 +181,7 @@ def _read_with_pillow(
     max_pixels: int,
 ) -> Pixels:
     # The plugin itself: Image.open would look at sizes in its own way and warn.
-    with integrity.libtiff_errors() as errors, _PLUGINS[known](BytesIO(content)) as opened:
+    with decoder_messages() as errors, _PLUGINS[known](BytesIO(content)) as opened:
         _check_size(path, opened.width, opened.height, max_pixels)
         opened.load()
         if errors:

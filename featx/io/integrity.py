@@ -1,16 +1,12 @@
-"""What decoders forgive in a damaged file, and featx does not."""
+"""Integrity checks for image files: damage that decoders do not report."""
 
-import ctypes
 import struct
-import threading
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-from PIL import TiffImagePlugin, _imaging
+from PIL import TiffImagePlugin
 
 #: A reason from `featx.io.files.REASONS`, and a sentence.
 Damage = tuple[str, str]
@@ -194,48 +190,3 @@ def _webp(content: bytes) -> Damage | None:
     """Check the length that the file says it has."""
     (length,) = struct.unpack_from("<I", content, 4)
     return _early("WEBP") if 8 + length > len(content) else None
-
-
-class _Heard(threading.local):
-    """What libtiff says in this thread, while someone listens."""
-
-    errors: list[str] | None = None
-
-
-_heard = _Heard()
-
-
-def _hear(module: bytes | None, message: bytes | None, values: int | None) -> None:
-    if _heard.errors is not None:
-        _heard.errors.append((module or b"libtiff").decode("latin-1"))
-
-
-_HANDLER = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
-# libtiff keeps only their addresses.
-_handlers = _HANDLER(_hear), _HANDLER(lambda *_: None)
-
-
-@cache
-def _listen() -> None:
-    """Have Pillow's libtiff call back; where it hides the means, it is left as it is."""
-    with suppress(AttributeError, OSError):
-        library = ctypes.CDLL(_imaging.__file__)
-        library.TIFFSetErrorHandler(_handlers[0])
-        # Its warnings are about notes beside the image.
-        library.TIFFSetWarningHandler(_handlers[1])
-
-
-@contextmanager
-def libtiff_errors() -> Iterator[list[str]]:
-    """List the parts of libtiff that met an error.
-
-    Pillow does not pass them on: pixels that libtiff could not decode are taken as they are, and
-    the message goes to the terminal.
-    """
-    _listen()
-    errors: list[str] = []
-    _heard.errors = errors
-    try:
-        yield errors
-    finally:
-        _heard.errors = None

@@ -1,7 +1,6 @@
 """Small pictures for the page, as data that is part of it."""
 
 import base64
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from io import BytesIO
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from featx.core.errors import RefusedImage
+from featx.core.warning_filters import IgnoredWarnings
 from featx.io.images import ReadImages
 from featx.io.resizing import resize_image
 
@@ -28,6 +28,8 @@ CLASS_COLORS = np.array(
     ],
     np.uint8,
 )
+# Letters of a file's name that the font lacks are drawn as boxes.
+_missing_letters = IgnoredWarnings(UserWarning, message="Glyph .* missing from font")
 _AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
 
 
@@ -65,9 +67,7 @@ def png(pixels: Pixels) -> str:
 def figure_png(figure: Any, resolution: int = 100) -> bytes:
     """Give a figure of matplotlib as PNG."""
     file = BytesIO()
-    with warnings.catch_warnings():
-        # Letters of a file's name that the font lacks are drawn as boxes.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+    with _missing_letters:
         figure.savefig(file, format="png", dpi=resolution)
     return file.getvalue()
 

@@ -20,9 +20,6 @@ from featx.core.errors import RefusedImage
 from featx.io.decoding import read_image
 from featx.io.files import REASONS
 
-# Pillow warns about odd files; the package mutes it, and pytest's own filters come after that.
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-
 HEIGHT, WIDTH = 47, 61
 KNOWN = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
 NOT_AN_IMAGE = f"its content is of no known format. {KNOWN}"

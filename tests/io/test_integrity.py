@@ -2,8 +2,6 @@
 
 import struct
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from io import BytesIO
 
 import numpy as np
@@ -11,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from featx.io.integrity import find, libtiff_errors, rows_missing
+from featx.io.integrity import find, rows_missing
 
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
@@ -196,40 +194,3 @@ def test_webp_says_its_length(lossless):
     assert find("WEBP", whole + b"what follows") is None
     for cut in range(8, len(whole)):
         assert find("WEBP", whole[:cut]) == ends("WEBP")
-
-
-# libtiff.
-
-
-def broken_tiff():
-    content = BytesIO()
-    values = np.random.default_rng(0).integers(0, 256, (40, 40), np.uint8)
-    Image.fromarray(values).save(content, "TIFF", compression="tiff_deflate")
-    with tifffile.TiffFile(BytesIO(content.getvalue())) as opened:
-        tags = opened.pages[0].tags
-        end = tags[273].value[0] + tags[279].value[0]
-    changed = bytearray(content.getvalue())
-    changed[end - 1] ^= 1  # the checksum
-    return bytes(changed)
-
-
-def test_each_thread_hears_its_own_errors(capfd):
-    broken, whole = broken_tiff(), tiff(compression="zlib")[0]
-
-    def read(content):
-        with libtiff_errors() as errors, suppress(OSError):
-            Image.open(BytesIO(content)).load()
-        return errors
-
-    with ThreadPoolExecutor(4) as pool:
-        heard = [*pool.map(read, [broken, whole] * 50)]
-    assert all(heard[::2])
-    assert not any(heard[1::2])
-    assert {type(part) for errors in heard for part in errors} == {str}
-    # Elsewhere nobody listens, and nothing is printed.
-    with libtiff_errors() as errors:
-        pass
-    with pytest.raises(OSError):
-        Image.open(BytesIO(broken)).load()
-    assert errors == []
-    assert capfd.readouterr() == ("", "")
