@@ -20,6 +20,7 @@ from featx.explanation import occlusion as hiding
 from featx.networks.conv_net import ConvNet
 from featx.networks.layers import UpToLayer
 from featx.networks.pretrained_net import Backbone, PretrainedNet, load_backbone
+from featx.networks.torch_support import seeded
 
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
@@ -320,7 +321,8 @@ def opened_network(net: Net) -> Backbone:
     """Give a network of one's own, and what images are standardized by."""
     if isinstance(net, ConvNet):
         return Backbone(net.network(), net.mean_, net.deviation_)
-    found = load_backbone(net.backbone, net.weights, net.sha256)
+    with seeded():
+        found = load_backbone(net.backbone, net.weights, net.sha256)
     return found._replace(network=found.network.eval())
 
 

@@ -21,7 +21,12 @@ from featx.core.errors import InputError
 from featx.core.stage import Batch, ImageStage, Requirements
 from featx.io.writing import new_file
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
-from featx.networks.torch_support import chosen_device, load_tensors, require
+from featx.networks.torch_support import (
+    chosen_device,
+    load_tensors,
+    require,
+    seeded,
+)
 
 Float32 = NDArray[np.float32]
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -313,12 +318,9 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _untrained(self, examples: Any) -> Any:
         """Return the network with the weights that training begins with."""
-        import torch
-
         from featx.networks.training import initialize
 
-        with torch.random.fork_rng([]):
-            torch.manual_seed(self.random_state)
+        with seeded(self.random_state):
             module = self._module()
             if self.initialization is not None:
                 initialize(module, self.initialization)
@@ -432,14 +434,16 @@ class ConvNet(ClassifierMixin, ImageStage):
     def layer_names(self) -> list[str]:
         """The names of the layers, in their order."""
         check_is_fitted(self)
-        return [name for name, _ in self._module().named_modules() if name]
+        with seeded():
+            return [name for name, _ in self._module().named_modules() if name]
 
     def network(self) -> Any:
         """Give the trained torch module, which takes standardized (n, channels, height, width)."""
         import torch
 
         check_is_fitted(self)
-        module = self._module()
+        with seeded():
+            module = self._module()
         weights = {name: torch.from_numpy(value.copy()) for name, value in self.weights_.items()}
         module.load_state_dict(weights)
         return module.eval()

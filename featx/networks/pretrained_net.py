@@ -14,7 +14,7 @@ from featx.core.constraints import StrOptions, natural
 from featx.core.errors import InputError, MissingDependencyError
 from featx.core.stage import ImageStage, Requirements
 from featx.io.file_state import FileState, file_state
-from featx.networks.torch_support import chosen_device, load_tensors, require
+from featx.networks.torch_support import chosen_device, load_tensors, require, seeded
 
 Float32 = NDArray[np.float32]
 
@@ -155,9 +155,10 @@ def _ready(
 
     from featx.networks.layers import UpToLayer
 
-    found = load_backbone(backbone, weights, sha256)
-    if backbone == "efficientnet-lite0" and layer is None:
-        _prepare_for_inference(found.network)
+    with seeded():
+        found = load_backbone(backbone, weights, sha256)
+        if backbone == "efficientnet-lite0" and layer is None:
+            _prepare_for_inference(found.network)
     network = UpToLayer(found.network, layer).eval()
     return found._replace(network=network.to(device, memory_format=torch.channels_last))
 

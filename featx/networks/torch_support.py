@@ -1,5 +1,7 @@
 """What the learned stages need of torch, which is loaded only where they compute."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,31 @@ def chosen_device(device: str) -> str:
     if device == "cuda" and not there:
         raise InputError('device="cuda", but torch finds none. Use device="auto" or "cpu".')
     return "cuda" if there and device == "auto" else device.replace("auto", "cpu")
+
+
+def seed_generators(seed: int, device: str) -> None:
+    """Seed the generators of the processor and of the present GPU, if that is the device.
+
+    ``torch.manual_seed`` seeds those of all GPUs, which ``fork_rng`` does not restore.
+    """
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int = 0, device: str = "cpu") -> Iterator[None]:
+    """Draw random numbers from this seed while the block runs, and restore the host's generators.
+
+    Layers draw their weights when they are made, even if these are loaded afterwards.
+    """
+    import torch
+
+    with torch.random.fork_rng([torch.cuda.current_device()] if device == "cuda" else []):
+        seed_generators(seed, device)
+        yield
 
 
 def load_tensors(file: str | Path, what: str) -> Any:

@@ -23,6 +23,7 @@ from torch.utils.data import TensorDataset
 
 from featx.core.errors import DivergedError
 from featx.networks.augmentation import augment
+from featx.networks.torch_support import seed_generators, seeded
 
 #: The optimizers, and the parameters that make them.
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -158,9 +159,8 @@ class Training:
         net.initialize()
         if self.state["optimizer"] is not None:
             net.optimizer_.load_state_dict(_copied(self.state["optimizer"]))
-        gpus = [torch.cuda.current_device()] if plan.device == "cuda" else []
         try:
-            with torch.random.fork_rng(gpus):
+            with seeded(plan.seed, plan.device):
                 # Not net.fit, which takes the interruption by a key for the end of training.
                 net.fit_loop(self.examples, epochs=plan.epochs - len(self.state["history"]))
         except _EnoughError:
@@ -233,7 +233,7 @@ class _Course(Callback):
         self.right: dict[bool, Any] = {True: 0, False: 0}
         self.loading = 0.0
         self.started = self.ended = time.perf_counter()
-        torch.manual_seed((plan.seed << 24) + self.epoch)
+        seed_generators((plan.seed << 24) + self.epoch, plan.device)
 
     def on_batch_begin(self, net: Any, batch: Any = None, training: Any = None, **_: Any) -> None:
         self.loading += time.perf_counter() - self.ended
