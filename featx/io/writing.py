@@ -1,8 +1,8 @@
 """Output that is there whole or not at all."""
 
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,7 +58,8 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
         )
     with folders_for(folder, final if there else final.parent) as place:
         try:
-            unfinished = Path(tempfile.mkdtemp(prefix=_prefix(final), dir=place))
+            unfinished = place / _hidden(final)
+            unfinished.mkdir()
         except OSError as error:
             raise _cannot_be_written(folder, error) from None
         moved: list[Path] = []
@@ -68,7 +69,6 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
                 moved += (entry.rename(final / entry.name) for entry in [*unfinished.iterdir()])
                 unfinished.rmdir()
             else:
-                unfinished.chmod(0o777 & ~_umask())
                 unfinished.rename(final)
         except BaseException:
             for path in (unfinished, *moved):
@@ -91,16 +91,12 @@ def new_file(file: str | Path, unfinished: Path | None = None) -> Iterator[Path]
     with folders_for(file, final.parent) as place:
         try:
             if unfinished is None or unfinished.parent != place:
-                handle, name = tempfile.mkstemp(
-                    prefix=_prefix(final), suffix=final.suffix, dir=place
-                )
-                os.close(handle)
-                unfinished = Path(name)
+                unfinished = place / f"{_hidden(final)}{final.suffix}"
+                unfinished.touch(exist_ok=False)
         except OSError as error:
             raise _cannot_be_written(file, error) from None
         try:
             yield unfinished
-            unfinished.chmod(0o666 & ~_umask())
             unfinished.rename(final)
         except BaseException:
             _remove(unfinished)
@@ -129,9 +125,13 @@ def _resolved(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def _prefix(final: Path) -> str:
-    """Begin the hidden name under which work goes on; names may not be longer than 255 bytes."""
-    return f".{final.stem[:40]}-"
+def _hidden(final: Path) -> str:
+    """Draw the hidden name under which work goes on; names may not be longer than 255 bytes.
+
+    `tempfile` would make it readable by its owner only: to tell whom the user lets read it, the
+    umask would have to be changed for a moment, and that is the whole process's.
+    """
+    return f".{final.stem[:40]}-{secrets.token_hex(8)}"
 
 
 def _cannot_be_written(wanted: str | Path, error: OSError) -> OutputError:
@@ -145,9 +145,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
