@@ -2,6 +2,7 @@
 from .io.images import ReadImages as ReadImages
 from .io.audio import ReadAudio as ReadAudio
 from .pipeline.stream import Stream as Stream
+from .core.memory import keep_freed_memory as keep_freed_memory
 
 # Stages: filters.
 from .filters.blur import GaussianBlur as GaussianBlur

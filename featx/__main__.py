@@ -1,12 +1,12 @@
 """``featx`` and ``python -m featx``: the command line in a process of its own."""
 
 from featx.cli.main import main
-from featx.core.memory import collect_rarely
+from featx.core.memory import configure_own_process
 
 
 def run() -> None:
     """Run the command line, and end."""
-    collect_rarely()
+    configure_own_process()
     main()
 
 

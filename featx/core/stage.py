@@ -27,7 +27,6 @@ from featx.core.checking import (
 )
 from featx.core.constraints import validate
 from featx.core.errors import InputError
-from featx.core.memory import keep_freed_memory
 from featx.core.transformer import Transformer
 
 __all__ = ["Batch", "Image", "ImageStage", "Kind", "Pixels", "Requirements"]
@@ -188,7 +187,6 @@ class ImageStage(Transformer):
         items = check.batch(X)
         if len(items) == 0:
             return self._empty(check, items)
-        keep_freed_memory()
         images, count = check.items(items, range(len(items))), len(items)
         if type(self)._transform_batch is not ImageStage._transform_batch or (
             self.gives == "descriptors"

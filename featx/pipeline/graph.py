@@ -23,6 +23,7 @@ from sklearn.utils import get_tags
 from featx.core.batches import batched, join
 from featx.core.descriptor_sets import DescriptorSet
 from featx.core.errors import InputError, RefusedImage
+from featx.core.memory import adapt_allocator
 from featx.core.stage import Batch, ImageStage, Kind
 from featx.core.threads import one_thread_inside
 
@@ -83,6 +84,7 @@ class Graph:
     ) -> Generator[Chunk, None, None]:
         """Take all items through the graph, a few chunks at a time, and keep their order."""
         chunks = batched(items, chunk_size)
+        adapt_allocator()
         workers = joblib.effective_n_jobs(n_jobs)
         with one_thread_inside:
             if workers == 1:

@@ -4,6 +4,7 @@ They load what work needs as they start, which takes seconds: they may be starte
 process that has the work has loaded it for itself.
 """
 
+import gc
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import Any
 import joblib
 from joblib.externals import loky
 
-from featx.core.memory import collect_rarely
+from featx.core.memory import configure_own_process
 
 #: Seconds after which processes that have nothing to do end.
 _IDLE = 60
@@ -58,8 +59,10 @@ def _begin(parent: int, preload: str) -> None:
     """Leave it to the process that started this one what an interruption ends, and load."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, args=(parent,), daemon=True).start()
-    collect_rarely()
+    configure_own_process()
     import_module(preload)
+    # What is imported stays: the collector need not look at it.
+    gc.freeze()
 
 
 def _follow(parent: int) -> None:

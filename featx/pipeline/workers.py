@@ -3,7 +3,6 @@
 A file on which a decoder crashes, takes all memory or never ends costs one worker, not the run.
 """
 
-import gc
 from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import BrokenExecutor, Future
@@ -18,6 +17,7 @@ from joblib.externals import loky
 import featx
 from featx.core.batches import batched, join
 from featx.core.errors import RefusedImage, WorkerError
+from featx.core.memory import adapt_allocator
 from featx.core.threads import one_thread_inside
 from featx.io.files import ImageFile
 from featx.pipeline import processes
@@ -218,7 +218,10 @@ def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
     """Take one chunk through the graph, in a worker."""
     if version != featx.__version__:
         raise WorkerError(f"A worker has featx {featx.__version__}, but {version} is wanted.")
-    chunk = _graph(pickled).run_chunk(files)
+    adapt_allocator()
+    # A worker of a cluster may be at other work, too: its settings are restored.
+    with one_thread_inside:
+        chunk = _graph(pickled).run_chunk(files)
     chunk.seconds.clear()
     for file in files:
         file.content = None
@@ -227,12 +230,9 @@ def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
 
 @lru_cache(maxsize=1)
 def _graph(pickled: bytes) -> Graph:
-    # For good: a worker does nothing else.
-    one_thread_inside.__enter__()
     try:
         graph: Graph = cloudpickle.loads(pickled)
     except (AttributeError, ImportError) as error:
         problem = "A worker cannot import a stage of the recipe"
         raise WorkerError(f"{problem} ({error}). Install it where the workers run.") from None
-    gc.freeze()
     return graph

@@ -1,3 +1,4 @@
+import os
 import platform
 import subprocess
 import sys
@@ -29,22 +30,44 @@ def test_where_it_is_not_known(monkeypatch, tmp_path):
     assert peak.number is None
 
 
-# Counts the pages that the second half of a run has to ask the system for.
+# Counts the pages that a second run has to ask the system for.
 _PAGES = """
 import resource
+import sys
+import featx
 import numpy as np
 from featx import PatternMatch, Sobel, Stream, Summarize
 
-images = np.zeros((64, 200, 200, 1), np.float32)
-stream = Stream([Sobel(), PatternMatch(), Summarize()]).fit(images)
-stream.transform(images)
+if "keep" in sys.argv:
+    featx.keep_freed_memory()
+if "stream" in sys.argv:
+    images = np.zeros((64, 200, 200, 1), np.float32)
+    stage = Stream([Sobel(), PatternMatch(), Summarize()]).fit(images)
+else:
+    images = np.zeros((128, 256, 256, 1), np.float32)
+    stage = Sobel()
+stage.transform(images)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-stream.transform(images)
+stage.transform(images)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+def pages(*what, **environment):
+    command = [sys.executable, "-c", _PAGES, *what]
+    environment = os.environ | environment
+    return int(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
-def test_memory_is_used_again():
-    found = subprocess.run([sys.executable, "-c", _PAGES], capture_output=True, check=True)
-    assert int(found.stdout) < 500  # 5,000 where freed memory goes back
+class TestFreedMemory:
+    def test_a_stream_uses_it_again(self):
+        assert pages("stream") < 500  # 5,000 where freed memory goes back
+
+    def test_a_host_has_its_own_settings(self):
+        assert pages("stream", MALLOC_TRIM_THRESHOLD_="65536") > 1000
+
+    def test_large_arrays_are_kept_only_where_that_is_asked_for(self):
+        plain, kept = pages("stage"), pages("stage", "keep")
+        assert kept < 50
+        assert plain > kept + 100
