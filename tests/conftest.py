@@ -1,5 +1,6 @@
 import os
 import threading
+import time
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +21,20 @@ def pytest_runtest_setup(item):
 
         if not torch.cuda.is_available():
             pytest.skip("torch finds no GPU here; a twin of this test runs on the processor")
+
+
+@pytest.fixture(scope="session")
+def wait_for():
+    """Return a function that waits until a process has done what a condition tests."""
+
+    def wait(condition, process):
+        deadline = time.monotonic() + 300
+        while not condition():
+            assert process.poll() is None, "the process ended before"
+            assert time.monotonic() < deadline, "the process did not do it in five minutes"
+            time.sleep(0.01)
+
+    return wait
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 
@@ -36,8 +35,16 @@ def images(tmp_path_factory):
     return sorted(map(str, folder.iterdir()))
 
 
+def is_json(file):
+    """Tell whether a file is there, and whole."""
+    try:
+        return bool(json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(tmp_path_factory, wait_for):
     """Start a scheduler and two workers, and give the scheduler's address."""
     place = tmp_path_factory.mktemp("dask")
     contact = place / "scheduler.json"
@@ -45,21 +52,19 @@ def address(tmp_path_factory):
     where = ["--scheduler-file", contact, "--no-dashboard"]
     started = [subprocess.Popen([DASK, "scheduler", "--port", "0", *where], **quiet)]
     try:
-        while not contact.exists():
-            assert started[0].poll() is None
-            time.sleep(0.1)
+        wait_for(lambda: is_json(contact), started[0])
         count = ["--nworkers", "2", "--nthreads", "1"]
         started.append(subprocess.Popen([DASK, "worker", *where, *count], **quiet))
         address = json.loads(contact.read_text())["address"]
         with distributed.Client(address, set_as_default=False) as client:
-            client.wait_for_workers(2, timeout=60)
+            client.wait_for_workers(2, timeout=300)
         yield address
     finally:
         for process in reversed(started):
             process.send_signal(signal.SIGINT)
         for process in started:
             try:
-                process.wait(60)
+                process.wait(300)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

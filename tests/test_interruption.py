@@ -42,6 +42,10 @@ try:
 except FeatxError as error:
     sys.exit(str(error))
 """
+# After each chunk, it waits for a line.
+STEPWISE = PROGRAM.replace(
+    "lambda *_: print(flush=True)", "lambda *_: [print(flush=True), input()]"
+)
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +71,17 @@ def whole(images, tmp_path_factory):
     return rows
 
 
-def begin(images, out, most="none", program=PROGRAM):
+def begin(images, out, most="none", program=PROGRAM, **options):
     arguments = [sys.executable, "-c", program, str(images), str(out), str(most)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
+    return subprocess.Popen(arguments, **pipes)
+
+
+def go_on(process):
+    """Let a stepwise process go on to the end of the next chunk."""
+    process.stdin.write("\n")
+    process.stdin.flush()
+    process.stdout.readline()
 
 
 def run(images, out, most="none"):
@@ -91,7 +103,7 @@ def test_killed_at_any_moment(images, whole, tmp_path):
         # A line at the beginning, and one for each chunk.
         for _ in range(rng.integers(1, max(3, 2 * COUNT // CHUNK // KILLS))):
             process.stdout.readline()
-        time.sleep(rng.uniform(0, 0.05))
+        time.sleep(rng.uniform(0, 0.05))  # any moment between two chunks
         process.kill()
         process.communicate()
         if out.exists() and any(out.iterdir()):
@@ -139,29 +151,36 @@ def test_killed_while_parts_change(images, whole, tmp_path):
     assert found == {Path(row["path"]).name: row["features"] for row in whole}
 
 
-def test_a_worker_is_killed(images, whole, tmp_path):
+def workers_of(process):
+    listed = subprocess.run(
+        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [int(line.split()[0]) for line in listed.splitlines() if "LokyProcess" in line]
+
+
+def test_a_worker_is_killed(images, whole, tmp_path, wait_for):
     out = tmp_path / "out"
-    process = begin(images, out)
-    process.stdout.readline()
-    killed = 0
-    while process.poll() is None and killed < 2:
-        time.sleep(0.05)
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)],
-            capture_output=True,
-            text=True,
-            check=False,
-        ).stdout
-        workers = [int(line.split()[0]) for line in listed.splitlines() if "LokyProcess" in line]
-        if workers and out.exists() and any(out.iterdir()):
-            os.kill(workers[0], signal.SIGKILL)
-            killed += 1
-            time.sleep(0.3)
-    assert process.communicate(timeout=600)[1] == ""
+    killed = []
+    with begin(images, out, program=STEPWISE, stdin=subprocess.PIPE) as process:
+
+        def one_starts():
+            return {*workers_of(process)} - {*killed}
+
+        for _ in range(2):
+            for _ in range(10):
+                go_on(process)
+            wait_for(one_starts, process)
+            killed.append(min(one_starts()))
+            os.kill(killed[-1], signal.SIGKILL)
+            wait_for(lambda: killed[-1] not in workers_of(process), process)
+        assert process.communicate("\n" * COUNT, timeout=600)[1] == ""
     rows = table(out)
     # A file that a worker was alone with is blamed for what it did not do.
     crashed = [row["path"] for row in rows if row["reason"] == "crashed"]
-    assert len(crashed) <= killed
+    assert len(crashed) <= len(killed)
     expected = [row for row in whole if row["path"] not in crashed]
     assert [row for row in rows if row["path"] not in crashed] == expected
 
@@ -204,13 +223,11 @@ def test_a_full_disk(images, whole, tmp_path):
 
 def test_the_folder_is_removed(images, whole, tmp_path):
     out = tmp_path / "out"
-    with begin(images, out) as process:
+    with begin(images, out, program=STEPWISE, stdin=subprocess.PIPE) as process:
         while not (out.exists() and any(out.iterdir())):
-            time.sleep(0.01)
-        # Again and again: what is written meanwhile would keep the folder.
-        while out.exists():
-            shutil.rmtree(out, ignore_errors=True)
-        problem = process.communicate(timeout=600)[1]
+            go_on(process)
+        shutil.rmtree(out)
+        problem = process.communicate("\n" * COUNT, timeout=600)[1]
     assert "cannot be written: No such file or directory. What was written before" in problem
     assert not list(tmp_path.iterdir())
     assert run(images, out) == ""

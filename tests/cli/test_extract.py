@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -118,29 +117,32 @@ def test_again(featx, photos, damaged, recipe):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped(photos, recipe, tmp_path, number):
+def test_stopped(photos, recipe, tmp_path, number, wait_for):
     for index in range(2000):
         shutil.copy(photos / "city" / "00.png", photos / "city" / f"copy {index}.png")
-    command = [sys.executable, "-m", "featx", "extract", photos, "--recipe", recipe]
+    names = [f"{path}\n" for path in sorted(photos.glob("*/*"))]
+    command = [sys.executable, "-m", "featx", "extract", "-", "--recipe", recipe]
     command += ["--out", tmp_path / "out", "--jobs", "1"]
+    pipe = subprocess.PIPE
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
-    while not (tmp_path / "out" / "part-000000.parquet").exists():
-        assert process.poll() is None
-        time.sleep(0.01)
+    # The run cannot end before it has the rest of the list.
+    process.stdin.writelines(names[:1600])
+    process.stdin.flush()
+    wait_for((tmp_path / "out" / "part-000000.parquet").exists, process)
     # As a terminal does: to all processes.
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate("".join(names[1600:]), timeout=600)
     assert process.returncode == 128 + number
     rows = len(read_features(tmp_path / "out").paths)
-    assert 1024 <= rows < 2012
+    assert 1024 <= rows <= 1600
     assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 refused\n"
     begin, *_, stopped, interrupted = err.splitlines()
     assert begin == "featx: finishing what is under way. Once more ends it at once."
     assert stopped == "featx: stopped. To go on, run the same command again."
     assert interrupted == "featx: interrupted."
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, input="".join(names), capture_output=True, text=True, check=True)
     assert done.stdout == (
         f"{tmp_path}/out: 2 features of 2012 images, 0 refused, {rows} done before\n"
     )
