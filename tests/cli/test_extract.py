@@ -138,10 +138,12 @@ def test_stopped(photos, recipe, tmp_path, number, wait_for):
     rows = len(read_features(tmp_path / "out").paths)
     assert 1024 <= rows <= 1600
     assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 refused\n"
-    begin, *_, stopped, interrupted = err.splitlines()
-    assert begin == "featx: finishing what is under way. Once more ends it at once."
-    assert stopped == "featx: stopped. To go on, run the same command again."
-    assert interrupted == "featx: interrupted."
+    # A slow machine prints progress in between.
+    assert [line for line in err.splitlines() if line.startswith("featx: ")] == [
+        "featx: finishing what is under way. Once more ends it at once.",
+        "featx: stopped. To go on, run the same command again.",
+        "featx: interrupted.",
+    ]
     done = subprocess.run(command, input="".join(names), capture_output=True, text=True, check=True)
     assert done.stdout == (
         f"{tmp_path}/out: 2 features of 2012 images, 0 refused, {rows} done before\n"
