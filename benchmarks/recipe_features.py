@@ -24,11 +24,7 @@ COUNT = 20
 
 
 def scenes(folder: Path) -> tuple[list[str], list[str]]:
-    images, labels = (
-        make_scenes(n=COUNT, size=(128, 160), random_state=0)
-        if _new()
-        else (make_scenes(n=COUNT, size=(128, 160), seed=0))
-    )
+    images, labels = make_scenes(n=COUNT, size=(128, 160))
     files = [str(folder / f"scene-{index:02}.png") for index in range(len(images))]
     for file, image in zip(files, images, strict=True):
         Image.fromarray(np.asarray(image)).save(file)
@@ -44,12 +40,6 @@ def tones(folder: Path) -> tuple[list[str], list[str]]:
         signal = 0.3 * np.sin(2 * np.pi * pitch * time_axis) + 0.05 * rng.standard_normal(22050)
         soundfile.write(file, signal.astype(np.float32), 22050)
     return files, ["low" if index < COUNT // 2 else "high" for index in range(COUNT)]
-
-
-def _new() -> bool:
-    import inspect
-
-    return "random_state" in inspect.signature(make_scenes).parameters
 
 
 def arrays(prefix: str, value: Any) -> dict[str, np.ndarray]:
