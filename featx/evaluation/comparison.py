@@ -106,7 +106,7 @@ def compare(
     images, labels = _images_and_labels(X, y, test)
     pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
     # What is in a store is not read again, not even to look for copies.
-    look = pictures and not any(isinstance(image, StoredImage) for image in images)
+    look = pictures and not _any_stored(images)
     if look and PIXELS not in pipelines:
         titles, pipelines = _with_raw_pixels(titles, pipelines)
     store = Cache(cache) if isinstance(cache, str | Path) else cache
@@ -116,32 +116,23 @@ def compare(
             f"All {len(images)} images are refused. The first: {found.refused[0]}"
         )
     images = [images[index] for index in found.kept]
-    names = [image_name(image, index) for image, index in zip(images, found.kept, strict=True)]
+    names = [*map(image_name, images, found.kept)]
     truth = np.asarray(labels, str)[found.kept]
     copies = find_copies(images, found.hashes, found.small)
     groups = grouped(found.hashes, copies)
     left_out: list[int] = []
     if test is None:
-        divisions = _divide(truth, groups, folds, repeats, random_state)
-        times = f", {repeats} times" if repeats > 1 else ""
-        protocol = f"{folds} stratified folds{times}, seed {random_state}"
+        protocol, divisions = _divide(truth, groups, folds, repeats, random_state)
     else:
         count = int(np.searchsorted(found.kept, len(X)))
-        division, left_out = _hold_out(truth, groups, count, found.refused)
-        divisions = [division]
-        protocol = f"fitted on {count} images, tested on {len(division.test)} others"
+        protocol, divisions, left_out = _hold_out(truth, groups, count, found.refused)
 
     task = _Task(
         images, found.hashes, truth, divisions, random_state, n_jobs, store, learning_curves
     )
-    results = []
-    for name in titles:
-        progress(name, 0)
-        features = found.features.get(name, Features(np.zeros((len(images), 0), np.float32)))
-        results.append(task.result(name, titles[name], pipelines.get(name), features))
+    results = _results(task, titles, pipelines, found.features, progress)
     tested = task.tested
     said = remarks(truth[tested], groups[tested], folds if test is None else None)
-    said += [f"{one.name} failed: {failure}" for one in results for failure in one.failures]
     return Comparison(
         protocol=protocol,
         classes=task.classes,
@@ -151,7 +142,7 @@ def compare(
         folds=task.folds[tested],
         results=results,
         verdicts=_verdicts(results, truth[tested], divisions),
-        remarks=said,
+        remarks=said + _failures(results),
         refused=found.refused,
         sources=images,
         source_names=names,
@@ -160,6 +151,31 @@ def compare(
         pictures=pictures,
         cache=store,
     )
+
+
+def _any_stored(images: list[Any]) -> bool:
+    return any(isinstance(image, StoredImage) for image in images)
+
+
+def _results(
+    task: "_Task",
+    titles: dict[str, str],
+    pipelines: dict[str, Pipeline],
+    features: dict[str, Features],
+    progress: Progress,
+) -> list[Result]:
+    """Compute the result of each recipe, and of the majority class, which has no features."""
+    none = Features(np.zeros((len(task.images), 0), np.float32))
+    results = []
+    for name in titles:
+        progress(name, 0)
+        given = features.get(name, none)
+        results.append(task.result(name, titles[name], pipelines.get(name), given))
+    return results
+
+
+def _failures(results: list[Result]) -> list[str]:
+    return [f"{one.name} failed: {failure}" for one in results for failure in one.failures]
 
 
 def _titles_and_pipelines(
@@ -222,7 +238,8 @@ def _check_known(trained: Labels, tested: Labels) -> None:
 
 def _divide(
     labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, random_state: int
-) -> list[Division]:
+) -> tuple[str, list[Division]]:
+    """Split into folds; return the protocol in words, and the splits."""
     check_classes(labels)
     name, count = max(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
     if count < folds:
@@ -230,13 +247,18 @@ def _divide(
             f"Class {name!r} has {count} different images, fewer than the {folds} folds, and the "
             "other classes have no more. Use fewer folds, or more images."
         )
-    return cross_validation(labels, groups, folds, repeats, random_state)
+    times = f", {repeats} times" if repeats > 1 else ""
+    protocol = f"{folds} stratified folds{times}, seed {random_state}"
+    return protocol, cross_validation(labels, groups, folds, repeats, random_state)
 
 
 def _hold_out(
     labels: NDArray[Any], groups: NDArray[np.int64], count: int, refused: list[RefusedImage]
-) -> tuple[Division, list[int]]:
-    """Fit on so many images, and test on those after them that are no copies of theirs."""
+) -> tuple[str, list[Division], list[int]]:
+    """Fit on so many images, and test on those after them that are no copies of theirs.
+
+    Returns the protocol in words, the split, and the positions of those that are left out.
+    """
     check_classes(labels[:count])
     known = np.isin(groups[count:], groups[:count])
     test, left_out = count + np.flatnonzero(~known), (count + np.flatnonzero(known)).tolist()
@@ -245,7 +267,8 @@ def _hold_out(
         if left_out:
             why = f" {len(left_out)} are left out, since they are copies of images to fit on."
         raise ComparisonError(f"No image is left to test on.{why}")
-    return Division(0, np.arange(count), test), left_out
+    protocol = f"fitted on {count} images, tested on {len(test)} others"
+    return protocol, [Division(0, np.arange(count), test)], left_out
 
 
 def _verdicts(
