@@ -14,7 +14,7 @@ def table() -> str:
     stages.sort(key=lambda stage: (kinds.index(stage.takes), kinds.index(stage.gives)))
     rows = [
         f"| `{stage.__name__}` | {stage.takes} | {stage.gives} | {_summary(stage)} "
-        f"| {', '.join(f'`{name}`' for name in stage._parameter_constraints)} |"
+        f"| {', '.join(f'`{name}`' for name in inspect.signature(stage).parameters)} |"
         for stage in stages
     ]
     head = ["| stage | takes | gives | what it is | parameters |", "|---|---|---|---|---|"]
