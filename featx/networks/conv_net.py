@@ -1,7 +1,5 @@
 """Networks as a classifier and as a stage that gives the activations of their layers."""
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
@@ -19,11 +17,10 @@ from featx.core.batches import LazyBatch
 from featx.core.constraints import Each, HasMethods, Interval, StrOptions, Values, natural, positive
 from featx.core.errors import InputError
 from featx.core.stage import Batch, ImageStage, Requirements
-from featx.io.writing import new_file
+from featx.networks.checkpoints import purpose_of, read_checkpoint, write_checkpoint
 from featx.networks.pretrained_net import LITE0_DEVIATION, LITE0_MEAN
 from featx.networks.torch_support import (
     chosen_device,
-    load_tensors,
     require,
     seeded,
 )
@@ -36,8 +33,6 @@ _SIZE = Interval(Real, None, 10_000, closed="right")
 _OF_ANY_SIZE = ("airbench", "efficientnet-lite0", "resnet-20")
 #: The least height and width that networks can take.
 _LEAST = {"airbench": (9, 9), "alexnet": (15, 15), "lenet-5": (12, 12)}
-#: What may differ between a checkpoint and the training that goes on from it.
-_BESIDE_TRAINING = ("checkpoint", "device", "layer", "verbose")
 
 
 class ConvNet(ClassifierMixin, ImageStage):
@@ -267,7 +262,9 @@ class ConvNet(ClassifierMixin, ImageStage):
         augmentation.check(self.augmentation or {})
         self.classes_, numbers = self._classes(y, len(images))
         pixels = self._pixels(images)
-        purpose = {} if self.checkpoint is None else self._purpose(pixels, numbers)
+        purpose = {}
+        if self.checkpoint is not None:
+            purpose = purpose_of(self.get_params(deep=False), pixels, numbers)
         train, held_out = self._hold_out(numbers)
         self.mean_, self.deviation_ = self._moments(pixels, train)
         plan = self._plan()
@@ -280,7 +277,7 @@ class ConvNet(ClassifierMixin, ImageStage):
             module, examples, validation, plan, lambda state: self._keep(state, purpose)
         )
         if self.checkpoint is not None and Path(self.checkpoint).exists():
-            training.state = _resumed(self.checkpoint, purpose)
+            training.state = read_checkpoint(self.checkpoint, purpose)
         try:
             training.run()
         finally:
@@ -384,22 +381,9 @@ class ConvNet(ClassifierMixin, ImageStage):
         deviation = torch.where(squares > 0, squares.sqrt(), 1.0)
         return mean.float().numpy(), deviation.float().numpy()
 
-    def _purpose(self, pixels: Float32, numbers: NDArray[np.int64]) -> dict[str, str]:
-        """Tell what is trained, on what, and how: a checkpoint is of one purpose."""
-        parameters = self.get_params(deep=False)
-        purpose = {
-            name: repr(value) for name, value in parameters.items() if name not in _BESIDE_TRAINING
-        }
-        digest = hashlib.sha256(pixels.data)
-        digest.update(numbers.data)
-        return {**purpose, "the digest of images and labels": digest.hexdigest()[:16]}
-
     def _keep(self, state: dict[str, Any], purpose: dict[str, str]) -> None:
-        import torch
-
         if self.checkpoint is not None:
-            with new_file(self.checkpoint) as file:
-                torch.save({"featx": json.dumps(purpose), **state}, file)
+            write_checkpoint(self.checkpoint, state, purpose)
 
     # Using what was learned.
 
@@ -504,21 +488,6 @@ class ConvNet(ClassifierMixin, ImageStage):
 
 def _size(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
-
-
-def _resumed(checkpoint: str | Path, purpose: dict[str, str]) -> dict[str, Any]:
-    """Load the state of a training, if it is of this purpose."""
-    state = load_tensors(checkpoint, "a checkpoint of ConvNet")
-    if not isinstance(state, dict) or "featx" not in state:
-        raise InputError(f"{checkpoint}: not a checkpoint of ConvNet.")
-    there = json.loads(state.pop("featx"))
-    for name, value in purpose.items():
-        if there.get(name) != value:
-            raise InputError(
-                f"{checkpoint}: a checkpoint of another training: {name} is {there.get(name)} "
-                f"there, and {value} here. Remove it, or name another file."
-            )
-    return state
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

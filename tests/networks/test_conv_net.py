@@ -20,7 +20,8 @@ from featx.jobs.model_files import load_model, save_model
 from featx.jobs.predict import predict
 from featx.jobs.train import train
 from featx.networks.architectures import ARCHITECTURES
-from featx.networks.conv_net import _BESIDE_TRAINING, _LEAST
+from featx.networks.checkpoints import _BESIDE_TRAINING
+from featx.networks.conv_net import _LEAST
 from featx.networks.training import OPTIMIZERS, SCHEDULES
 
 TIMES = {"seconds", "loading_seconds"}
