@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 import featx
 from featx.core.errors import ModelError
+from featx.io.formats import check_format, stamp, version_of
 from featx.io.writing import new_file
 from featx.pipeline import registry
 from featx.pipeline.stream import Stream
@@ -70,8 +71,7 @@ def save_model(pipeline: Pipeline, file: str | Path) -> None:
                 "__init__ under its own name, and end the names of what is learned with _."
             )
         with new_file(file) as unfinished, ZipFile(unfinished, "w") as target:
-            about = {"format": FORMAT, "featx_version": featx.__version__}
-            target.writestr(_ABOUT, json.dumps(about))
+            target.writestr(_ABOUT, json.dumps(stamp(FORMAT)))
             for member in source.infolist():
                 whole = member.filename != "schema.json"
                 target.writestr(member, source.read(member) if whole else json.dumps(schema))
@@ -115,8 +115,7 @@ def load_model(file: str | Path, trusted: Iterable[str | type] | None = None) ->
 
     try:
         about, schema = _read(file)
-        if about["format"] > FORMAT:
-            raise _misfit(file, about, f"its format is {about['format']}, newer than {FORMAT}")
+        check_format(file, about, FORMAT, ModelError)
         unknown = set(skops.io.get_untrusted_types(file=file)) - _known()
         admitted = _check_types(file, about, schema, unknown, _as_names(trusted))
         if problem := _parameter_problem(schema, {*_stages(), *admitted}):
@@ -142,7 +141,6 @@ def _read(file: str | Path) -> tuple[dict[str, Any], Any]:
         about = json.loads(archive.read(_ABOUT))
         if not isinstance(about, dict) or type(about.get("format")) is not int:
             raise ValueError(f"{_ABOUT} has no format number")
-        about["featx_version"] = str(about.get("featx_version"))[:40]
         newer = about["format"] > FORMAT
         return about, None if newer else json.loads(archive.read("schema.json"))
 
@@ -266,7 +264,7 @@ def _not_kept(names: list[str]) -> ModelError:
 
 def _misfit(file: str | Path, about: dict[str, Any], problem: str) -> ModelError:
     return ModelError(
-        f"{file}: not loaded: {problem}. It was written by featx {about['featx_version']}, and "
+        f"{file}: not loaded: {problem}. It was written by featx {version_of(about)}, and "
         f"this is featx {featx.__version__}. Load it with the versions that wrote it, or train it "
         "again."
     )

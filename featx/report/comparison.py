@@ -10,14 +10,19 @@ import pyarrow
 from pyarrow import parquet
 
 from featx.evaluation.results import Comparison, Result
+from featx.io.formats import stamp
 from featx.io.writing import refused_as_data
 from featx.report.page import page
+
+#: The format of ``results.json``.
+FORMAT = 1
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
     """Give the figures of a comparison as plain data, for JSON."""
     names = comparison.source_names
     return {
+        **stamp(FORMAT),
         "protocol": comparison.protocol,
         "images": len(comparison.images),
         "classes": comparison.classes,

@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import pyarrow
 
-import featx
 from featx.core.batches import batched
 from featx.core.descriptor_sets import DescriptorSet
 from featx.core.errors import RefusedImage, StoreError
 from featx.io.archives import parse
 from featx.io.files import PASSING, ImageFile
+from featx.io.formats import stamp
 from featx.io.remote import is_url
 from featx.io.writing import as_text
 from featx.pipeline import workers
@@ -29,7 +29,7 @@ from featx.pipeline.stream import Stream
 from featx.store.columns import make_schema, set_columns, vector_column
 from featx.store.identity import as_steps
 from featx.store.resume import Earlier, Revision, Row
-from featx.store.store import Store, open_store
+from featx.store.store import FORMAT, Store, open_store
 
 # A part is written when it has so many rows, or bytes of features, or after so many seconds: what
 # a run that is killed has not written is to be done again.
@@ -112,7 +112,7 @@ def write_features(
     """
     steps = as_steps(stream.stages)
     digest = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
-    identity = {"recipe": recipe, "steps": steps, "digest": digest, "version": featx.__version__}
+    identity = {**stamp(FORMAT), "recipe": recipe, "steps": steps, "digest": digest}
     with open_store(folder, identity) as store:
         run = _Run(store, stream, identity, progress, stopped)
         files: Iterator[ImageFile] = run.unfinished(inputs)

@@ -2,15 +2,18 @@
 
 import json
 from collections.abc import Sequence
+from inspect import signature
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import FeatureUnion, Pipeline
 
+import featx
 from featx.core.errors import StoreError
+from featx.io.formats import version_of
 from featx.pipeline.code_identity import code_digest, is_own
-from featx.pipeline.registry import public_name
+from featx.pipeline.registry import ESTIMATORS, public_name
 
 _CODE = "code"
 
@@ -18,8 +21,8 @@ _CODE = "code"
 def as_steps(stages: Sequence[Any]) -> list[Any]:
     """Describe stages as plain data, with all their parameters: equal for equal features.
 
-    Stages that are not featx's are described by their public name, such as ``mypackage.MyStage``,
-    and by a digest of their code too.
+    Stages are described by their public names, such as ``featx.HOG`` or ``mypackage.MyStage``;
+    those that are not featx's, by a digest of their code too.
     """
     return [_described(stage) for stage in stages]
 
@@ -34,7 +37,21 @@ def _described(stage: Any) -> Any:
     data = {name: _as_data(parameters[name]) for name in parameters}
     if is_own(kind):
         return {public_name(kind): data, _CODE: code_digest(kind)}
-    return {kind.__name__: data}
+    return {_public_name(kind): data}
+
+
+def _public_name(kind: type) -> str:
+    """Return a name that does not depend on where a class is defined within its library."""
+    module = ESTIMATORS.get(kind.__name__)
+    return f"{module}.{kind.__name__}" if _is_of(kind, module) else public_name(kind)
+
+
+def _is_of(kind: type, module: str | None) -> bool:
+    return (
+        module is not None
+        and module.startswith("sklearn.")
+        and kind.__module__.startswith(f"{module}.")
+    )
 
 
 def _as_data(value: Any) -> Any:
@@ -45,23 +62,63 @@ def _as_data(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str) else repr(value)
 
 
-def check_steps(folder: str | Path, known: dict[str, Any], steps: list[Any], hint: str) -> None:
-    """Raise StoreError, with the first difference, unless a store was made by these steps."""
+def check_same(
+    folder: str | Path, known: dict[str, Any], steps: list[Any], other: str, again: str
+) -> None:
+    """Raise StoreError, with the first difference, unless a store has the features of these steps.
+
+    Features are equal if the steps and the version of featx are.
+
+    Parameters
+    ----------
+    folder : str or Path
+        The store.
+    known : dict
+        What it says of itself.
+    steps : list
+        The wanted steps.
+    other, again : str
+        What to do about a store of other steps, and about one of another version.
+    """
+    version = version_of(known)
     if known["steps"] != steps:
+        if problem := _misfit(known["steps"]):
+            raise StoreError(
+                f"{folder}: {problem}. It was written by featx {version}, and this is featx "
+                f"{featx.__version__}. {again}, or use that version: pip install featx=={version}."
+            )
         problem = _difference(known["steps"], steps)
         raise StoreError(
-            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. {hint}"
+            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. {other}."
         )
-
-
-def check_same(folder: str | Path, known: dict[str, Any], wanted: dict[str, Any]) -> None:
-    """Raise StoreError unless a store has the wanted stages and version."""
-    check_steps(folder, known, wanted["steps"], "Choose another folder.")
-    if known["version"] != wanted["version"]:
+    if version != featx.__version__:
         raise StoreError(
-            f"{folder}: was written by featx {known['version']}, and this is featx "
-            f"{wanted['version']}, whose features may differ. Choose another folder."
+            f"{folder}: was written by featx {version}, and this is featx {featx.__version__}, "
+            f"whose features may differ. {again}, or use that version: pip install "
+            f"featx=={version}."
         )
+
+
+def _misfit(steps: Any) -> str:
+    """Return which stages and parameters of a store this version of featx does not have."""
+    if isinstance(steps, list):
+        return next(filter(None, map(_misfit, steps)), "")
+    name, parameters = _full_name(steps), _parameters(steps)
+    if isinstance(parameters, list):
+        return _misfit(parameters)
+    if not name.startswith("featx."):
+        return ""
+    kind = getattr(featx, name.removeprefix("featx."), None)
+    if kind is None:
+        return f"it holds features of {name}, which this featx does not have"
+    known = signature(kind).parameters
+    gone = [f"{name} has no parameter {key!r}" for key in parameters if key not in known]
+    missing = [
+        f"a value for the parameter {key!r} of {name} is missing"
+        for key in known
+        if key not in parameters
+    ]
+    return " and ".join(gone + missing)
 
 
 def _difference(known: list[Any], wanted: list[Any]) -> str:
@@ -91,12 +148,18 @@ def _step_difference(there: Any, here: Any) -> str:
     return f", {_step_name(here)}: {', '.join(differing)}"
 
 
-def _step_name(step: Any) -> str:
+def _full_name(step: Any) -> str:
     return next(key for key in step if key != _CODE) if isinstance(step, dict) else "a branch"
 
 
+def _step_name(step: Any) -> str:
+    """Return the name of a step for messages: without the library if all know it."""
+    name = _full_name(step)
+    return name.rpartition(".")[2] if name.startswith(("featx.", "sklearn.")) else name
+
+
 def _parameters(step: Any) -> Any:
-    return step[_step_name(step)] if isinstance(step, dict) else step
+    return step[_full_name(step)] if isinstance(step, dict) else step
 
 
 def _codes(step: Any) -> dict[str, str]:
@@ -113,7 +176,7 @@ def _plain(step: Any) -> Any:
     if isinstance(step, list):
         return [_plain(one) for one in step]
     inside = _parameters(step)
-    return {_step_name(step): _plain(inside) if isinstance(inside, list) else inside}
+    return {_full_name(step): _plain(inside) if isinstance(inside, list) else inside}
 
 
 def _shown(step: Any) -> str:

@@ -16,10 +16,15 @@ from numpy.typing import NDArray
 from pyarrow import compute, dataset, parquet
 
 from featx.core.errors import OutputError, RefusedImage, StoreError
+from featx.io.formats import check_format
 from featx.io.writing import as_cell, folders_for, new_file
 from featx.store.columns import METADATA, descriptor_sets, make_schema
 from featx.store.identity import check_same
 
+#: The format of the stores that are written; this and all before it are read.
+FORMAT = 1
+# What a store says of itself beside its format.
+_ABOUT = {"featx_version", "recipe", "steps", "digest", "names", "dimensions", "sets"}
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 # Few values, many times; numbers are not repeated, and looking for that takes long.
 _REPEATED = ["label", "status", "reason", "detail"]
@@ -130,6 +135,7 @@ def part_files(folder: str | Path) -> list[str]:
 
 def read_refused(folder: str | Path) -> list[RefusedImage]:
     """List the refused images of a store, with the reasons."""
+    read_about(folder)
     table = _dataset(folder).to_table(
         columns=["path", "reason", "detail"], filter=compute.field("status") == "refused"
     )
@@ -142,7 +148,16 @@ def is_store(folder: str | Path) -> bool:
 
 
 def read_about(folder: str | Path) -> dict[str, Any]:
-    """Read what a store says of itself: recipe, steps, digest, version, dimensions, names."""
+    """Read what a store says of itself.
+
+    That is its format, the version of featx that wrote it, the recipe's name, the steps and their
+    digest, and the number, kind and names of the features.
+
+    Raises
+    ------
+    StoreError
+        If it is no store, or one of a newer format.
+    """
     if not Path(folder).is_dir():
         raise StoreError(f"{folder}: there is no such folder.")
     parts = _parts(folder)
@@ -151,8 +166,13 @@ def read_about(folder: str | Path) -> dict[str, Any]:
     try:
         schema = parquet.read_schema(Path(folder) / _name(parts[0]))
         about: dict[str, Any] = json.loads(schema.metadata[METADATA])
-        if not {"steps", "digest", "version", "names", "dimensions", "sets"} <= set(about):
+        if type(about["format"]) is not int:
+            raise TypeError
+        check_format(folder, about, FORMAT, StoreError)
+        if not set(about) >= _ABOUT:
             raise KeyError
+    except StoreError:
+        raise
     except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):
         raise StoreError(f"{folder}: not a folder that featx extract wrote.") from None
     return about
@@ -317,7 +337,8 @@ def open_store(folder: str | Path, identity: dict[str, Any]) -> Iterator[Store]:
             store = Store(final, handle)
             store.tidy()
             if store.parts:
-                check_same(folder, store.about, identity)
+                hint = "Choose another folder"
+                check_same(folder, store.about, identity["steps"], hint, hint)
             yield store
         finally:
             os.close(handle)

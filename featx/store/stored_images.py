@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from pyarrow import compute
 from sklearn.base import BaseEstimator, TransformerMixin
 
-import featx
 from featx.core.batches import join
 from featx.core.errors import StoreError
 from featx.io.file_state import FileState, file_state
 from featx.pipeline.stream import Stream
-from featx.store.identity import as_steps, check_steps
+from featx.store.identity import as_steps, check_same
 from featx.store.store import Features, part_files, read_about, read_part, read_table
 
 
@@ -58,6 +57,7 @@ class StoredImage:
 
 def stored_images(folder: str | Path) -> tuple[list[StoredImage], list[str | None]]:
     """List the images in a store that are not refused, and their classes."""
+    read_about(folder)
     images, labels = list[StoredImage](), list[str | None]()
     for file in part_files(folder):
         part = file_state(file)
@@ -135,14 +135,10 @@ def put_back(fitted: Stream, stream: Stream) -> Stream:
 def _count_held(stream: Stream, folder: str) -> int:
     """Count the first stages of a stream whose features a store has."""
     about = read_about(folder)
-    if about["version"] != featx.__version__:
-        raise StoreError(
-            f"{folder}: was written by featx {about['version']}, and this is featx "
-            f"{featx.__version__}, whose features may differ. Extract them again."
-        )
     steps = as_steps(stream.stages)
     count = len(about["steps"])
-    check_steps(folder, about, steps[:count], "Extract those of this one.")
+    other, again = "Extract those of this one", "Extract them again"
+    check_same(folder, about, steps[:count], other, again)
     return count
 
 

@@ -29,14 +29,15 @@ def test_a_folder(featx, photos, recipe):
     np.testing.assert_array_equal(found.vectors, stream.fit_transform(paths))
     metadata = json.loads(parquet.read_schema("out/part-000000.parquet").metadata[b"featx"])
     assert [next(iter(step)) for step in metadata.pop("steps")] == [
-        "ReadImages",
-        "Sobel",
-        "Summarize",
+        "featx.ReadImages",
+        "featx.Sobel",
+        "featx.Summarize",
     ]
     assert len(metadata.pop("digest")) == 16
     assert metadata == {
         "recipe": "small",
-        "version": __version__,
+        "format": 1,
+        "featx_version": __version__,
         "dimensions": 2,
         "sets": False,
         "names": stream.get_feature_names_out().tolist(),

@@ -348,9 +348,8 @@ class TestVersions:
     def test_a_newer_format(self, file):
         edit(file, about='{"format": 2, "featx_version": "9.1"}')
         assert message(load_model, file) == (
-            f"{file}: not loaded: its format is 2, newer than 1. It was written by featx 9.1, and "
-            f"this is featx {featx.__version__}. Load it with the versions that wrote it, or train "
-            "it again."
+            f"{file}: written by featx 9.1 in format 2, and this is featx {featx.__version__}, "
+            "which reads format 1. Upgrade featx: pip install --upgrade featx."
         )
 
     @pytest.mark.parametrize(

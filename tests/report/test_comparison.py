@@ -13,7 +13,7 @@ from pyarrow import parquet
 from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 
-from featx import ReadImages, SpatialPyramid, Stream
+from featx import ReadImages, SpatialPyramid, Stream, __version__
 from featx.evaluation.comparison import compare
 from featx.report.comparison import as_data, write_comparison
 
@@ -94,7 +94,9 @@ def test_results(written, compared):
     text = (written / "results.json").read_text(encoding="utf-8")
     results = json.loads(text)
     assert results == as_data(compared)
+    assert (results["format"], results["featx_version"]) == (1, __version__)
     assert list(results) == [
+        *("format", "featx_version"),
         *("protocol", "images", "classes", "recipes", "pairs", "remarks", "refused"),
         *("duplicates", "copies", "left_out"),
     ]

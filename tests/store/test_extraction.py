@@ -126,11 +126,12 @@ def test_schema_and_metadata(tmp_path, images):
         ("features", pyarrow.list_(pyarrow.float32(), 4)),
     ]
     about = json.loads(schema.metadata[b"featx"])
-    assert sorted(about.pop("steps")[0]["ReadImages"]) == sorted(ReadImages().get_params())
+    assert sorted(about.pop("steps")[0]["featx.ReadImages"]) == sorted(ReadImages().get_params())
     assert len(about.pop("digest")) == 16
     assert about == {
         "recipe": "mine",
-        "version": __version__,
+        "format": 1,
+        "featx_version": __version__,
         "dimensions": 4,
         "sets": False,
         "names": pyramid().fit(images[0][:1]).get_feature_names_out().tolist(),
@@ -452,7 +453,8 @@ class TestAnotherRun:
         monkeypatch.setattr("featx.__version__", "77")
         assert message(StoreError, write, out, *images, pyramid()) == (
             f"{out}: was written by featx {__version__}, and this is featx 77, whose features may "
-            "differ. Choose another folder."
+            "differ. Choose another folder, or use that version: pip install "
+            f"featx=={__version__}."
         )
 
     def test_at_the_same_time(self, tmp_path, images):

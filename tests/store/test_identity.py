@@ -8,7 +8,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 from featx import HOG, Convolve, ImageStage, ReadImages, Sobel, Summarize
 from featx.core.errors import StoreError
-from featx.store.identity import as_steps, check_steps
+from featx.store.identity import as_steps, check_same
 
 STAGE = """
 from featx import ImageStage
@@ -38,8 +38,9 @@ def scale(tmp_path, monkeypatch):
 
 
 def difference(before, after):
+    known = {"steps": as_steps(before), "recipe": "mine"}
     with pytest.raises(StoreError) as error:
-        check_steps("out", {"steps": as_steps(before), "recipe": "mine"}, as_steps(after), "Hint.")
+        check_same("out", known, as_steps(after), "Hint", "Again")
     start, end = "out: holds features of another recipe, mine: ", ". Hint."
     assert str(error.value).startswith(start)
     assert str(error.value).endswith(end)
@@ -56,24 +57,24 @@ def test_stages_as_steps():
     assert as_steps([union]) == [
         {
             "union": [
-                {"Sobel": Sobel(axis="vertical").get_params()},
+                {"featx.Sobel": Sobel(axis="vertical").get_params()},
                 [
-                    {"Sobel": Sobel().get_params()},
-                    {"Convolve": Convolve(kernel=[[1, 0], [0, 1]]).get_params()},
+                    {"featx.Sobel": Sobel().get_params()},
+                    {"featx.Convolve": Convolve(kernel=[[1, 0], [0, 1]]).get_params()},
                 ],
             ]
         }
     ]
-    assert as_steps([ReadImages(size=(8, 9))])[0]["ReadImages"]["size"] == [8, 9]
+    assert as_steps([ReadImages(size=(8, 9))])[0]["featx.ReadImages"]["size"] == [8, 9]
     assert as_steps([Sobel()]) != as_steps([Sobel(axis="both")])
-    assert [*as_steps([PCA(2)])[0]] == ["PCA"]
+    assert [*as_steps([PCA(2)])[0]] == ["sklearn.decomposition.PCA"]
 
 
 def test_a_stage_of_the_user_has_its_public_name_and_its_code(scale):
     first, second = as_steps([scale()(2.0), HOG()])
     assert first == {"scaling.Scale": {"factor": 2.0}, "code": first["code"]}
     assert len(first["code"]) == 16
-    assert [*second] == ["HOG"]
+    assert [*second] == ["featx.HOG"]
     assert as_steps([scale()(2.0)]) == [first]
     changed = as_steps([scale("self.factor + image")(2.0)])[0]
     assert changed["scaling.Scale"] == {"factor": 2.0}

@@ -9,7 +9,17 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from featx import HOG, BagOfWords, DenseSIFT, ReadImages, SpatialPyramid, Stream, load_dataset
+from featx import (
+    HOG,
+    BagOfWords,
+    DenseSIFT,
+    ReadImages,
+    SpatialPyramid,
+    Stream,
+    __version__,
+    load_dataset,
+    read_features,
+)
 from featx.core.errors import StoreError
 from featx.datasets.loading import list_images
 from featx.evaluation.comparison import compare
@@ -199,8 +209,14 @@ def test_another_version(made, monkeypatch):
     store, pipeline = made
     images, labels = load_dataset(store)
     monkeypatch.setattr("featx.__version__", "99")
-    with pytest.raises(StoreError, match=r"and this is featx 99, whose features may differ\."):
+    with pytest.raises(StoreError) as error:
         train(images, y=labels, recipe=pipeline())
+    assert str(error.value) == (
+        f"{store}: was written by featx {__version__}, and this is featx 99, whose features may "
+        f"differ. Extract them again, or use that version: pip install featx=={__version__}."
+    )
+    # Reading them needs no stage.
+    assert read_features(store).paths == [str(image) for image in images]
 
 
 def test_images_and_a_store(made, photos):
