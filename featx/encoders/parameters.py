@@ -36,27 +36,30 @@ _Declared = type[DeclaredParameters]
 
 
 def _order_parameters(cls: _Declared, parent: _Declared) -> None:
-    """Order the parameters in the signature of ``__init__``.
-
-    Those of the class stand before the inherited ones, or where its body has them: behind an
-    inherited one that it declares again. The call is the same: these are keywords.
-    """
+    """Order the parameters in the signature of ``__init__``; the call is the same by keywords."""
     init: Any = cls.__init__
     made = signature(init)
     own = [name for name in get_annotations(cls) if name in made.parameters]
     inherited = [name for name in signature(parent).parameters if name in made.parameters]
-    names = ["self"]
+    ordered = sorted(
+        (made.parameters[name] for name in ["self", *_merged(own, inherited)]),
+        key=lambda parameter: parameter.kind == Parameter.KEYWORD_ONLY,
+    )
+    init.__signature__ = made.replace(parameters=ordered)
+
+
+def _merged(own: list[str], inherited: list[str]) -> list[str]:
+    """Return the parameters of a class before the inherited ones.
+
+    Where the class declares an inherited one again, those inherited before it come first.
+    """
+    names: list[str] = []
     for name in own:
         if name in inherited:
             before = inherited[: inherited.index(name)]
             names += [other for other in before if other not in own and other not in names]
         names.append(name)
-    names += [name for name in inherited if name not in names]
-    ordered = sorted(
-        (made.parameters[name] for name in names),
-        key=lambda parameter: parameter.kind == Parameter.KEYWORD_ONLY,
-    )
-    init.__signature__ = made.replace(parameters=ordered)
+    return names + [name for name in inherited if name not in names]
 
 
 def _completed(cls: _Declared, parent: _Declared) -> str:
@@ -65,15 +68,25 @@ def _completed(cls: _Declared, parent: _Declared) -> str:
     for section in _INHERITED:
         own, others = _entries(documented.get(section)), _entries(inherited.get(section))
         if section == "Parameters":
-            known = {name: _with_default(cls, parent, name, others[name]) for name in others} | own
-            own = {name: known[name] for name in signature(cls).parameters if name in known} | own
+            others = {name: _with_default(cls, parent, name, others[name]) for name in others}
+            entries = _by_signature(cls, others | own) | own
         else:
-            own |= {name: entry for name, entry in others.items() if name not in own}
-        documented[section] = "\n".join(own.values())
+            entries = own | {name: others[name] for name in others if name not in own}
+        documented[section] = "\n".join(entries.values())
     first = {title: documented.pop(title, "") for title in ("", *_INHERITED)}
+    return _docstring(first | documented)
+
+
+def _by_signature(cls: _Declared, entries: dict[str, str]) -> dict[str, str]:
+    """Return the entries of parameters in the order of the signature."""
+    return {name: entries[name] for name in signature(cls).parameters if name in entries}
+
+
+def _docstring(sections: dict[str, str]) -> str:
+    """Join sections to a docstring in numpydoc's form; empty ones are left out."""
     return "\n\n".join(
         f"{title}\n{'-' * len(title)}\n{body}" if title else body
-        for title, body in (first | documented).items()
+        for title, body in sections.items()
         if body
     )
 
