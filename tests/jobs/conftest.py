@@ -2,28 +2,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from noise_classes import draw
 from PIL import Image
 
 
 @pytest.fixture
-def drawn():
-    """Return noise whose brightness and stripes depend on the class, and the classes."""
-
-    def draw(count=60, classes=3, size=16):
-        rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, (count, size, size, 1), np.uint8)
-        labels = np.arange(count) % classes
-        images[labels == 1, : size // 2] //= 3
-        images[labels == 2, :, : size // 2] //= 3
-        return images, np.array(["a", "b", "c"])[labels]
-
-    return draw
-
-
-@pytest.fixture
-def folder(tmp_path, drawn):
+def folder(tmp_path):
     """Write twelve images of three classes, of which 0, 7 and 11 are broken."""
-    images, labels = drawn(12)
+    images, labels = draw(12)
     paths = [str(tmp_path / f"{index:02}.png") for index in range(12)]
     for image, path in zip(images, paths, strict=True):
         Image.fromarray(image[..., 0]).save(path)
@@ -33,9 +19,9 @@ def folder(tmp_path, drawn):
 
 
 @pytest.fixture
-def photos(tmp_path, drawn):
+def photos(tmp_path):
     """Write a folder of twelve images in the classes a and b, and a file that is no image."""
-    images, labels = drawn(12, 2)
+    images, labels = draw(12, 2)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image[..., 0]).save(tmp_path / "photos" / label / f"{index:02}.png")

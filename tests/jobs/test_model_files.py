@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import skops.io
+from noise_classes import draw, hog, pyramid
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +24,6 @@ from sklearn.svm import LinearSVC
 
 import featx
 from featx import (
-    HOG,
     ReadImages,
     Rectify,
     ScoreSum,
@@ -49,24 +49,6 @@ def message(function, *arguments, kind=ModelError):
 def train(pipeline, images, labels, n_jobs=1):
     training = train_job(images, y=labels, recipe=pipeline, n_jobs=n_jobs)
     return training.model, training.refused
-
-
-def draw(count=60, classes=3, size=16):
-    """Draw noise whose brightness and stripes depend on the class, and name the classes."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (count, size, size, 1), np.uint8)
-    labels = np.arange(count) % classes
-    images[labels == 1, : size // 2] //= 3
-    images[labels == 2, :, : size // 2] //= 3
-    return images, np.array(["a", "b", "c"])[labels]
-
-
-def hog():
-    return Stream([HOG(pixels_per_cell=(8, 8), cells_per_block=(1, 1))])
-
-
-def pyramid():
-    return Stream([ReadImages(size=(16, 16), mode="gray"), SpatialPyramid(levels=[2])])
 
 
 def check_kept(model, images, file):

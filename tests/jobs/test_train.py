@@ -2,6 +2,7 @@ from copy import deepcopy
 
 import numpy as np
 import pytest
+from noise_classes import draw, hog, pyramid
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.naive_bayes import GaussianNB
@@ -10,14 +11,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from featx import (
-    HOG,
     BagOfWords,
     ConvNet,
     DenseSIFT,
     FisherVector,
     GramSVC,
     ReadImages,
-    SpatialPyramid,
     Stream,
     load_model,
     load_recipe,
@@ -32,24 +31,6 @@ def message(function, *arguments, kind=ModelError, **keywords):
     with pytest.raises(kind) as error:
         function(*arguments, **keywords)
     return str(error.value)
-
-
-def draw(count=60, classes=3, size=16):
-    """Draw noise whose brightness and stripes depend on the class, and name the classes."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (count, size, size, 1), np.uint8)
-    labels = np.arange(count) % classes
-    images[labels == 1, : size // 2] //= 3
-    images[labels == 2, :, : size // 2] //= 3
-    return images, np.array(["a", "b", "c"])[labels]
-
-
-def hog():
-    return Stream([HOG(pixels_per_cell=(8, 8), cells_per_block=(1, 1))])
-
-
-def pyramid():
-    return Stream([ReadImages(size=(16, 16), mode="gray"), SpatialPyramid(levels=[2])])
 
 
 class TestTrain:
