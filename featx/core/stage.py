@@ -261,21 +261,7 @@ class ImageStage(Transformer):
     @final
     def check_parameters(self) -> Requirements:
         """Raise if a parameter is not valid; return what the parameters require of an image."""
-        parameters = {name: getattr(self, name) for name in self._parameters()}
-        # Most calls have the parameters of the last one, and checking takes longer than a filter.
-        key = (type(self), *map(_typed, parameters.values()))
-        try:
-            if key in _valid_parameters:
-                return _valid_parameters[key]
-        except TypeError:  # of a list or an array, which may have changed
-            key = ()
-        validate(self._parameter_constraints, parameters, type(self).__name__)
-        requirements = self._requirements()
-        if key:
-            if len(_valid_parameters) >= _MOST_VALID:
-                _valid_parameters.clear()
-            _valid_parameters[key] = requirements
-        return requirements
+        return self._input_check().requirements
 
     @final
     def check_batch(self, X: Batch) -> Batch:
@@ -294,10 +280,25 @@ class ImageStage(Transformer):
         return _parameter_names(init, cls.__name__)
 
     def _input_check(self) -> InputCheck:
-        requirements = self.check_parameters()
+        """Check the parameters, and return the checks of the input that follow from them."""
+        parameters = {name: getattr(self, name) for name in self._parameters()}
+        # Most calls have the parameters of the last one, and checking takes longer than a filter.
+        key = (type(self), *map(_typed, parameters.values()))
+        try:
+            if key in _checked:
+                return _checked[key]
+        except TypeError:  # of a list or an array, which may have changed
+            key = ()
+        validate(self._parameter_constraints, parameters, type(self).__name__)
+        requirements = self._requirements()
         signals: Kind | None = "signals" if requirements.signals else None
         kinds = signals or self.takes, signals or self.gives
-        return InputCheck(type(self).__name__, *kinds, requirements)
+        check = InputCheck(type(self).__name__, *kinds, requirements)
+        if key:
+            if len(_checked) >= _MOST_CHECKED:
+                _checked.clear()
+            _checked[key] = check
+        return check
 
     def _empty(self, check: InputCheck, items: Batch) -> Any:
         """Return the result for no images, of the shape that it would have with some."""
@@ -324,9 +325,9 @@ class ImageStage(Transformer):
         return tags
 
 
-# Parameters that have been checked, by class, values and types of values.
-_valid_parameters: dict[tuple[Any, ...], Requirements] = {}
-_MOST_VALID = 1000
+# The checks for parameters that are valid, by class, values and types of values.
+_checked: dict[tuple[Any, ...], InputCheck] = {}
+_MOST_CHECKED = 1000
 
 
 @cache

@@ -199,9 +199,9 @@ def test_parameters_that_change_in_place_are_seen(factor):
 
 
 def test_what_is_remembered_of_parameters_is_limited():
-    for limit in range(1, 2 * module._MOST_VALID):
+    for limit in range(1, 2 * module._MOST_CHECKED):
         Scale(1, limit).transform(IMAGES[:0])
-    assert len(module._valid_parameters) <= module._MOST_VALID
+    assert len(module._checked) <= module._MOST_CHECKED
 
 
 def test_parameters_are_checked_together():
