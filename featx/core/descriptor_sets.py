@@ -33,7 +33,7 @@ class DescriptorSet:
     Examples
     --------
     >>> import numpy as np
-    >>> from featx.core.descriptor_sets import DescriptorSet
+    >>> from featx import DescriptorSet
     >>> places = np.array([[0.5, 0.5], [0.5, 1.5]], dtype=np.float32)
     >>> found = DescriptorSet(np.eye(2, dtype=np.float32), places, size=(2, 4))
     >>> found[[1]].relative_positions

@@ -77,7 +77,7 @@ class ImageStage(Transformer):
     Examples
     --------
     >>> import numpy as np
-    >>> from featx.core.stage import ImageStage
+    >>> from featx import ImageStage
     >>> class Brightness(ImageStage):
     ...     takes, gives = "pixels", "vectors"
     ...
