@@ -37,8 +37,11 @@ def extract(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler, whose workers work.")
     ] = None,
-    seconds: Annotated[
-        float, typer.Option(min=0.001, help="Refuse a file that takes longer.")
+    timeout: Annotated[
+        float,
+        typer.Option(
+            "--timeout", "--seconds", min=0.001, help="Seconds after which a file is refused."
+        ),
     ] = 60.0,
     json: Json = False,
     quiet: Quiet = False,
@@ -60,7 +63,7 @@ def extract(
             labels=labels,
             n_jobs=jobs,
             scheduler=scheduler,
-            timeout=seconds,
+            timeout=timeout,
             progress=Progress(quiet),
             stopped=interruption,
         )

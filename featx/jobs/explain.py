@@ -49,9 +49,9 @@ class Explanations:
 def explain(
     images: Any,
     *,
+    out: str | Path | None = None,
     recipe: Any = None,
     model: Pipeline | str | Path | None = None,
-    out: str | Path | None = None,
     unit: str | Sequence[str] = (),
     among: Any = None,
     trusted: Sequence[str] = (),
@@ -63,14 +63,14 @@ def explain(
     ----------
     images : str, Path, ndarray, or sequence of paths or arrays
         An image file or an image of shape (height, width, channels), or several.
+    out : str or Path, optional
+        The picture or page to write: ``FILE.png`` or ``FILE.html``.
     recipe : str, Path or Pipeline, optional
         The name or file of a recipe, or a pipeline that begins with a `Stream`: its stages before
         the first that must be fitted are shown. A pipeline is copied, and stays as it is.
     model : Pipeline, str or Path, optional
         In place of a recipe, a fitted pipeline, such as the ``model`` that `train` returns, or its
         file: its predictions are shown, too, and what they rest on.
-    out : str or Path, optional
-        The picture or page to write: ``FILE.png`` or ``FILE.html``.
     unit : str or list of str, default=()
         Units of its network, as ``"LAYER:NUMBER"``: for each, an image is made that excites it.
     among : str, Path, or sequence of paths or arrays, optional

@@ -2,6 +2,8 @@ import os
 import signal
 import subprocess
 import sys
+from importlib import import_module
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,25 @@ def test_everything_else_without_extras(photos, recipe, tmp_path):
     process = python(WITHOUT_EXTRAS, *lines)
     exits = [line for line in process.stderr.splitlines() if "images" not in line]
     assert exits == ["exit: 0"] * len(lines)
+
+
+JOBS = ["extract", "train", "predict", "evaluate", "compare", "explain", "find"]
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_has_the_parameters_of_its_command_in_the_same_order(name):
+    options = [*signature(getattr(import_module(f"featx.cli.{name}"), name)).parameters]
+    job = signature(getattr(package, name)).parameters
+    others = {"jobs": "n_jobs", "plugin": "trusted"}
+    shared = [others.get(option, option) for option in options]
+    assert [one for one in shared if one in job] == [one for one in job if one in shared]
+    # Of the terminal, and of the command line's own defaults.
+    left = set(options) - {*job, *others, "json", "quiet", "strict", "no_cache"}
+    assert left == set()
+    for parameter in list(job.values())[job_arguments(name) :]:
+        assert parameter.kind is parameter.KEYWORD_ONLY
+
+
+def job_arguments(name):
+    """Return how many arguments are positional: the images, and the pattern to find in them."""
+    return 2 if name == "find" else 1
