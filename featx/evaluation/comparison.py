@@ -46,52 +46,20 @@ def compare(
     learning_curves: bool = False,
     cache: str | Path | Cache | None = None,
 ) -> Comparison:
-    """Compare recipes on the same images, by cross-validation or on a test set.
+    """Compare recipes on images and classes that are listed: the engine of `featx.compare`.
 
-    What does not learn is computed once, for all recipes and folds; what learns is fitted inside
-    each fold. Folds are stratified. Copies of a picture, be they the same file or re-encoded,
-    resized or mirrored, are kept in one fold, or left out of the test set. Two baselines are
-    always among the recipes: the larger class, and the raw pixels where the images are pictures.
+    Parameters, result and errors are described there, but for these.
 
     Parameters
     ----------
-    recipes : list of str or Path, or dict of str to Pipeline
-        Names or files of recipes; or pipelines under names of your own, each a `Stream` of
-        stages and then scikit-learn estimators.
-    X : list of paths or batch of images
-        The images. Those that cannot be read are left out, and are listed in the result. Images
-        of a store, as `load_dataset` gives them, are not read: its features stand for them.
-    y : array-like of str of shape (n,)
-        Their classes.
+    X, y : sequences
+        The images, or those of a store, and their classes.
     test : (images, classes), optional
         Other images: recipes are fitted on all of ``X`` and tested on these.
-    folds : int, default=5
-        The number of folds, where there is no test set.
-    random_state : int, default=0
-        What the folds are drawn from.
-    n_jobs : int, default=1
-        How many threads compute features; -1 for one a processor.
     progress : callable, optional
-        Is told what is done now, and how many more images have gone through it.
-    repeats : int, default=1
-        How often the images are divided into folds anew; accuracies are means over all.
-    learning_curves : bool, default=False
-        Also fit on a tenth, two, four and seven tenths of the training images; this takes about
-        as long again.
+        Receives the name of each step as it begins, with 0, and numbers of images that are done.
     cache : str, Path or Cache, optional
-        A folder in which features and answers are kept, so that they need not be computed again.
-
-    Returns
-    -------
-    Comparison
-        The baselines' results, and one a recipe. A recipe that fails on a fold is measured on
-        the others, and it is said so.
-
-    Raises
-    ------
-    ComparisonError
-        If no recipe is given, one has no classifier, all classes are smaller than ``folds``,
-        there are no images to fit on of a class to test on, or none to test on but copies of those.
+        The folder in which features and predictions are kept.
 
     Examples
     --------

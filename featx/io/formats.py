@@ -1,6 +1,6 @@
 """Formats of the files that featx writes: each names its format and the version that wrote it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +28,14 @@ def check_format(
             f"is featx {featx.__version__}, which reads {known}. Upgrade featx: pip install "
             "--upgrade featx."
         )
+
+
+def parameter_problems(owner: str, stored: Collection[str], known: Collection[str]) -> list[str]:
+    """List which stored parameters of a stage do not exist, and which of its own are missing."""
+    gone = [f"{owner} has no parameter {name!r}" for name in stored if name not in known]
+    missing = [
+        f"a value for the parameter {name!r} of {owner} is missing"
+        for name in known
+        if name not in stored
+    ]
+    return gone + missing

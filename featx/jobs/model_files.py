@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 import featx
 from featx.core.errors import ModelError
-from featx.io.formats import check_format, stamp, version_of
+from featx.io.formats import check_format, parameter_problems, stamp, version_of
 from featx.io.writing import new_file
 from featx.pipeline import registry
 from featx.pipeline.stream import Stream
@@ -195,12 +195,9 @@ def _parameter_problem(schema: Any, names: Collection[str]) -> str:
         stored = set(content["content"] if content else ())
         known = set(inspect.signature(kind).parameters)
         # What is learned ends with an underscore, and a property stores under another name.
-        strange = {key for key in stored - known if key[:1] != "_" and key[-1:] != "_"}
-        missing = {
-            key for key in known - stored if not isinstance(getattr(kind, key, None), property)
-        }
-        problems |= {f"{name} has no parameter {key!r}" for key in strange}
-        problems |= {f"a value for the parameter {key!r} of {name} is missing" for key in missing}
+        plain = [key for key in stored if key in known or (key[:1] != "_" and key[-1:] != "_")]
+        derived = [key for key in known if isinstance(getattr(kind, key, None), property)]
+        problems.update(parameter_problems(name, [*plain, *derived], known))
     return " and ".join(sorted(problems))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import featx
 from featx.core.errors import ModelError
-from featx.io.formats import check_format, stamp, version_of
+from featx.io.formats import check_format, parameter_problems, stamp, version_of
 from featx.io.writing import new_file
 from featx.networks.torch_support import load_tensors
 
@@ -61,7 +61,7 @@ def read_checkpoint(file: str | Path, purpose: dict[str, str]) -> dict[str, Any]
         there: dict[str, str] = dict(about["purpose"])
     except (AttributeError, KeyError, TypeError, json.JSONDecodeError):
         raise ModelError(f"{file}: not a checkpoint of ConvNet.") from None
-    if problem := _renamed(there, purpose):
+    if problem := " and ".join(parameter_problems("ConvNet", there, purpose)):
         version = version_of(about)
         raise ModelError(
             f"{file}: {problem}. It was written by featx {version}, and this is featx "
@@ -75,14 +75,3 @@ def read_checkpoint(file: str | Path, purpose: dict[str, str]) -> dict[str, Any]
                 f"{value} here. Remove it, or name another file."
             )
     return state
-
-
-def _renamed(there: Mapping[str, str], here: Mapping[str, str]) -> str:
-    """Return which parameters only a checkpoint has, and which it lacks."""
-    problems = [f"ConvNet has no parameter {name!r}" for name in there if name not in here]
-    problems += [
-        f"a value for the parameter {name!r} of ConvNet is missing"
-        for name in here
-        if name not in there
-    ]
-    return " and ".join(problems)

@@ -11,7 +11,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 
 import featx
 from featx.core.errors import StoreError
-from featx.io.formats import version_of
+from featx.io.formats import parameter_problems, version_of
 from featx.pipeline.code_identity import code_digest, is_own
 from featx.pipeline.registry import ESTIMATORS, public_name
 
@@ -111,14 +111,7 @@ def _misfit(steps: Any) -> str:
     kind = getattr(featx, name.removeprefix("featx."), None)
     if kind is None:
         return f"it holds features of {name}, which this featx does not have"
-    known = signature(kind).parameters
-    gone = [f"{name} has no parameter {key!r}" for key in parameters if key not in known]
-    missing = [
-        f"a value for the parameter {key!r} of {name} is missing"
-        for key in known
-        if key not in parameters
-    ]
-    return " and ".join(gone + missing)
+    return " and ".join(parameter_problems(name, parameters, signature(kind).parameters))
 
 
 def _difference(known: list[Any], wanted: list[Any]) -> str:
