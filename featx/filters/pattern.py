@@ -1,8 +1,7 @@
 """Patterns: lines of any length and orientation, and images to be found in images."""
 
-import math
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, ClassVar
 
 import cv2
@@ -12,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 from featx.core.constraints import Array, Each, StrOptions, natural
 from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
-from featx.filters.blur import uniform_blur
 from featx.filters.convolve import (
     PADDINGS,
     along,
@@ -22,9 +20,12 @@ from featx.filters.convolve import (
     filter_channels,
     interleave,
     pad,
-    read_only,
 )
 from featx.filters.edges import angle_name, line_angle
+from featx.filters.lines import line_size, match_line, match_lines
+
+#: Lines up to this length share their sums; longer ones are cheaper by Fourier transforms.
+_SHARED_SUMS = 64
 
 
 class PatternMatch(ImageStage):
@@ -178,13 +179,18 @@ class PatternMatch(ImageStage):
             for_signals="a pattern of one dimension",
         )
 
-    def _transform_one(self, image: Image) -> Image:
+    def _transform_one(self, image: Image, out: Image | None = None) -> Image:
         if isinstance(self.pattern, str):
-            return self._match_lines(image)
+            return self._match_lines(image, out)
         pattern = np.asarray(self.pattern, np.float32)
         if pattern.ndim == 1:
-            return along(image, lambda row: self._match(row, pattern[np.newaxis]))
-        return self._match(image, pattern)
+            result = along(image, lambda row: self._match(row, pattern[np.newaxis]))
+        else:
+            result = self._match(image, pattern)
+        if out is None:
+            return result
+        out[...] = result
+        return out
 
     def _match(self, image: Image, pattern: NDArray[np.float32]) -> Image:
         if pattern.ndim == 3 and pattern.shape[2] != image.shape[2]:
@@ -199,22 +205,30 @@ class PatternMatch(ImageStage):
             return correlate_volume(padded, pattern, "valid")
         return normalized_correlation(padded, pattern)
 
-    def _match_lines(self, image: Image) -> Image:
-        if not self.each:
-            return self._line_responses(image, self._angles())
-        angles, count = self._angles(), image.shape[2]
-        if count % len(angles) != 0:
+    def _match_lines(self, image: Image, out: Image | None) -> Image:
+        angles, lengths, count = self._angles(), self._lengths(), image.shape[2]
+        if self.each and count % len(angles) != 0:
             raise InputError(
                 f"PatternMatch: each=True with {len(angles)} orientations needs a multiple of "
                 f"{len(angles)} channels, but an image has {count}."
             )
-        responses = [
-            self._line_responses(
-                image[..., channel : channel + 1], (angles[channel % len(angles)],)
-            )
-            for channel in range(count)
-        ]
-        return np.concatenate(responses, axis=2)
+        if len(lengths) > 1 and max(lengths) <= _SHARED_SUMS:
+            lines = [
+                (channel, angle)
+                for channel in range(count)
+                for angle in ((angles[channel % len(angles)],) if self.each else angles)
+            ]
+            return match_lines(image, lines, lengths, self.padding, self._window(), out)
+        if not self.each:
+            responses = [self._line_responses(image, angles)]
+        else:
+            responses = [
+                self._line_responses(image[..., index : index + 1], (angles[index % len(angles)],))
+                for index in range(count)
+            ]
+        if out is None and len(responses) == 1:
+            return responses[0]
+        return np.concatenate(responses, axis=2, out=out)
 
     def _line_responses(self, image: Image, angles: tuple[float, ...]) -> Image:
         window = self._window()
@@ -251,46 +265,6 @@ class PatternMatch(ImageStage):
             for angle in ((angles[index % len(angles)],) if self.each else angles)
             for length in self._lengths()
         ]
-
-
-def match_line(
-    image: Image, length: int, angle: float, padding: str, window: tuple[int, ...]
-) -> Image:
-    """Average each channel along a line; where that is "valid", wherever ``window`` fits."""
-    size = line_size(length, angle)
-    if angle in (0, 90):
-        response = uniform_blur(image, size, padding)
-    else:
-        response = correlate(image, line_kernel(length, angle), padding)
-    if padding != "valid" or size == window:
-        return response
-    rows, columns = (
-        slice((outer - 1) // 2 - (inner - 1) // 2, extent - (outer // 2 - inner // 2))
-        for outer, inner, extent in zip(window, size, response.shape[:2], strict=True)
-    )
-    return response[rows, columns]
-
-
-def line_size(length: int, angle: float) -> tuple[int, int]:
-    """Tell the height and width of a line's kernel."""
-    if angle in (0, 90):
-        return (length, 1) if angle == 90 else (1, length)
-    height, width = line_kernel(length, angle).shape
-    return height, width
-
-
-@lru_cache
-def line_kernel(length: int, angle: float) -> NDArray[np.float32]:
-    """Draw a line through the centre, with smooth edges and ends, whose weights sum to one."""
-    radius = length // 2 + 1
-    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
-    sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
-    along, across = x * cosine - y * sine, x * sine + y * cosine
-    kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip((length + 1) / 2 - np.abs(along), 0, 1)
-    # Rows and columns that the line does not touch are left out: the centre stays in the centre.
-    touched = kernel > 0
-    kernel = kernel[np.ix_(touched.any(axis=1), touched.any(axis=0))]
-    return read_only(kernel / kernel.sum())
 
 
 def normalized_correlation(image: Image, pattern: NDArray[np.float32]) -> Image:

@@ -6,7 +6,7 @@ from scipy.signal import correlate
 from skimage.feature import match_template
 
 from featx import OrientedEdges, PatternMatch
-from featx.filters.pattern import line_kernel
+from featx.filters.lines import line_kernel
 
 PAD_MODES = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
 seeds = st.integers(0, 2**32 - 1)
@@ -110,6 +110,28 @@ def test_several_lines_give_all_combinations_in_order(padding):
         one = image[..., int(channel[-1])]
         expected = single.fit_transform([one])[0, ..., 0][inside]
         np.testing.assert_allclose(result[..., index], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("padding", ["valid", *PAD_MODES])
+@pytest.mark.parametrize("lengths", [[21, 4, 4, 1, 12], [7, 70]], ids=["shared sums", "too long"])
+def test_lines_of_several_lengths_equal_their_kernels_one_by_one(padding, lengths):
+    angles = [0, 90, 22.5, 45.0, 120.0]
+    image = np.random.default_rng(0).random((80, 82, 2), np.float32)
+    bank = PatternMatch(length=lengths, orientation=angles, padding=padding)
+    result = bank.fit_transform([image, image])[1]
+    kernels = [line_kernel(length, angle) for angle in angles for length in lengths]
+    window = np.max([kernel.shape for kernel in kernels], axis=0)
+    around = padded(image, window, padding)
+    for index, kernel in enumerate(kernels):
+        top, left = (
+            (outer - 1) // 2 - (k - 1) // 2 for outer, k in zip(window, kernel.shape, strict=True)
+        )
+        low, right = window - kernel.shape - (top, left)
+        inside = around[top : len(around) - low, left : around.shape[1] - right]
+        expected = correlate(inside, kernel[..., np.newaxis].astype(np.float64), mode="valid")
+        for channel in range(2):
+            response = result[..., channel * len(kernels) + index]
+            np.testing.assert_allclose(response, expected[..., channel], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("padding", ["valid", "zero"])
