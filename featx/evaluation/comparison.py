@@ -291,7 +291,8 @@ class _Task:
             return in_threads(steps, self.n_jobs), features.values
 
         def run() -> Trial:
-            return run_folds(*steps_and_vectors(), self.truth, self.classes, self.divisions)
+            steps, vectors = steps_and_vectors()
+            return run_folds(steps, vectors, self.truth, self.classes, self.divisions, self.n_jobs)
 
         def learn() -> LearningCurve:
             return learning_curve(*steps_and_vectors(), self.truth, self.first, self.random_state)

@@ -2,18 +2,23 @@
 
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
 
+import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from featx.classifiers.score_sum import ScoreSum
 from featx.core.memory import peak_memory
+from featx.core.threads import one_thread_inside
 from featx.evaluation.shared_features import take
 from featx.evaluation.splits import Division
 from featx.explanation.attribution import SIDE, attribute, class_weights
@@ -28,6 +33,8 @@ FAILURES = (ValueError, ArithmeticError, RuntimeError, MemoryError)
 MOST_WEIGHTS = 1_000_000
 #: Images of a recipe of which it is drawn what spoke for and against, and images on a map.
 EXPLAINED, MAPPED = 5, 240
+#: Folds run side by side if the features have at most this many bytes: each fold copies its part.
+_SIDE_BY_SIDE = 2**26
 
 
 @dataclass
@@ -78,18 +85,57 @@ def run_folds(
     labels: NDArray[Any],
     classes: Sequence[str],
     divisions: Sequence[Division],
+    n_jobs: int | None = 1,
 ) -> Trial:
-    """Fit and test steps in each fold, on features that are there already."""
+    """Fit and test steps in each fold, on features that are computed already.
+
+    Folds whose features are few run side by side in ``n_jobs`` threads, each with one thread
+    inside, so that results do not depend on ``n_jobs``.
+    """
     record = _Record(features, labels, classes, divisions)
-    for number, division in enumerate(divisions, 1):
+    side_by_side = _run_side_by_side(steps, features)
+    clock = time.thread_time if side_by_side else time.process_time
+
+    def run(division: Division) -> _Fold | Exception:
         model = make_pipeline(*(clone(step) for step in steps))
         try:
-            fold = _fit_and_test(model, features, labels, division)
+            return _fit_and_test(model, features, labels, division, clock)
         except FAILURES as error:
-            record.add_failure(number, error)
-        else:
-            record.add(number, fold)
+            return error
+
+    workers = joblib.effective_n_jobs(n_jobs) if side_by_side else 1
+    with one_thread_inside if side_by_side else nullcontext():
+        for number, fold in enumerate(_in_order(run, divisions, workers), 1):
+            if isinstance(fold, Exception):
+                record.add_failure(number, fold)
+            else:
+                record.add(number, fold)
     return record.trial()
+
+
+def _run_side_by_side(steps: Sequence[Any], features: Any) -> bool:
+    """Decide whether folds share the processors, or each has all of them.
+
+    Networks, streams and estimators with ``n_jobs`` use several threads by themselves.
+    """
+    if not isinstance(features, np.ndarray) or features.ndim != 2:
+        return False
+    if features.nbytes > _SIDE_BY_SIDE:
+        return False
+    if any(isinstance(step, Stream | ScoreSum | ConvNet) for step in steps):
+        return False
+    parameters = [item for step in steps for item in step.get_params().items()]
+    return all(value in (None, 1) for name, value in parameters if name.endswith("n_jobs"))
+
+
+def _in_order(
+    run: Callable[[Division], Any], divisions: Sequence[Division], workers: int
+) -> Iterator[Any]:
+    if workers == 1:
+        yield from map(run, divisions)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(run, divisions)
 
 
 @dataclass
@@ -114,18 +160,22 @@ class _Fold:
 
 
 def _fit_and_test(
-    model: Pipeline, features: Any, labels: NDArray[Any], division: Division
+    model: Pipeline,
+    features: Any,
+    labels: NDArray[Any],
+    division: Division,
+    clock: Callable[[], float],
 ) -> _Fold:
     """Fit a model on the images of a fold for training, and test it on the others."""
     _, train, test = division
     with peak_memory() as peak:
-        started = time.process_time()
+        started = clock()
         model.fit(take(features, train), labels[train])
-        fitted = time.process_time()
+        fitted = clock()
         classifier, vectors, learned = _vectors(model, take(features, test))
-        transformed = time.process_time() if learned else fitted
+        transformed = clock() if learned else fitted
         predicted = classifier.predict(vectors)
-        classified = time.process_time()
+        classified = clock()
         kind, scores = class_scores(classifier, vectors)
     return _Fold(
         division,

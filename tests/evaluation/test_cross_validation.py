@@ -1,7 +1,11 @@
+import time
+from threading import Lock
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
@@ -9,7 +13,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
-from featx.evaluation.cross_validation import _to_explain, learning_curve, linear_weights, run_folds
+from featx import ConvNet, ScoreSum
+from featx.evaluation.cross_validation import (
+    _run_side_by_side,
+    _to_explain,
+    learning_curve,
+    linear_weights,
+    run_folds,
+)
 from featx.evaluation.splits import cross_validation
 
 
@@ -67,6 +78,46 @@ def test_answers_and_scores():
     assert trial.dimensions == 4
     assert trial.model_bytes > 100
     assert trial.weights.shape == (0, 0, 0)
+
+
+def test_folds_side_by_side_equal_folds_one_by_one():
+    features, labels, divisions = drawn(3)
+    steps = [StandardScaler(), Counting()]
+    Counting.most = 0
+    one, two = (
+        run_folds(steps, features, labels, ["a", "b", "c"], divisions, n_jobs) for n_jobs in (1, 2)
+    )
+    assert Counting.most == 2
+    np.testing.assert_array_equal(one.answers, two.answers)
+    np.testing.assert_array_equal(one.scores, two.scores)
+    assert one.accuracies == two.accuracies
+
+
+class Counting(GaussianNB):
+    """Counts how many are fitted at the same time."""
+
+    running, most, lock = 0, 0, Lock()
+
+    def fit(self, X, y):
+        with self.lock:
+            Counting.running += 1
+            Counting.most = max(Counting.most, Counting.running)
+        time.sleep(0.05)
+        with self.lock:
+            Counting.running -= 1
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[RandomForestClassifier(n_jobs=2)], [ScoreSum([])], [ConvNet()]],
+    ids=["n_jobs", "score sum", "network"],
+)
+def test_estimators_with_threads_of_their_own_have_folds_one_by_one(steps):
+    assert not _run_side_by_side(steps, np.zeros((3, 2), np.float32))
+    assert _run_side_by_side([RandomForestClassifier()], np.zeros((3, 2), np.float32))
+    assert not _run_side_by_side([RandomForestClassifier()], np.zeros((3, 2, 2, 1), np.float32))
+    assert not _run_side_by_side([RandomForestClassifier()], np.zeros((2**25, 1), np.float32))
 
 
 def test_a_class_that_was_not_fitted_on():
