@@ -178,8 +178,8 @@ def test_numbers_that_are_too_much_together(wrong):
         "Use fewer bins, or joint=False."
     )
     assert wrong(GRAY, "GaborBank: {frequencies: [0.000001]}") == (
-        "5: GaborBank: with these parameters a kernel has 6746065 x 6746065 pixels, and may have "
-        "4096 x 4096. Use higher frequencies, or a larger bandwidth or aspect_ratio."
+        "5: GaborBank: the largest kernel has 6746065 x 6746065 pixels, the limit is 4096 x 4096. "
+        "Use higher frequencies, or a larger bandwidth or aspect_ratio."
     )
 
 
