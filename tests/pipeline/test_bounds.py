@@ -174,7 +174,7 @@ def test_numbers_that_are_too_much_together(wrong):
         "4: ReadImages: size=[60000, 60000] has more pixels than max_pixels=89478485."
     )
     assert wrong("ReadImages", "ColorHistogram: {bins: 2000}") == (
-        "5: ColorHistogram: bins=2000 and grid=[1, 1] make vectors of more than 16777216 numbers. "
+        "5: ColorHistogram: bins=2000 and grid=[1, 1] result in more than 16777216 features. "
         "Use fewer bins, or joint=False."
     )
     assert wrong(GRAY, "GaborBank: {frequencies: [0.000001]}") == (
