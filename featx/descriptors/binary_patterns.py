@@ -91,7 +91,7 @@ def binary_patterns(
 ) -> NDArray[Any]:
     r"""Compute the pattern of each pixel whose points are all inside the image.
 
-    The bit of a point is 1 if :math:`x_p \ge x_c + t`, where :math:`x_p` is the bilinearly
+    The bit of a point is 1 if :math:`x_p \ge x_c + t`. Here :math:`x_p` is the bilinearly
     interpolated value of the point, :math:`x_c` the value of the pixel and :math:`t` the threshold.
 
     Parameters

@@ -30,16 +30,16 @@ class CENTRIST(ImageStage):
     r"""CENTRIST: histograms of the census transform over a spatial pyramid.
 
     The census transform of a pixel :math:`x_c` has one bit :math:`[x_c \ge x_p]` for each of its
-    eight neighbors :math:`x_p`, row by row from the highest bit to the lowest.
+    eight neighbors :math:`x_p`. Bits are ordered row by row, the highest first.
 
     Level :math:`l` of the pyramid divides the image into :math:`2^l \times 2^l` blocks, plus
     :math:`(2^l - 1)^2` blocks shifted by half a block. Each coarser level halves the image by
     averaging 2 x 2 pixels, so that all blocks have the same number of pixels. The features of a
     block are:
 
-    - the relative frequencies of the patterns, without the uninformative first and last, as
-      square roots, and reduced to principal components of these 254 numbers; the components are
-      learned from all blocks of all images together;
+    - the square roots of the relative frequencies of 254 patterns, all except the uninformative
+      first and last, projected onto principal components. The components are learned from all
+      blocks of all images together.
     - the mean and the standard deviation of the pixels.
 
     Parameters

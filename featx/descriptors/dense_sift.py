@@ -90,8 +90,8 @@ class DenseSIFT(ImageStage):
 
     Sampling follows VLFeat [3]_: the first bins of the first descriptor are centered at pixel
     (0, 0), and all bin centers are within the image. In contrast to ``vl_phow``, grids of
-    different bin sizes do not share centers, and bin sizes that do not fit into an image are
-    skipped. VLFeat counts orientations clockwise.
+    different bin sizes do not share centers, and sizes that do not fit are skipped. VLFeat counts
+    orientations clockwise.
 
     References
     ----------

@@ -20,10 +20,10 @@ class EdgeDirections(ImageStage):
     r"""Histogram of edge directions, separated into coherent and incoherent edge pixels.
 
     Edges are detected by Canny's method. The image is smoothed, and Sobel's filter computes the
-    gradient :math:`(g_x, g_y)`. Pixels whose magnitude :math:`\sqrt{g_x^2 + g_y^2}` is a maximum
-    across the edge are kept if it exceeds ``high_threshold``, or if it exceeds ``low_threshold``
-    and the pixel is connected to one above ``high_threshold``. An edge pixel has the direction of
-    its gradient,
+    gradient :math:`(g_x, g_y)`. Candidates are pixels whose magnitude
+    :math:`\sqrt{g_x^2 + g_y^2}` is a maximum across the edge. They are kept above
+    ``high_threshold``, or above ``low_threshold`` if connected to a pixel above
+    ``high_threshold``. An edge pixel has the direction of its gradient,
 
     .. math:: b = \left\lfloor \frac{n}{360°} \operatorname{atan2}(-g_y, g_x) \right\rfloor
         \bmod n

@@ -76,8 +76,8 @@ class HOG(ImageStage):
     :math:`b_r \times b_s` cells per block and :math:`o` orientations. Entries are ordered by block
     row, block column, cell row, cell column and orientation, and equal `skimage.feature.hog`.
 
-    As in scikit-image, and in contrast to [1]_, a pixel contributes to one bin of one cell without
-    interpolation, and blocks have no Gaussian window.
+    As in scikit-image, a pixel contributes to one bin of one cell. The interpolation between bins
+    and cells and the Gaussian window of [1]_ are omitted.
 
     The UoCTTI variant equals VLFeat's ``vl_hog`` [3]_ for images in [0, 1], ordered by cell row
     and column. The last row and column of cells may extend beyond the border by up to half a cell.

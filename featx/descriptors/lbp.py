@@ -30,8 +30,8 @@ number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
 class LBP(ImageStage):
     r"""Histograms of local binary or ternary patterns.
 
-    The pattern of a pixel of value :math:`x_c` has one bit for each of :math:`P` points
-    :math:`p` on a circle of radius :math:`R` around it, counter-clockwise from the right:
+    The pattern of a pixel :math:`x_c` has one bit for each of :math:`P` points :math:`p` on a
+    circle of radius :math:`R`, counter-clockwise from the right:
 
     .. math:: \sum_{p=0}^{P-1} 2^p \, [x_p \ge x_c]
 

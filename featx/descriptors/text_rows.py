@@ -36,25 +36,24 @@ class TextRows(ImageStage):
 
     The detector uses properties that letters share in all scripts with separate letters: strokes of
     one color on a background of another, of constant width, thin relative to the letter's height,
-    and several such letters side by side. At each size, pixels are ink if they deviate from the
-    mean :math:`m` of a 31 x 31 window by more than :math:`0.3 \max(s, 0.02)`, where :math:`s` is
-    the standard deviation of the window [1]_. Brighter and darker ink are processed separately. A
+    and several such letters side by side. At each size, let :math:`m` and :math:`s` be the mean and
+    the standard deviation of a 31 x 31 window. Pixels are ink if they deviate from :math:`m` by
+    more than :math:`0.3 \max(s, 0.02)` [1]_. Brighter and darker ink are processed separately. A
     connected region of ink is a letter if
 
-    - it is 8 to 45 pixels high and 0.1 to 2 heights wide, and fills 0.12 to 0.8 of its box, which
-      rejects windows and bars;
+    - it is 8 to 45 pixels high and 0.1 to 2 heights wide, and fills 0.12 to 0.8 of its box;
     - its stroke width, twice the maximum distance from the background minus one, is less than 0.4
       heights;
-    - it differs from the background within two pixels around it by at least 0.1, and its contrast
-      :math:`d = |\mu_i - \mu_g| / \sqrt{\sigma_i^2 + \sigma_g^2 + 10^{-4}}` is at least
-      ``contrast``, which rejects leaves, since their brightness varies more.
+    - it differs from the background within two pixels around it by at least 0.1;
+    - its contrast :math:`d = |\mu_i - \mu_g| / \sqrt{\sigma_i^2 + \sigma_g^2 + 10^{-4}}` is at
+      least ``contrast``, which rejects textures such as leaves.
 
-    Two letters are adjacent in a row if their heights differ by a factor of at most 2, their stroke
-    widths by 1.5, and the colors of ink and background by 0.3 of the weaker contrast. The gap
-    between them must be less than 0.8 heights, and their tops, centers or bottoms must be aligned
-    to 0.25 heights. Connected components of adjacent letters form the rows [2]_ [3]_. The strength
-    of a row of at least three letters is :math:`\sum \ln (d / \text{contrast})`; that of the image
-    is the maximum.
+    Two adjacent letters of a row differ in height by a factor of at most 2 and in stroke width by
+    1.5. The colors of their ink and of their background differ by at most 0.3 of the weaker
+    contrast. The gap between them is less than 0.8 heights, and their tops, centers or bottoms are
+    aligned to 0.25 heights. Connected components of adjacent letters form the rows [2]_ [3]_. The
+    strength of a row of at least three letters is :math:`\sum \ln (d / \text{contrast})`. The
+    strength of the image is the maximum over its rows.
 
     Parameters
     ----------

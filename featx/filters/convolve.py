@@ -57,8 +57,8 @@ class Convolve(ImageStage):
     Raises
     ------
     ValueError
-        If ``stride`` is a list whose length is not the number of axes of the kernel, or if the
-        padding is ``"valid"`` and an image is smaller than the kernel.
+        If a list ``stride`` does not have one entry per axis of the kernel, or if the padding is
+        ``"valid"`` and an image is smaller than the kernel.
 
     See Also
     --------

@@ -29,8 +29,8 @@ class GaborBank(ImageStage):
     r"""Gabor filters at several frequencies and orientations.
 
     Let :math:`u = x \sin\theta + y \cos\theta` be the distance from a line of orientation
-    :math:`\theta` through the center (:math:`x` to the right, :math:`y` downwards), and :math:`v`
-    the distance along the line. The even and the odd kernel of frequency :math:`f` are
+    :math:`\theta` through the center (:math:`x` to the right, :math:`y` downwards). Let :math:`v`
+    be the distance along the line. The even and the odd kernel of frequency :math:`f` are
 
     .. math::
         e = w \, (\cos 2 \pi f u - d), \qquad o = -w \sin 2 \pi f u, \qquad
@@ -86,8 +86,8 @@ class GaborBank(ImageStage):
     of about :math:`a / 2`. Odd responses are positive where the left or the upper side is
     brighter, as in `Sobel`.
 
-    With ``zero_mean=False``, responses equal those of `skimage.filters.gabor` with ``theta`` of
-    90 degrees minus the orientation, the same bandwidth and ``sigma_y = sigma_x / aspect_ratio``.
+    With ``zero_mean=False``, responses equal `skimage.filters.gabor` for the same bandwidth,
+    ``theta`` of 90 degrees minus the orientation, and ``sigma_y = sigma_x / aspect_ratio``.
     The rounding error is within single precision relative to the largest sum
     :math:`\sum |x||w|`.
 

@@ -91,9 +91,9 @@ class PatternMatch(ImageStage):
 
     Correlation with a line is the mean of the image along it, in the range of the image. At 0 and
     90 degrees the line is exactly one pixel wide, and as cheap as a box filter. At other
-    orientations it passes through the center of a pixel, and the weights are proportional to
-    :math:`\max(0, 1 - |v|) \cdot \min(1, \max(0, (\text{length} + 1) / 2 - |u|))`, where :math:`u`
-    is the position along the line and :math:`v` the distance from it.
+    orientations it passes through the center of a pixel. For position :math:`u` along the line and
+    distance :math:`v` from it, the weights are proportional to
+    :math:`\max(0, 1 - |v|) \cdot \min(1, \max(0, (\text{length} + 1) / 2 - |u|))`.
 
     Normalized cross-correlation is in [-1, 1], and equals `skimage.feature.match_template` with the
     center of the pattern at the pixel defined by `Convolve`. It is 0 where the image under the

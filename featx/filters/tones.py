@@ -46,8 +46,8 @@ class ToneBank(ImageStage):
     Parameters
     ----------
     frequencies : "notes", list of float or list of str, default="notes"
-        The tones: ``"notes"`` for all notes from ``lowest`` to ``highest``, a list of frequencies
-        in Hz, or a list of note names, such as ``["A4", "C#5"]``.
+        Tones as frequencies in Hz or as note names, such as ``["A4", "C#5"]``. ``"notes"`` selects
+        all notes from ``lowest`` to ``highest``.
     lowest, highest : str, default="C2" and "C7"
         First and last note if ``frequencies="notes"``. Notes are those of a piano, A0 to C8, in
         equal temperament with A4 at 440 Hz.
