@@ -1,1 +1,1 @@
-"""Descriptors: maps to vectors, or to sets of local descriptors."""
+"""Descriptors: from images and maps to vectors or sets of local descriptors."""

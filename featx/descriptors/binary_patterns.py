@@ -1,7 +1,7 @@
-"""Local binary patterns: which points around a pixel are at least as bright as the pixel.
+"""Local binary patterns: comparisons of a pixel with points around it.
 
-A pattern has one bit a point. Its bin is what is counted of it: the pattern itself, or its class
-among the patterns that are rotations of each other, or that change at most twice on the circle.
+A pattern has one bit per point. Histograms count patterns by bin. A bin is a single pattern, or a
+class of patterns: all rotations of one another, or patterns by their transitions on the circle.
 """
 
 from collections.abc import Sequence
@@ -16,30 +16,30 @@ from featx.core.compiled import compiled
 from featx.core.stage import Pixels
 
 METHODS = ("default", "ror", "uniform", "nri_uniform")
-#: Methods with a bin for each pattern, or nearly: more points would make too many.
+#: Methods with about one bin per pattern, which limits the number of points.
 FEW_POINTS = ("default", "ror")
 
 
 class Points(NamedTuple):
-    """Points around a pixel; their bits are in groups of four, filled up with zeros."""
+    """Sampling points around a pixel, padded to groups of four with zero bits."""
 
-    #: Rows and columns to the points that are pixels, and the points' bits.
+    #: Row and column offsets of points at whole pixels, and their bits.
     whole: NDArray[np.int64]
     whole_bits: NDArray[Any]
-    #: Rows to the points between pixels, which of ``columns`` each is at, and their bits.
+    #: Row offsets of points between pixels, their indices into ``columns``, and their bits.
     rows: NDArray[np.float64]
     column_of: NDArray[np.int64]
     bits: NDArray[Any]
     columns: NDArray[np.float64]
-    #: The pixels at each border whose points would leave the image.
+    #: Width of the border in which points would leave the image.
     margin: int
 
 
 @lru_cache(maxsize=32)
 def circle(points: int, radius: float) -> Points:
-    """Give the points of a circle, counter-clockwise from the right: those of scikit-image."""
+    """Return points on a circle, counter-clockwise from the right, as in scikit-image."""
     angles = 2 * np.pi * np.arange(points) / points
-    single = float(np.float32(radius))  # as scikit-image has it
+    single = float(np.float32(radius))  # as in scikit-image
     return _points(
         np.round(-single * np.sin(angles), 5),
         np.round(single * np.cos(angles), 5),
@@ -50,7 +50,7 @@ def circle(points: int, radius: float) -> Points:
 
 @lru_cache(maxsize=1)
 def square() -> Points:
-    """Give the eight neighbours of a pixel, row by row; the first has the highest bit."""
+    """Return the eight neighbors of a pixel, row by row, starting with the highest bit."""
     rows, columns = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]).T
     return _points(rows, columns, 2 ** np.arange(8)[::-1], 1)
 
@@ -77,9 +77,10 @@ def _points(
 
 
 def grey_levels(plane: Pixels) -> tuple[NDArray[np.float32], float]:
-    """Give pixels of 8 bits, scaled or not, as whole numbers, others as they are, and the white.
+    """Return the gray levels of a plane and the level of white.
 
-    What is equal in 8 bits is then equal after interpolation, and means of pixels are exact.
+    Pixels of 8 bits, scaled or not, become integers; other pixels are unchanged. Equal 8-bit
+    pixels then stay equal after interpolation, and means are exact.
     """
     levels = np.empty(plane.shape, np.float32)
     return levels, _to_levels(np.ascontiguousarray(plane), levels)
@@ -88,26 +89,26 @@ def grey_levels(plane: Pixels) -> tuple[NDArray[np.float32], float]:
 def binary_patterns(
     levels: NDArray[np.float32], points: Points, threshold: float = 0.0
 ) -> NDArray[Any]:
-    r"""Compute the pattern of each pixel whose points lie in the image.
+    r"""Compute the pattern of each pixel whose points are all inside the image.
 
-    The bit of a point is 1 where :math:`x_p \ge x_c + t`, for the point's value :math:`x_p`, by
-    bilinear interpolation, the pixel's value :math:`x_c` and the threshold :math:`t`.
+    The bit of a point is 1 if :math:`x_p \ge x_c + t`. Here :math:`x_p` is the bilinearly
+    interpolated value of the point, :math:`x_c` the value of the pixel and :math:`t` the threshold.
 
     Parameters
     ----------
     levels : ndarray of shape (height, width)
-        Pixels, best as `grey_levels` gives them.
+        Pixels, preferably from `grey_levels`.
     points : Points
         A `circle`, or the `square`.
     threshold : float, default=0
-        In units of the pixels.
+        Threshold in units of the pixels.
 
     Returns
     -------
     ndarray of uint8, uint16 or uint32, (height - 2 margin, width - 2 margin)
-        For a circle and no threshold, inside its borders, what
-        `skimage.feature.local_binary_pattern` gives with ``method="default"``. The interpolation
-        repeats its arithmetic, of which the last bit decides in even regions.
+        For a circle and threshold 0, the interior of `skimage.feature.local_binary_pattern` with
+        ``method="default"``. The interpolation reproduces its arithmetic, since the last bit
+        decides the comparison in constant regions.
     """
     height, width = levels.shape
     patterns = np.zeros((height - 2 * points.margin, width - 2 * points.margin), points.bits.dtype)
@@ -117,7 +118,7 @@ def binary_patterns(
 
 @lru_cache(maxsize=8)
 def pattern_bins(points: int, method: str) -> tuple[NDArray[Any], int]:
-    """Give the bin of each of the 2^points patterns, and the number of bins."""
+    """Return the bin of each of the 2^points patterns, and the number of bins."""
     count = 2**points
     if method == "default":
         return np.arange(count, dtype=np.min_scalar_type(count - 1)), count
@@ -132,7 +133,7 @@ def pattern_bins(points: int, method: str) -> tuple[NDArray[Any], int]:
     last = points * (points - 1) + 1 if turns else points
     bins = np.full(count, last + 1, np.uint16)
     bins[0], bins[-1] = 0, last
-    # The other uniform patterns are a run of ones that starts anywhere.
+    # The other uniform patterns have one run of ones, at any start position.
     for ones in range(1, points):
         for start in range(points):
             run = (2**ones - 1) << start
@@ -142,12 +143,12 @@ def pattern_bins(points: int, method: str) -> tuple[NDArray[Any], int]:
 
 
 def borders(length: int, count: int) -> list[int]:
-    """Divide an axis into equal cells, but for rounding."""
+    """Return the boundaries of cells along an axis, which are equal up to rounding."""
     return [cell * length // count for cell in range(count + 1)]
 
 
 def boxes_between(rows: Sequence[int], columns: Sequence[int]) -> NDArray[np.int64]:
-    """Give the boxes (top, bottom, left, right) between each border and the next, row by row."""
+    """Return the boxes (top, bottom, left, right) between consecutive boundaries, row by row."""
     sides = product(pairwise(rows), pairwise(columns))
     return np.array([(*down, *across) for down, across in sides], np.int64).reshape(-1, 4)
 
@@ -155,7 +156,7 @@ def boxes_between(rows: Sequence[int], columns: Sequence[int]) -> NDArray[np.int
 def histograms(
     patterns: NDArray[Any], bins: NDArray[Any], count: int, boxes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Count patterns by bin in each box, whose bottom row and right column do not belong to it."""
+    """Count patterns by bin in each box; its bottom row and right column are exclusive."""
     counted = np.empty((len(boxes), count), np.float32)
     _count(patterns, bins, boxes, counted)
     return counted
@@ -169,10 +170,10 @@ def pattern_histograms(
     count: int,
     boxes: NDArray[np.int64],
 ) -> NDArray[np.float32]:
-    """Count the binary patterns of a plane of pixels, or the upper and the lower ternary ones.
+    """Compute histograms of binary, or of upper and lower ternary patterns of a plane.
 
-    What `grey_levels`, `binary_patterns` and `histograms` give, in one piece: threads that work
-    side by side wait for each other between the pieces.
+    Combine `grey_levels`, `binary_patterns` and `histograms` in one compiled call. Separate calls
+    would make threads wait for each other.
 
     Returns
     -------
@@ -208,7 +209,7 @@ def _describe(
 
 @compiled
 def _to_levels(plane: NDArray[Any], levels: NDArray[np.float32]) -> float:
-    """Write the levels of pixels that are whole numbers, or may be after scaling; give white's."""
+    """Write the gray levels, as integers for 8-bit pixels; return the level of white."""
     pixels, out = plane.ravel(), levels.ravel()
     whole = plane.itemsize == 1  # uint8
     most = np.float32(255)
@@ -224,8 +225,8 @@ def _to_levels(plane: NDArray[Any], levels: NDArray[np.float32]) -> float:
     return 255.0 if same else 1.0
 
 
-# Offsets into flat arrays are unsigned below: an index that may be negative, for all numba knows,
-# keeps a loop from being vectorised. Slices would do, but cost more than the rows that they cut.
+# Offsets into flat arrays are unsigned below: numba does not vectorize loops over indices that may
+# be negative. Slices would vectorize too, but cost more than the rows they select.
 
 
 @compiled
@@ -235,13 +236,13 @@ def _patterns(
     threshold: float,
     patterns: NDArray[Any],
 ) -> None:
-    """Compute the patterns row by row, interpolating each row's columns once for all points."""
+    """Compute patterns row by row; points in the same column share their interpolated rows."""
     whole, whole_bits, rows, column_of, bits, columns, margin = points
     width, wide = levels.shape[1], patterns.shape[1]
     pixels, out, across = levels.ravel(), patterns.ravel(), np.uint64(wide)
     right = _right_shares(columns, margin, wide)
-    # The interpolated rows that the points of a pixel can lie between are kept, the newest in the
-    # place of the oldest; divisions, which would tell the place, are slow.
+    # Ring buffer of interpolated rows; the newest replaces the oldest. The index is updated without
+    # a modulo, which is slow.
     height = 2 * margin + 1
     between = np.empty(len(columns) * height * wide)
     least = np.empty(wide)
@@ -280,11 +281,11 @@ def _patterns(
 
 @compiled
 def _right_shares(columns: NDArray[np.float64], margin: int, wide: int) -> NDArray[np.float64]:
-    """Compute the weights of the right of two pixels, for each column of points and each pixel."""
+    """Compute the weights of the right neighbor for each column offset and each pixel."""
     right = np.empty(len(columns) * wide)
     for column in range(len(columns)):
         for x in range(wide):
-            # The position first: scikit-image's weights depend on it in their last bits.
+            # Add to the position first, to reproduce the rounding of scikit-image's weights.
             position = x + margin + columns[column]
             right[column * wide + x] = position - np.floor(position)
     return right
@@ -300,7 +301,7 @@ def _interpolate(
     place: np.uint64,
     across: np.uint64,
 ) -> None:
-    """Interpolate a row of pixels between each column and the next."""
+    """Interpolate a row of pixels horizontally."""
     after = left + np.uint64(1)
     for x in range(across):
         share = right[weights + x]
@@ -320,7 +321,7 @@ def _compare_pixels(
     target: np.uint64,
     across: np.uint64,
 ) -> None:
-    """Set the bits of four points that are pixels: together, since loading takes most time."""
+    """Set the bits of four points at whole pixels together, since loading dominates the time."""
     at0, at1, at2, at3 = at[0], at[1], at[2], at[3]
     bit0, bit1, bit2, bit3 = bits[first], bits[first + 1], bits[first + 2], bits[first + 3]
     none = bit0 ^ bit0
@@ -347,7 +348,7 @@ def _compare_between(
     target: np.uint64,
     across: np.uint64,
 ) -> None:
-    """Set the bits of four points between interpolated rows."""
+    """Set the bits of four points, interpolated between two rows."""
     a0, a1, a2, a3 = above[0], above[1], above[2], above[3]
     b0, b1, b2, b3 = below[0], below[1], below[2], below[3]
     s0, s1, s2, s3 = shares[0], shares[1], shares[2], shares[3]
@@ -364,7 +365,7 @@ def _compare_between(
         )
 
 
-# To count patterns first, and then add up those of a bin, saves a step for each pixel.
+# In large boxes, counting patterns before summing them into bins saves a lookup per pixel.
 _FEW_PATTERNS, _MANY_PIXELS = 2**8, 2**12
 
 
@@ -375,7 +376,7 @@ def _count(
     boxes: NDArray[np.int64],
     counted: NDArray[np.float32],
 ) -> None:
-    # Equal patterns follow each other often. Four counts in turns wait less for each other.
+    # Equal patterns are often adjacent. Four alternating counters avoid store-to-load stalls.
     by_bin = np.empty((4, counted.shape[1]), np.int32)
     by_pattern = np.empty((4, min(len(bins), _FEW_PATTERNS)), np.int32)
     for box in range(len(boxes)):

@@ -22,61 +22,61 @@ from featx.descriptors.binary_patterns import (
     square,
 )
 
-#: The patterns that are counted: all but those of no bit and of all bits.
+#: Number of patterns in a histogram: all except 0 and 255.
 PATTERNS = 254
 
 
 class CENTRIST(ImageStage):
-    r"""Histograms of the census transform in the blocks of a spatial pyramid.
+    r"""CENTRIST: histograms of the census transform over a spatial pyramid.
 
-    The census transform of a pixel :math:`x_c` has one bit for each of its eight neighbours,
-    row by row, of which the first is the highest: :math:`[x_c \ge x_p]`.
+    The census transform of a pixel :math:`x_c` has one bit :math:`[x_c \ge x_p]` for each of its
+    eight neighbors :math:`x_p`. Bits are ordered row by row, the highest first.
 
-    Level :math:`l` of the pyramid divides the image into :math:`2^l \times 2^l` blocks, and has
-    :math:`(2^l - 1)^2` more that are shifted by half a block. For each level below the finest,
-    the image is halved, each pixel being the mean of four, so that all blocks have as many
-    pixels. Of each block, these are computed:
+    Level :math:`l` of the pyramid divides the image into :math:`2^l \times 2^l` blocks, plus
+    :math:`(2^l - 1)^2` blocks shifted by half a block. Each coarser level halves the image by
+    averaging 2 x 2 pixels, so that all blocks have the same number of pixels. The features of a
+    block are:
 
-    - the shares of the pixels that have each pattern but the first and the last, which say little;
-      their square roots; and the principal components of these 254 numbers, which are learned
-      from all blocks of all images together;
+    - the square roots of the relative frequencies of 254 patterns, all except the uninformative
+      first and last, projected onto principal components. The components are learned from all
+      blocks of all images together.
     - the mean and the standard deviation of the pixels.
 
     Parameters
     ----------
     levels : int, default=3
-        The number of levels; three have 25 + 5 + 1 blocks.
+        Number of levels; three levels have 25 + 5 + 1 blocks.
     n_components : int or None, default=40
-        The number of principal components; None keeps the 254 numbers.
+        Number of principal components; None keeps all 254 frequencies.
     norm : {"L1", "L1-sqrt"}, default="L1-sqrt"
-        Whether shares stay as they are, as in [1]_, or become their square roots.
+        Relative frequencies, as in [1]_, or their square roots.
 
     Attributes
     ----------
     mean_ : ndarray of shape (254,)
-        The mean over all blocks, where components are learned.
+        Mean over all blocks, if components are learned.
     components_ : ndarray of shape (n_components, 254)
-        The principal components, of unit length, in the order of their variances.
+        Principal components of unit length, sorted by decreasing variance.
 
     Raises
     ------
     ValueError
-        If an image is too small for the pyramid, or there are fewer blocks than components.
+        If an image is too small for the pyramid, or if there are fewer blocks than components.
 
     Notes
     -----
-    Takes maps (height, width, 1); gives vectors, ordered by level from the finest, within it the
-    blocks of the grid row by row and then the shifted ones; of each block the components, the
-    mean and the standard deviation.
+    Accepts maps (height, width, 1). Returns vectors ordered by level, from the finest to the
+    coarsest; then the blocks of the grid row by row, followed by the shifted blocks; then the
+    components, the mean and the standard deviation of each block.
 
-    Images need not be of one size. For components, the covariance of the blocks is added up image
-    by image in double precision, so that memory does not grow with their number. What [1]_ gives
-    to its classifier is the shares themselves; taking square roots is worth four points there
+    Images may differ in size. The covariance of the blocks is accumulated image by image in double
+    precision, so that memory does not grow with the number of images. In [1]_ the classifier
+    receives the frequencies themselves; square roots improve accuracy by four percentage points
     (``docs/texture.md``).
 
     See Also
     --------
-    LBP : Patterns on circles, in the cells of one grid.
+    LBP : Patterns on circles, over the cells of one grid.
 
     References
     ----------
@@ -121,13 +121,13 @@ class CENTRIST(ImageStage):
             products += shares.T @ shares
         if count < self.n_components:
             raise InputError(
-                f"CENTRIST learns {self.n_components} components from as many blocks at least, "
-                f"but there are {count}. Fit it on more images, or use fewer components."
+                f"CENTRIST: {self.n_components} components require at least as many blocks, got "
+                f"{count}. Fit on more images, or use fewer components."
             )
         self.mean_ = total / count
         variances, vectors = np.linalg.eigh(products / count - np.outer(self.mean_, self.mean_))
         components = vectors.T[np.argsort(-variances)[: self.n_components]]
-        # A component and its negative are as good: the largest entry is made positive.
+        # The sign of a component is arbitrary; make its largest entry positive.
         largest = np.abs(components).argmax(axis=1)
         signs = np.sign(np.take_along_axis(components, largest[:, np.newaxis], axis=1))
         self.components_ = components * signs
@@ -139,7 +139,7 @@ class CENTRIST(ImageStage):
         return np.concatenate([shares, moments], axis=1, dtype=np.float32).ravel()
 
     def _blocks(self, image: Pixels) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        """Compute the shares of the patterns in each block; its mean and standard deviation."""
+        """Compute the pattern frequencies, the mean and the standard deviation of each block."""
         levels, unit = grey_levels(image[..., 0])
         counted, moments = [], []
         for level in reversed(range(self.levels)):
@@ -170,19 +170,19 @@ _ALL = np.arange(256, dtype=np.uint8)
 
 
 def census_transform(levels: NDArray[np.float32]) -> NDArray[Any]:
-    """Compute the patterns of the neighbours that are not brighter than the pixel."""
+    """Compute the patterns of the neighbors that are not brighter than the pixel."""
     return binary_patterns(-levels, square())
 
 
 def _halved(levels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average squares of four pixels: exact for 8 bits, so that what was equal stays equal."""
+    """Average 2 x 2 pixels; exact for 8-bit pixels, so that equal values stay equal."""
     height, width = levels.shape[0] // 2, levels.shape[1] // 2
     even = levels[: 2 * height, : 2 * width]
     return np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _level_boxes(shape: tuple[int, ...], count: int) -> NDArray[np.int64]:
-    """Give the blocks of a level, and those that are shifted by half a block."""
+    """Return the blocks of a level, followed by the blocks shifted by half a block."""
     rows, columns = (borders(length, count) for length in shape)
     return np.concatenate(
         [boxes_between(rows, columns), boxes_between(_middles(rows), _middles(columns))]
@@ -204,7 +204,7 @@ def _block_names(count: int) -> list[str]:
 
 @compiled
 def _moments(pixels: NDArray[np.float32], boxes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Compute the mean and the standard deviation in each box."""
+    """Compute the mean and the standard deviation of each box."""
     moments = np.empty((len(boxes), 2))
     for box in range(len(boxes)):
         top, bottom, left, right = boxes[box]

@@ -1,4 +1,4 @@
-"""Histograms of colours."""
+"""Color histograms."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.color import CHANNEL_NAMES, convert
 
-# Where the first bin begins and the last one ends, for each channel.
+# Range of each channel: the start of the first bin and the end of the last.
 _RANGES = MappingProxyType(
     {
         "rgb": [(0, 1)] * 3,
@@ -25,50 +25,53 @@ _RANGES = MappingProxyType(
         "opponent": [(-(0.5**0.5), 0.5**0.5), (-2 / 6**0.5, 2 / 6**0.5), (0, 3**0.5)],
     }
 )
-# Fraction of a bin by which rounding may put a value below a border.
-_LONGEST = 2**24  # numbers of a vector
+_LONGEST = 2**24  # features per vector
+# Tolerance for values that rounding puts below the edge of a bin, as a fraction of a bin.
 _ROUNDING = 1e-3
 
 
 class ColorHistogram(ImageStage):
-    r"""Shares of the colours in the cells of a grid.
+    r"""Color histograms over the cells of a grid.
 
-    A channel of range :math:`[l, h]` is divided into :math:`n` equal bins; the value :math:`x`
-    belongs to bin :math:`\lfloor n (x - l) / (h - l) \rfloor`, and to the first or the last one
-    where it lies outside or on the end. The number of a cell's pixels in each bin is divided by
-    that of all its pixels.
+    A channel with range :math:`[l, h]` has :math:`n` equal bins. A value :math:`x` falls into bin
+    :math:`\lfloor n (x - l) / (h - l) \rfloor`; values outside the range, and :math:`h` itself,
+    fall into the first or the last bin. The counts of a cell are divided by its number of pixels.
 
     Parameters
     ----------
     bins : int or (int, int, int), default=8
-        Number of bins of each channel.
+        Number of bins per channel.
     space : {"rgb", "hsv", "lab", "luv", "ycbcr", "opponent"}, default="rgb"
-        The colour space, as in `ColorSpace`.
+        Color space, as in `ColorSpace`.
     joint : bool, default=True
-        Count combinations of the bins of the three channels, or each channel by itself.
+        If True, count combinations of the bins of all three channels; if False, compute a
+        histogram for each channel.
     grid : (int, int), default=(1, 1)
         Rows and columns of cells.
     norm : {"L1", "L1-sqrt"}, default="L1"
-        Shares, or their square roots, whose scalar product is Bhattacharyya's coefficient.
+        Relative frequencies, or their square roots, whose dot product is the Bhattacharyya
+        coefficient.
 
     Raises
     ------
     ValueError
-        If an image does not have three channels, a value is outside [0, 1], or the grid has more
-        rows or columns than the image.
+        If an image does not have three channels, if a value is outside [0, 1], or if the grid has
+        more rows or columns than the image.
 
     See Also
     --------
-    SpatialPyramid : Means and other statistics of channels by cells.
+    SpatialPyramid : Means and other statistics of channels over cells.
 
     Notes
     -----
-    Takes RGB images (height, width, 3) with values in [0, 1]; gives vectors of
-    :math:`n_1 n_2 n_3` numbers for each cell, or of :math:`n_1 + n_2 + n_3`, cell by cell and row
-    by row, all in [0, 1]. The ranges are [0, 1] in RGB, HSV and YCbCr; [0, 100], then
-    [-128, 128] in Lab; [0, 100], [-128, 192] and [-160, 128] in Luv; and what colours can reach
-    in opponent colours. What lies below a border by less than a thousandth of a bin counts as on
-    it: grey is on a border in half of the spaces, but for rounding.
+    Accepts RGB images (height, width, 3) with values in [0, 1]. Returns vectors with values in
+    [0, 1], cell by cell and row by row. Each cell has :math:`n_1 n_2 n_3` entries if ``joint``,
+    otherwise :math:`n_1 + n_2 + n_3`.
+
+    The ranges are [0, 1] in RGB, HSV and YCbCr; [0, 100] and twice [-128, 128] in Lab; [0, 100],
+    [-128, 192] and [-160, 128] in Luv; and the attainable values in opponent space. A value less
+    than a thousandth of a bin below the edge of a bin counts as on the edge: in several spaces,
+    gray lies on an edge and rounding would otherwise decide its bin.
 
     References
     ----------
@@ -116,14 +119,14 @@ class ColorHistogram(ImageStage):
         bins, cells = self._counts(), math.prod(self.grid)
         if cells * (math.prod(bins) if self.joint else sum(bins)) > _LONGEST:
             raise InputError(
-                f"ColorHistogram: bins={self.bins} and grid={list(self.grid)} make vectors of more "
-                f"than {_LONGEST} numbers. Use fewer bins, or joint=False."
+                f"ColorHistogram: bins={self.bins} and grid={list(self.grid)} result in more than "
+                f"{_LONGEST} features. Use fewer bins, or joint=False."
             )
         rows, columns = self.grid
         return Requirements((rows, columns), channels=(3,))
 
     def _counts(self) -> tuple[int, int, int]:
-        """Give the number of bins of each channel."""
+        """Return the number of bins of each channel."""
         if isinstance(self.bins, Sequence):
             first, second, third = self.bins
             return first, second, third
@@ -173,7 +176,7 @@ def _count(
     joint: bool,
     counts: NDArray[np.float32],
 ) -> None:
-    """Count the colours in each cell of the grid."""
+    """Count the colors of each cell of the grid."""
     height, width, channels = colors.shape
     rows, columns = counts.shape[0], counts.shape[1]
     scales = bins / (ranges[:, 1] - ranges[:, 0])

@@ -1,4 +1,4 @@
-"""Dense SIFT of colour images."""
+"""Dense SIFT of color images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,60 +27,59 @@ _CHANNELS = MappingProxyType(
 )
 _HUES = 37
 _HUES_IN_RADIANS = np.float32(_HUES / (2 * np.pi))
-# Added to the intensity that colours are divided by: the colour of black is not known.
+# Added to the intensity before dividing by it, since the chromaticity of black is undefined.
 _DARK = np.float32(0.01 * 3**0.5)
 
 
 class ColorSIFT(DenseSIFT):
-    r"""SIFT descriptors of colour images, on a regular grid.
+    r"""SIFT descriptors of color images on a regular grid.
 
-    With the opponent colours :math:`O_1 = (R - G) / \sqrt 2`, :math:`O_2 = (R + G - 2B) / \sqrt 6`
-    and :math:`O_3 = (R + G + B) / \sqrt 3` of the image, after it has been smoothed, the
-    descriptors of `DenseSIFT` are computed of each of three channels and put side by side:
+    The opponent colors of the smoothed image are :math:`O_1 = (R - G) / \sqrt 2`,
+    :math:`O_2 = (R + G - 2B) / \sqrt 6` and :math:`O_3 = (R + G + B) / \sqrt 3`. `DenseSIFT`
+    descriptors of three channels are concatenated:
 
-    - ``"opponent"``: of :math:`O_1, O_2, O_3`; the first two know nothing of what is added to all
-      colours, such as scattered light;
-    - ``"c"``: of :math:`O_1 / O_3, O_2 / O_3, O_3`; the first two know nothing of the strength of
-      the light, nor of shadows;
-    - ``"rgb"``: of :math:`R, G, B`. Descriptors are normalised, so that this is
-      the same as SIFT of colours of which each has been brought to the same mean and deviation.
+    - ``"opponent"``: :math:`O_1, O_2, O_3`. The first two are invariant to offsets common to all
+      colors, such as scattered light.
+    - ``"c"``: :math:`O_1 / O_3, O_2 / O_3, O_3`. The first two are invariant to light intensity
+      and shadows.
+    - ``"rgb"``: :math:`R, G, B`. Since descriptors are normalized, this equals SIFT of colors
+      standardized to equal mean and standard deviation.
 
-    ``"hue"`` puts a histogram of 37 hues behind the descriptor of the grey value. Each pixel of
-    the descriptor's square, :math:`4b \times 4b` pixels, counts by its saturation
-    :math:`\sqrt{O_1^2 + O_2^2}` for the two bins between whose centres, :math:`2\pi n / 37`, its
-    hue :math:`\operatorname{atan2}(O_1, O_2)` lies, linearly. The histogram is divided by its
-    length; with ``root``, by its sum before the square root.
+    ``"hue"`` appends a histogram of 37 hues to the descriptor of the gray image. Each pixel of the
+    descriptor's square, :math:`4b \times 4b` pixels, is weighted by its saturation
+    :math:`\sqrt{O_1^2 + O_2^2}`. It is interpolated linearly between the two bins whose centers,
+    :math:`2\pi n / 37`, are adjacent to its hue :math:`\operatorname{atan2}(O_1, O_2)`. The
+    histogram is L2-normalized; with ``root``, it is L1-normalized before the square root.
 
     Parameters
     ----------
     space : {"opponent", "c", "rgb", "hue"}, default="opponent"
-        Of what descriptors are computed.
+        Channels to describe.
     step, bin_sizes, image_scales, magnification, window, root, mirrored
         As in `DenseSIFT`.
     contrast_threshold : float, default=0.005
-        As in `DenseSIFT`, for each channel by itself: where one has little contrast, its 128
-        entries are zero. A histogram of hues is zero where the mean saturation is less than
+        As in `DenseSIFT`, applied to each channel separately: the 128 entries of a channel of low
+        contrast are zero. A hue histogram is zero if the mean saturation is less than
         :math:`10^{-6}`.
 
     Raises
     ------
     ValueError
-        If an image does not have three channels, or is smaller than the :math:`3b + 1` pixels of
-        the smallest size asked for.
+        If an image does not have three channels, or is smaller than :math:`3b + 1` pixels for
+        the smallest bin size.
 
     See Also
     --------
-    DenseSIFT : The same of grey images, with the formulas.
+    DenseSIFT : SIFT of gray images, with the formulas.
 
     Notes
     -----
-    Takes RGB images (height, width, 3) with values in [0, 1]; gives a `DescriptorSet` of vectors of
-    384 entries, channel by channel, or of 165 with ``"hue"``. Under ``"c"``,
-    :math:`O_3 + \sqrt 3 / 100` is in place of the :math:`O_3` that is divided by, so that black
-    has a colour, grey.
+    Accepts RGB images (height, width, 3) with values in [0, 1]. Returns a `DescriptorSet` of
+    vectors of 384 entries, channel by channel, or of 165 with ``"hue"``. With ``"c"``, the divisor
+    is :math:`O_3 + \sqrt 3 / 100` instead of :math:`O_3`, so that black is treated as gray.
 
-    Unlike [1]_, which also has Harris-Laplace points, positions are on a grid. The histogram of
-    hues has the same weight as the descriptor before it.
+    In contrast to [1]_, which also uses Harris-Laplace points, positions form a grid. The hue
+    histogram has the same weight as the gray descriptor.
 
     References
     ----------
@@ -96,7 +95,7 @@ class ColorSIFT(DenseSIFT):
     >>> import numpy as np
     >>> from featx import ColorSIFT
     >>> image = np.zeros((16, 16, 3), dtype=np.float32)
-    >>> image[:, :8] = 0.5, 0.2, 0.2  # two colours of one intensity, side by side
+    >>> image[:, :8] = 0.5, 0.2, 0.2  # two colors of equal intensity, side by side
     >>> image[:, 8:] = 0.2, 0.5, 0.2
     >>> (found,) = ColorSIFT(step=8, bin_sizes=[4]).fit_transform([image])
     >>> found.shape
@@ -200,9 +199,9 @@ def _hue_histograms(
     root: bool,
     out: NDArray[np.float32],
 ) -> None:
-    """Write the histograms of the crossings of rows and columns behind the descriptors.
+    """Write the hue histograms for all pairs of rows and columns after the gray descriptors.
 
-    The pixels of a row of descriptors are added up column by column first.
+    For each row of descriptors, pixels are first summed column by column.
     """
     zero, one = np.float32(0), np.float32(1)
     width = angles.shape[1]
@@ -215,7 +214,7 @@ def _hue_histograms(
                 hue = angles[y, x] * _HUES_IN_RADIANS
                 below = np.floor(hue)
                 share = (hue - below) * saturations[y, x]
-                # Angles from -π to π make indices from -19 to 18: negative ones count from the end.
+                # Indices for angles from -π to π are -19 to 18; negative ones wrap around.
                 columns[x, int(below)] += saturations[y, x] - share
                 columns[x, int(below) + 1] += share
         for j in range(len(lefts)):

@@ -15,42 +15,43 @@ from featx.descriptors.uoctti import TEXTURES, uoctti_cells, uoctti_names
 
 
 class DenseHOG(ImageStage):
-    """Histograms of oriented gradients of small squares of cells, as local descriptors.
+    """Histograms of oriented gradients over small squares of cells, as local descriptors.
 
-    A descriptor strings together ``cells`` × ``cells`` neighbouring cells of
-    ``HOG(variant="uoctti")``, row by row, each of :math:`3n + 4` numbers for :math:`n`
-    orientations: 2 × 2 cells of nine orientations have 124 numbers.
+    A descriptor concatenates ``cells`` × ``cells`` adjacent cells of ``HOG(variant="uoctti")``,
+    row by row. Each cell has :math:`3n + 4` entries for :math:`n` orientations; 2 × 2 cells with
+    nine orientations have 124 entries.
 
     Parameters
     ----------
     orientations : int, default=9
-        The number of orientations; there are twice as many directions.
+        Number of orientations; the number of signed directions is twice that.
     cell_sizes : list of int, default=(8,)
-        Sides of cells in pixels; the descriptors of all sizes are given.
+        Sides of the cells in pixels. Descriptors of all sizes are returned.
     cells : int, default=2
-        The number of cells along each side of a descriptor.
+        Number of cells along each side of a descriptor.
     step : int or None, default=None
-        Pixels from one descriptor to the next; None for the cell's side. Cells of a finer grid
-        are those of the image without its first rows and columns: each halving costs four times
-        as much.
+        Distance between descriptors in pixels; None uses the side of a cell. Smaller steps shift
+        the cell grid by cropping the image: each halving multiplies the cost by four.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others, with their places in it.
+        If True, append the descriptors of the mirrored image, with their positions in it.
 
     Raises
     ------
     ValueError
-        If an image has no room for the smallest descriptor, or ``step`` does not divide a side.
+        If an image is smaller than the smallest descriptor, or ``step`` does not divide a cell
+        size.
 
     See Also
     --------
-    HOG : The cells of the whole image in one vector.
-    DenseSIFT : Gradients in 4 × 4 cells, normalised over all of them.
+    HOG : The cells of the whole image as one vector.
+    DenseSIFT : Gradients in 4 × 4 cells with a common normalization.
 
     Notes
     -----
-    Takes maps (height, width, c); gives a `DescriptorSet` of :math:`(3n + 4)` ``cells``² numbers
-    in [0, 1], ordered by the cells' side, row and column. Sizes that do not fit into an image are
-    left out. ``scales`` are the sides of cells. The last cells may lie beyond the border by half.
+    Accepts maps (height, width, c). Returns a `DescriptorSet` of :math:`(3n + 4)` ``cells``²
+    entries in [0, 1], ordered by cell size, row and column. Sizes that do not fit into an image
+    are skipped. ``scales`` are the cell sizes. The last row and column of cells may extend beyond
+    the border by up to half a cell.
 
     References
     ----------
@@ -96,8 +97,8 @@ class DenseHOG(ImageStage):
         for side in self.cell_sizes:
             if self.step is not None and side % self.step:
                 raise InputError(
-                    f"DenseHOG: step must divide the sides of cells, but it is {self.step} and a "
-                    f"side is {side}."
+                    f"DenseHOG: step={self.step} does not divide the cell size {side}. Use a "
+                    f"divisor of all cell_sizes."
                 )
         least = self._least(min(self.cell_sizes))
         return Requirements((least, least))
@@ -127,9 +128,9 @@ class DenseHOG(ImageStage):
         )
 
     def _of_size(self, image: Image, side: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give the descriptors of one size and their centres, row by row."""
+        """Compute the descriptors of one size and their centers, row by row."""
         step = side if self.step is None else self.step
-        # Descriptors lie on a grid of this step, and each shift of the cells gives some of them.
+        # Each shift of the cell grid yields every ``shifts``-th row and column of descriptors.
         length = self.cells**2 * (3 * self.orientations + TEXTURES)
         rows, columns = (1 + (size - self._least(side)) // step for size in image.shape[:2])
         values = np.empty((rows, columns, length), np.float32)

@@ -24,50 +24,50 @@ from featx.descriptors.windows import Windows, check_cells, describe, windows_wi
 class DenseLBP(ImageStage):
     r"""Histograms of local binary or ternary patterns in windows on a regular grid.
 
-    A window is divided into :math:`n \times n` cells, and its descriptor is made of the
-    histograms of their patterns, which are those of `LBP`.
+    A window is divided into :math:`n \times n` cells. Its descriptor concatenates the pattern
+    histograms of the cells, as in `LBP`.
 
     Parameters
     ----------
     points : int, default=8
-        The number of points on the circle, of 24 at most.
+        Number of points on the circle, at most 24.
     radius : float, default=1
-        The radius of the circle in pixels.
+        Radius of the circle in pixels.
     method : {"default", "ror", "uniform", "nri_uniform"}, default="nri_uniform"
-        What is a bin, as in `LBP`.
+        Binning of the patterns, as in `LBP`.
     threshold : float, optional
-        The threshold of ternary patterns, in units of the image; without one, patterns are binary.
+        Threshold of ternary patterns, in units of the image. If None, patterns are binary.
     patch_sizes : list of int, default=(16,)
-        Sides of windows in pixels, multiples of ``cells``; the windows of all sizes are given.
+        Sides of the windows in pixels, multiples of ``cells``. Windows of all sizes are returned.
     cells : int, default=2
-        The number :math:`n` of cells along each side.
+        Number :math:`n` of cells along each side.
     step : int, default=4
-        Pixels from one window to the next.
+        Distance between windows in pixels.
     norm : {"L1", "L1-sqrt", "L2"} or None, default="L1-sqrt"
-        What is done to each descriptor :math:`h`: :math:`h / \|h\|_1`, its square root,
-        :math:`h / \|h\|_2`; or None for counts.
+        Normalization of each descriptor :math:`h`: :math:`h / \|h\|_1`, its square root, or
+        :math:`h / \|h\|_2`. None returns counts.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others, with their places in it.
+        If True, append the descriptors of the mirrored image, with their positions in it.
 
     Raises
     ------
     ValueError
-        If an image is too small for the smallest window, or parameters do not fit each other.
+        If an image is too small for the smallest window, or if parameters are incompatible.
 
     Notes
     -----
-    Takes maps (height, width, c); gives a `DescriptorSet` of vectors ordered by channel, upper
-    and lower pattern, cell row, cell column and bin: 236 entries for grey images and the defaults.
-    Windows are ordered by size, row and column. Pixels nearer to the border than the radius have
-    no pattern: the first window begins where patterns do. Sizes that do not fit into an image are
-    left out. ``scales`` are the sides.
+    Accepts maps (height, width, c). Returns a `DescriptorSet` of vectors ordered by channel, upper
+    and lower pattern, cell row, cell column and bin: 236 entries for gray images and the defaults.
+    Windows are ordered by size, row and column. Pixels closer to the border than the radius have
+    no pattern; the first window starts at the first pixel with a pattern. Sizes that do not fit
+    into an image are skipped. ``scales`` are the window sides.
 
-    The histograms of cells are shared by all windows that have them: a step that divides the
-    cells' side, :math:`w/n`, is fastest, and one that has no divisor in common with it slow.
+    Windows share the histograms of common cells. A step that divides the cell size :math:`w/n` is
+    fastest; a step coprime to it is slow.
 
     See Also
     --------
-    LBP : The same for the whole image.
+    LBP : Pattern histograms of the whole image.
 
     References
     ----------
@@ -149,7 +149,7 @@ class DenseLBP(ImageStage):
         windows: Windows,
         out: NDArray[np.float32],
     ) -> None:
-        """Count in all cells that any window has, and give each window its own."""
+        """Compute the histograms of all distinct cells and copy them to their windows."""
         border = circle(self.points, self.radius).margin
         cells = windows.cells(self.cells)
         grid = np.meshgrid(cells.tops - border, cells.lefts - border, indexing="ij")
@@ -172,7 +172,7 @@ class DenseLBP(ImageStage):
 def _channel_patterns(
     image: Pixels, points: int, radius: float, threshold: float | None
 ) -> Iterator[NDArray[Any]]:
-    """Give the patterns of each channel: the binary ones, or the upper and the lower ones."""
+    """Yield the patterns of each channel: the binary, or the upper and the lower ternary ones."""
     around = circle(points, radius)
     for channel in range(image.shape[2]):
         levels, unit = grey_levels(image[..., channel])

@@ -1,4 +1,4 @@
-"""Small patches of pixels, normalised for contrast."""
+"""Small image patches with contrast normalization."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -14,48 +14,49 @@ from featx.descriptors.windows import Windows, describe, windows_within
 
 
 class DensePatches(ImageStage):
-    r"""Pixels of small patches on a regular grid, normalised for brightness and contrast.
+    r"""Small patches on a regular grid, normalized for brightness and contrast.
 
-    A patch at :math:`(y, x)` with spacing :math:`s` has the pixels
+    A patch at :math:`(y, x)` with spacing :math:`s` consists of the pixels
     :math:`p_{ijk} = x_{y + s i,\, x + s j,\, k}` of each channel :math:`k`, for
     :math:`0 \le i, j < n`. Its descriptor is
 
     .. math:: \frac{p_{ijk} - m}{\sqrt{v + \epsilon}}
 
-    where :math:`m` is the mean of all numbers of the patch, whatever their channel, and :math:`v`
-    that of :math:`(p_{ijk} - m)^2`.
+    where :math:`m` is the mean of the patch over all pixels and channels, and :math:`v` is the
+    mean of :math:`(p_{ijk} - m)^2`.
 
     Parameters
     ----------
     patch_size : int, default=8
-        The number :math:`n` of rows and of columns.
+        Number :math:`n` of rows and columns of a patch.
     spacings : list of int, default=(1, 2, 3, 4, 6)
-        Pixels from one row or column of a patch to the next; the patches of all spacings are given.
+        Distances between the rows and columns of a patch, in pixels. Patches of all spacings are
+        returned.
     step : int, default=4
-        Pixels from one patch to the next.
+        Distance between patches in pixels.
     epsilon : float, default=1.5e-4
-        What is added to the variance, so that noise in even regions is not blown up: that of [1]_,
-        10 for pixels up to 255.
+        Added to the variance, so that noise in constant regions is not amplified. The default is
+        that of [1]_, 10 for pixels up to 255.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the :math:`s(n - 1) + 1` pixels of the smallest spacing.
+        If an image is smaller than :math:`s(n - 1) + 1` pixels for the smallest spacing.
 
     Notes
     -----
-    Takes maps (height, width, c), such as grey or RGB images; gives a `DescriptorSet` of vectors of
-    :math:`n^2 c` entries, ordered by row, column and channel. All channels have one mean, so that
-    they should have one unit, as those of RGB have. Patches are ordered by spacing, row and column,
-    the first at the first pixel; spacings that do not fit into an image are left out. ``scales``
-    are the sides :math:`s(n - 1) + 1`. A patch of one number gives zeros.
+    Accepts maps (height, width, c), such as gray or RGB images. Returns a `DescriptorSet` of
+    vectors of :math:`n^2 c` entries, ordered by row, column and channel. The mean is common to all
+    channels, so channels should share one unit, as in RGB. Patches are ordered by spacing, row and
+    column, starting at the first pixel. Spacings that do not fit into an image are skipped.
+    ``scales`` are the sides :math:`s(n - 1) + 1`. A constant patch results in zeros.
 
-    The whitening of [1]_ is left to the encoder, which learns it. Pixels between those of a patch
-    are skipped and not averaged: on scenes, averaging was worth less.
+    The whitening of [1]_ is part of the encoder, which learns it. Pixels between those of a patch
+    are skipped rather than averaged, which is more accurate on scenes.
 
     See Also
     --------
-    LocalColor : Means and deviations, which are lost here.
+    LocalColor : Means and standard deviations, which the normalization removes.
 
     References
     ----------
@@ -130,11 +131,11 @@ def _patches(
     epsilon: float,
     patches: NDArray[np.float32],
 ) -> None:
-    """Write the patches; their columns are added up once for all patches of a row."""
+    """Write the patches; column sums are shared by all patches of a row."""
     _, width, channels = image.shape
     entries = size * channels
     flat, out = image.reshape(len(image), width * channels), patches.reshape(-1, entries)
-    # Where the entries of a patch's row are, unsigned: what may be negative is not vectorised.
+    # Offsets of a patch row's entries; unsigned, since negative indices prevent vectorization.
     places = np.empty(entries, np.uint64)
     for n in range(entries):
         places[n] = n // channels * spacing * channels + n % channels
@@ -157,8 +158,8 @@ def _patches(
             mean = total / (size * entries)
             variance = max(square / (size * entries) - mean * mean, 0.0)
             level, factor = np.float32(mean), np.float32(1 / np.sqrt(variance + epsilon))
-            # What single precision lacks of the mean is subtracted, too: a small epsilon makes it
-            # large. Of an even patch it is nothing but the rounding of sums, and left out.
+            # Subtract the rounding error of the mean too, which a small epsilon would amplify. For
+            # constant patches the difference is only the rounding of the sums and is dropped.
             rest = np.float32(mean - level) if abs(mean - level) > 1e-9 * abs(level) else zero
             for r in range(size):
                 row, target = flat[top + spacing * r], out[line + r]

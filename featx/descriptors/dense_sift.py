@@ -17,81 +17,80 @@ from featx.filters.blur import gaussian_blur
 
 
 class DenseSIFT(ImageStage):
-    r"""SIFT descriptors on a regular grid, at one or several sizes.
+    r"""SIFT descriptors on a regular grid, at one or several bin sizes.
 
-    For each size of bin :math:`b`, the image is smoothed by a Gaussian of
-    :math:`\sigma^2 = (b/m)^2 - 1/4`, where :math:`m` is the magnification and 1/4 is what the
-    camera has done; where this is not above zero, not at all. The gradient at a pixel is
+    For each bin size :math:`b`, the image is smoothed by a Gaussian of
+    :math:`\sigma^2 = (b/m)^2 - 1/4`. Here :math:`m` is the magnification, and 1/4 the assumed
+    variance of the camera's blur; if :math:`\sigma^2 \le 0`, the image is not smoothed. The
+    gradient at a pixel is
 
     .. math::
         g = \tfrac12 (I_{y,x+1} - I_{y,x-1},\ I_{y-1,x} - I_{y+1,x}),
 
-    on the border the difference to the one neighbour. Its length counts for the two of eight
-    orientations, :math:`\theta_o = 45° o`, between which it points, linearly:
+    with one-sided differences at the border. The gradient magnitude is interpolated linearly
+    between the two nearest of eight orientations :math:`\theta_o = 45° o`:
 
     .. math::
         J_o = |g| \max(0,\ 1 - |\angle g - \theta_o| / 45°).
 
-    A descriptor has 4 × 4 spatial bins, whose centres are :math:`b` pixels apart. That of row
-    :math:`r` and column :math:`c` of a descriptor in the middle of which is the point
-    :math:`T`, is :math:`T + b\,(r - \tfrac32, c - \tfrac32)`. With
+    A descriptor has 4 × 4 spatial bins, whose centers are :math:`b` pixels apart. In a descriptor
+    centered at :math:`T`, the bin of row :math:`r` and column :math:`c` is centered at
+    :math:`T + b\,(r - \tfrac32, c - \tfrac32)`. With
     :math:`k(z) = \max(0, 1 - |z| / b)` and a window :math:`w`,
 
     .. math::
         h_{r,c,o} = \sum_{y,x} w_r(y)\, w_c(x)\, k(y)\, k(x)\,
         J_o\bigl(T + b\,(r - \tfrac32, c - \tfrac32) + (y, x)\bigr),
 
-    the border's values being continued outside the image. The Gaussian window is
-    :math:`w_r(y) = e^{-(y + b(r - 3/2))^2 / 2(2b)^2}`; the flat window takes the mean of this over
-    the pixels :math:`|y| < b` of the bin. Last, :math:`h` is divided by its length, cut at 0.2,
-    and divided by its length again.
+    where the image is extended by its border values. The Gaussian window is
+    :math:`w_r(y) = e^{-(y + b(r - 3/2))^2 / 2(2b)^2}`; the flat window uses the mean of this over
+    the pixels :math:`|y| < b` of the bin. Finally, :math:`h` is L2-normalized, clipped at 0.2, and
+    L2-normalized again.
 
     Parameters
     ----------
     step : int, default=4
-        Distance of neighbouring descriptors, in pixels.
+        Distance between descriptors, in pixels.
     bin_sizes : list of int, default=(4, 6, 8, 10)
-        The side of a spatial bin, in pixels; the descriptors of all sizes are given.
+        Sides of the spatial bins, in pixels. Descriptors of all sizes are returned.
     image_scales : list of float, default=(1.0,)
-        Factors by which the image is resized; each gives descriptors of all bin sizes. Sizes of
-        bins and the step are in pixels of the resized image.
+        Factors by which the image is resized. All bin sizes are computed at each scale. Bin sizes
+        and the step are in pixels of the resized image.
     magnification : float or None, default=6.0
-        Size of bin in units of the scale to which the image is smoothed; None leaves the image as
-        it is. Key points have 3.
+        Ratio of bin size to smoothing scale; None disables smoothing. SIFT keypoints use 3.
     window : {"flat", "gaussian"}, default="flat"
-        Flat is up to twice as fast, where descriptors share bins.
+        Spatial weighting. The flat window is up to twice as fast if descriptors share bins.
     contrast_threshold : float, default=0.005
-        Descriptors whose :math:`\sum h / (3b + 1)^2`, about the mean length of the gradient under
-        the window, is less become zero. At least :math:`10^{-6}` is asked for: what
-        rounding makes of a constant region is no gradient.
+        Descriptors with :math:`\sum h / (3b + 1)^2` below this are set to zero. The quantity is
+        about the mean gradient magnitude under the window. The minimum is :math:`10^{-6}`, so that
+        rounding errors in constant regions are not treated as gradients.
     root : bool, default=False
-        RootSIFT [2]_: divide by the sum instead of the last length, and take the square root.
+        RootSIFT [2]_: L1-normalize instead of the last L2 normalization, and take the square root.
     mirrored : bool, default=False
-        Give the descriptors of the mirrored image too, after the others, with their places in it.
+        If True, append the descriptors of the mirrored image, with their positions in it.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the :math:`3b + 1` pixels of the smallest size asked for.
+        If an image is smaller than :math:`3b + 1` pixels for the smallest bin size.
 
     See Also
     --------
-    ColorSIFT : The same in colour.
-    SIFT : At key points.
+    ColorSIFT : SIFT descriptors of color images.
+    SIFT : SIFT descriptors at keypoints.
 
     Notes
     -----
-    Takes grey images (height, width, 1); gives a `DescriptorSet` of vectors of 128 entries in
-    [0, 1] and of length one, or zero. An entry's number is :math:`32 r + 8 c + o`: rows of bins
-    from top to bottom, columns from left to right, orientations counterclockwise from pointing to
-    the right (to the brighter side); the order of `cv2.SIFT`. Descriptors are ordered by image
-    scale, bin size, row and column. ``positions`` are the centres :math:`T`, which lie between
-    pixels where :math:`b` is odd; ``scales`` are the bin sizes, both in pixels of the image as it
-    was given.
+    Accepts gray images (height, width, 1). Returns a `DescriptorSet` of vectors of 128 entries in
+    [0, 1], of unit length or zero. The index of an entry is :math:`32 r + 8 c + o`, as in
+    `cv2.SIFT`: rows of bins from top to bottom, columns from left to right, orientations
+    counter-clockwise from the right (toward the brighter side). Descriptors are ordered by image
+    scale, bin size, row and column. ``positions`` are the centers :math:`T`, which are between
+    pixels for odd :math:`b`. ``scales`` are the bin sizes. Both are in pixels of the input image.
 
-    Sampling is that of VLFeat [3]_: the first bins of the first descriptor are at pixel (0, 0), and
-    all centres of bins are within the image. Unlike ``vl_phow``, the grids of several sizes are not
-    moved to common centres, and bin sizes that do not fit into an image are left out. VLFeat counts
+    Sampling follows VLFeat [3]_: the first bins of the first descriptor are centered at pixel
+    (0, 0), and all bin centers are within the image. In contrast to ``vl_phow``, grids of
+    different bin sizes do not share centers, and sizes that do not fit are skipped. VLFeat counts
     orientations clockwise.
 
     References
@@ -148,7 +147,7 @@ class DenseSIFT(ImageStage):
         self.mirrored = mirrored
 
     def _requirements(self) -> Requirements:
-        # A side times a scale is rounded to whole pixels.
+        # Side times scale is rounded to whole pixels.
         sides = [(3 * b + 0.5) / s for b in self.bin_sizes for s in self.image_scales]
         least = int(np.ceil(min(sides)))
         return Requirements((least, least), channels=(1,))
@@ -178,7 +177,7 @@ class DenseSIFT(ImageStage):
         return sift_names()
 
     def _grids(self, height: int, width: int) -> list[Grid]:
-        """List the grids of the sizes of bins that fit into the image at its scales."""
+        """Return the grids for all scales and bin sizes that fit into the image."""
         grids = [
             Grid(height, width, float(scale), bin_size, self.step, self.window)
             for scale in self.image_scales
@@ -187,7 +186,7 @@ class DenseSIFT(ImageStage):
         return [grid for grid in grids if grid.count]
 
     def _at_scale(self, image: Image, grid: Grid) -> Image:
-        """Resize and smooth the image as a grid needs it."""
+        """Resize and smooth the image for a grid."""
         if image.shape[:2] != grid.shape:
             shrinks = grid.shape[0] < image.shape[0]
             method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -199,13 +198,13 @@ class DenseSIFT(ImageStage):
                 return gaussian_blur(image, variance**0.5, 4.0, "edge")
         return image
 
-    # What ColorSIFT does in another way.
+    # Methods that ColorSIFT overrides.
 
     def _entries(self) -> int:
         return ENTRIES
 
     def _describe(self, image: Image, grid: Grid, out: NDArray[np.float32]) -> None:
-        """Write the descriptors of an image that is resized and smoothed."""
+        """Write the descriptors of a resized and smoothed image."""
         grid.describe(image[..., 0], self.contrast_threshold, self.root, out, 0)
 
     def _mirror(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -213,15 +212,15 @@ class DenseSIFT(ImageStage):
 
 
 def mirror_sift(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the descriptors that the mirrored image has: a permutation of entries.
+    """Return the descriptors of the mirrored image, a permutation of the entries.
 
-    Left and right are exchanged, in the columns of bins and in the orientations.
+    Left and right are exchanged in the columns of bins and in the orientations.
 
     Parameters
     ----------
     values : ndarray of shape (k, 128 n)
-        Descriptors of `DenseSIFT`, or several side by side. Those of `SIFT` are turned, and have
-        no left and right.
+        Descriptors of `DenseSIFT`, or several of them concatenated. Descriptors of `SIFT` are
+        rotated to their keypoint and cannot be mirrored this way.
 
     Returns
     -------

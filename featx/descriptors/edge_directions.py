@@ -1,4 +1,4 @@
-"""Directions of edges, and which of them belong to lines."""
+"""Edge direction histograms and coherence vectors."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -12,62 +12,65 @@ from featx.core.constraints import Interval, positive, positive_to
 from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
-# OpenCV takes gradients of 16 bits, and lengths up to 32767: so much for each of two parts.
+# cv2.Canny requires 16-bit gradients of magnitude up to 32767: about 32767 / sqrt(2) per axis.
 _LARGEST_GRADIENT = 23000
 
 
 class EdgeDirections(ImageStage):
-    r"""Histogram of the directions of edge pixels, coherent and incoherent ones apart.
+    r"""Histogram of edge directions, separated into coherent and incoherent edge pixels.
 
-    Edges are found by Canny's method: the image is smoothed, Sobel's filter gives the gradient
-    :math:`(g_x, g_y)`, and pixels whose :math:`\sqrt{g_x^2 + g_y^2}` is a maximum across the edge
-    are kept, if they exceed ``high_threshold``, or ``low_threshold`` and are connected with one
-    that does. The direction of an edge pixel is that of its gradient,
+    Edges are detected by Canny's method. The image is smoothed, and Sobel's filter computes the
+    gradient :math:`(g_x, g_y)`. Candidates are pixels whose magnitude
+    :math:`\sqrt{g_x^2 + g_y^2}` is a maximum across the edge. They are kept above
+    ``high_threshold``, or above ``low_threshold`` if connected to a pixel above
+    ``high_threshold``. An edge pixel has the direction of its gradient,
 
     .. math:: b = \left\lfloor \frac{n}{360°} \operatorname{atan2}(-g_y, g_x) \right\rfloor
         \bmod n
 
-    counter-clockwise, 0 where brightness grows to the right, with :math:`n` bins. Neighbours, of
-    eight, in one bin are connected; a pixel is coherent if so connected pixels, itself included,
-    are at least ``coherent_size`` of the image. With :math:`c_b` coherent and :math:`i_b`
-    incoherent pixels in bin :math:`b`, :math:`e` edge pixels and :math:`m` pixels in all, the
-    features are
+    with :math:`n` bins, counter-clockwise from 0, where brightness increases to the right.
+    Eight-connected pixels of one bin form a component. A pixel is coherent if its component covers
+    at least ``coherent_size`` of the image. Let :math:`c_b` and :math:`i_b` be the numbers of
+    coherent and incoherent pixels in bin :math:`b`, among :math:`e` edge pixels and :math:`m`
+    pixels in total. The features are
 
     .. math:: \frac{c_0}{e}, \dots, \frac{c_{n-1}}{e},\ \frac{i_0}{e}, \dots, \frac{i_{n-1}}{e},\
         \frac{m - e}{m}
 
-    the *edge direction coherence vector*; or the *edge direction histogram*, with
-    :math:`c_b + i_b` together.
+    called the *edge direction coherence vector*. With ``coherence=False``, :math:`c_b + i_b` are
+    combined to the *edge direction histogram*.
 
     Parameters
     ----------
     bins : int, default=72
-        The number of directions; 72 are of 5 degrees each.
+        Number of directions; 72 bins are 5 degrees wide.
     coherence : bool, default=True
-        Whether coherent and incoherent pixels are counted apart.
+        Whether to count coherent and incoherent pixels separately.
     coherent_size : float, default=0.001
-        The least size of coherent pixels' components, as a fraction of the image.
+        Minimum size of a coherent component, as a fraction of the image.
     sigma : float or None, default=1.0
-        Standard deviation of the Gaussian before Sobel's filter, in pixels; None for no smoothing.
+        Standard deviation of the Gaussian before Sobel's filter, in pixels; None disables
+        smoothing.
     low_threshold, high_threshold : float, default=0.2, 0.4
-        Canny's thresholds, in units of `Sobel`: a step between 0 and 1 has 4 before smoothing.
+        Canny's thresholds, in units of `Sobel`: a step from 0 to 1 has magnitude 4 before
+        smoothing.
 
     Raises
     ------
     ValueError
-        If ``low_threshold`` is greater than ``high_threshold``, or an image has several channels.
+        If ``low_threshold`` exceeds ``high_threshold``, or if an image has several channels.
 
     See Also
     --------
-    HOG : Directions of all gradients, by cells.
+    HOG : Orientations of all gradients, by cells.
 
     Notes
     -----
-    Takes maps (height, width, 1); gives vectors of :math:`2n + 1` or :math:`n + 1` entries, all in
-    [0, 1]. An image without edges gives 0, and 1 for the last entry.
+    Accepts maps (height, width, 1). Returns vectors of :math:`2n + 1` or :math:`n + 1` entries in
+    [0, 1]. For an image without edges, the last entry is 1 and all others are 0.
 
-    Edges are those of `cv2.Canny`. The paper does not give Canny's parameters; those here are
-    ours.
+    Edges are those of `cv2.Canny`. The paper does not report its parameters; the defaults here
+    were chosen for featx.
 
     References
     ----------
@@ -115,8 +118,8 @@ class EdgeDirections(ImageStage):
     def _requirements(self) -> Requirements:
         if self.low_threshold > self.high_threshold:
             raise InputError(
-                f"EdgeDirections: low_threshold must not be above high_threshold, but they are "
-                f"{self.low_threshold:g} and {self.high_threshold:g}."
+                f"EdgeDirections: low_threshold={self.low_threshold:g} exceeds "
+                f"high_threshold={self.high_threshold:g}. It must be at most high_threshold."
             )
         return Requirements(channels=(1,))
 
@@ -148,7 +151,7 @@ class EdgeDirections(ImageStage):
 def _canny(
     across: NDArray[np.float32], down: NDArray[np.float32], low: float, high: float
 ) -> NDArray[np.bool_]:
-    """Find edges with OpenCV, whose gradients are whole numbers, whatever the range of values."""
+    """Detect edges with OpenCV, after scaling the gradients to its integer range."""
     largest = max(float(np.abs(across).max()), float(np.abs(down).max()))
     if largest == 0:
         return np.zeros(across.shape, np.bool_)
@@ -161,9 +164,9 @@ def _canny(
 def _count_by_coherence(
     labels: NDArray[np.int16], least: float, counts: NDArray[np.float64]
 ) -> None:
-    """Count the pixels of each label from 0 up, those of large components before the others.
+    """Count the pixels of each label from 0 up, large components in row 0, small ones in row 1.
 
-    Labels are overwritten.
+    ``labels`` is overwritten.
     """
     height, width = labels.shape
     pending = np.empty((labels.size, 2), np.int32)

@@ -1,4 +1,4 @@
-"""The gist of a scene: how much there is of each scale and orientation, and roughly where."""
+"""GIST: mean filter magnitudes by scale, orientation and image block."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,54 +13,53 @@ from featx.core.compiled import compiled
 from featx.core.constraints import Each, Interval, natural_to, pair, positive
 from featx.core.stage import Image, ImageStage, Requirements
 
-# What a filter passes less of is left out: rounding to single precision does as much.
+# Smaller transfer values are dropped; rounding to single precision has the same magnitude.
 _NEGLIGIBLE = 1e-6
-# So many filters are applied at a time: few calls, between which threads wait for each other, and
-# few maps, which stay in cache.
+# Filters per group. Fewer calls reduce waiting between threads; fewer maps stay in cache.
 _TOGETHER = 4
-# The prefilter's own border, and its least divisor, in the authors' code.
+# Border and minimum divisor of the prefilter in LMgist.
 _PREFILTER_BORDER = 5
 _PREFILTER_FLOOR = 0.2
 
 
 class GIST(ImageStage):
-    r"""Mean magnitudes of the responses to oriented filters, in a coarse grid.
+    r"""GIST: mean magnitudes of oriented filter responses on a coarse grid.
 
-    The image is scaled to [0, 255], and its local contrast made even: with :math:`x` the
-    logarithm of one plus the image, and :math:`G` a Gaussian low pass that halves the amplitude
-    at :math:`f_c` cycles per image,
+    The image is scaled to [0, 255] and its local contrast is normalized. Let :math:`x` be the
+    logarithm of one plus the image, and :math:`G` a Gaussian low pass that halves the amplitude at
+    :math:`f_c` cycles per image. The prefilter computes
 
     .. math:: y = x - G x, \qquad z = \frac{y}{0.2 + \sqrt{|G y^2|}}
 
-    The filter of scale :math:`s = 0, 1, \dots` and orientation :math:`o = 0 \dots n_s - 1` has,
-    at the frequency of :math:`f` cycles per pixel in direction :math:`\phi` (counter-clockwise
-    from the horizontal axis), the transfer function
+    The filter of scale :math:`s = 0, 1, \dots` and orientation :math:`o = 0 \dots n_s - 1` has the
+    following transfer function at frequency :math:`f` in cycles per pixel and direction
+    :math:`\phi`, counter-clockwise from the horizontal axis:
 
     .. math::
         H(f, \phi) = \exp\left(-3.5 \left(\frac{f}{f_s} - 1\right)^2
         - 2 \pi \frac{n_s^2}{64} (\phi - \phi_o)^2\right),
         \qquad f_s = \frac{0.3}{1.85^s}, \quad \phi_o = \frac{\pi o}{n_s}
 
-    with :math:`\phi - \phi_o` in :math:`[-\pi, \pi]`. It passes one half of the plane of
-    frequencies: the response to it is complex, its magnitude the local energy whatever the phase.
-    The feature is the mean of the magnitude in each block.
+    with :math:`\phi - \phi_o` in :math:`[-\pi, \pi]`. The filter passes one half of the frequency
+    plane: the response is complex, and its magnitude is the local energy independent of phase.
+    Each feature is the mean magnitude over a block.
 
     Parameters
     ----------
     orientations_per_scale : list of int, default=(8, 8, 8, 8)
-        The number of orientations :math:`n_s` at each scale, from fine to coarse.
+        Number of orientations :math:`n_s` at each scale, from fine to coarse.
     blocks : (int, int), default=(4, 4)
         Rows and columns of blocks.
     prefilter : float or None, default=4.0
-        The cut-off :math:`f_c` in cycles per image (its longer side); None leaves out the scaling,
-        the logarithm and the making even.
+        Cut-off :math:`f_c` in cycles per image (its longer side). None disables scaling, logarithm
+        and contrast normalization.
     boundary_extension : int, default=32
-        By how many pixels the image is mirrored beyond its border before the filters.
+        Number of pixels by which the image is reflected beyond its border before filtering.
 
     Raises
     ------
     ValueError
-        If an image has fewer rows or columns than there are blocks.
+        If an image has fewer rows or columns than blocks.
 
     See Also
     --------
@@ -68,15 +67,15 @@ class GIST(ImageStage):
 
     Notes
     -----
-    Takes maps (height, width, c); gives vectors of :math:`c \cdot \sum_s n_s \cdot b_r b_c`
-    entries, ordered by channel, scale, orientation, block *column* and block *row*: the numbers
-    and the order of the authors' LMgist. An image of one value gives 0. Several channels share
-    the local contrast, which is that of their mean.
+    Accepts maps (height, width, c). Returns vectors of :math:`c \cdot \sum_s n_s \cdot b_r b_c`
+    entries, ordered by channel, scale, orientation, block *column* and block *row*. Values and
+    order equal those of LMgist, the authors' code. A constant image results in 0. Several channels
+    share the local contrast of their mean.
 
-    LMgist takes the mean of colours for grey, and resizes and crops to a square, by default of
-    128 pixels; here both are the reader's part. The paper has principal components of the
-    features where LMgist has blocks. For images that are not square, LMgist counts cycles per
-    width and height; here they are cycles per pixel, so that orientations are those seen.
+    LMgist averages colors to gray, and resizes and crops to a square, by default of 128 pixels;
+    here both are done when reading images. The paper uses principal components of the features,
+    LMgist uses blocks. For non-square images, LMgist measures frequency in cycles per width and
+    height. Here it is in cycles per pixel, so that orientations are preserved.
 
     References
     ----------
@@ -88,7 +87,7 @@ class GIST(ImageStage):
     >>> import numpy as np
     >>> from featx import GIST
     >>> rows, columns = np.mgrid[:64, :64]
-    >>> upright = 0.5 + 0.5 * np.cos(2 * np.pi * 0.162 * columns)  # the second scale's frequency
+    >>> upright = 0.5 + 0.5 * np.cos(2 * np.pi * 0.162 * columns)  # frequency of the second scale
     >>> gist = GIST(orientations_per_scale=[4, 4], blocks=(1, 1))
     >>> (vector,) = gist.fit_transform([upright.astype(np.float32)])
     >>> str(gist.get_feature_names_out()[vector.argmax()])
@@ -152,20 +151,21 @@ class GIST(ImageStage):
         ]
 
 
-# The prefilter.
+# Prefilter
 
 
 def _even_contrast(image: Image, cutoff: float) -> Image:
-    """Scale, take logarithms, and divide what is left without low frequencies by its size.
+    """Scale, take logarithms, remove low frequencies and normalize the local contrast.
 
-    In double precision: of an even sky, what is left is far smaller than what is taken away.
+    Computed in double precision: in a constant sky, the difference is far smaller than the
+    removed low frequencies.
     """
     least, greatest = float(image.min()), float(image.max())
     if least == greatest:
         return np.zeros_like(image)
     scaled = np.log1p((image.astype(np.float64) - least) * (255 / (greatest - least)))
     height, width = (size + 2 * _PREFILTER_BORDER for size in image.shape[:2])
-    # The authors transform a square of even side.
+    # LMgist transforms a square of even side.
     side = max(height, width)
     side += side % 2
     basis = _low_pass_basis(side, cutoff)
@@ -182,9 +182,9 @@ def _even_contrast(image: Image, cutoff: float) -> Image:
 
 @lru_cache(maxsize=32)
 def _low_pass_basis(side: int, cutoff: float) -> NDArray[np.float64]:
-    r"""Give the matrix :math:`B` such that :math:`B B^T` is a periodic Gaussian low pass.
+    r"""Return the matrix :math:`B` for which :math:`B B^T` is a periodic Gaussian low pass.
 
-    Its columns are the few sines and cosines that the Gaussian passes: two products with it cost
+    Its columns are the few sines and cosines that the Gaussian passes. Two products with it cost
     less than Fourier transforms.
     """
     frequency = np.arange(side // 2 + 1)
@@ -202,27 +202,27 @@ def _low_pass(maps: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[
     return low
 
 
-# The filters.
+# Filters
 
 
 class _Group(NamedTuple):
-    """Filters that are applied together, each a rectangle of the periodic plane of frequencies.
+    """Filters that are applied together, each restricted to a rectangle of the frequency plane.
 
-    Each is a few lines of the plane, rows or columns, whichever need less to be transformed.
+    The rectangle is stored as rows or columns, whichever are cheaper to transform.
     """
 
     by_row: bool
-    #: Which filters these are.
+    #: Indices of the filters.
     numbers: list[int]
-    #: For each its first line and how many these are; where each line begins, and its length.
+    #: For each filter: first line, number of lines, start within a line, length.
     boxes: NDArray[np.int64]
-    #: What is passed there, one line after the other.
+    #: Transfer values in the rectangles, one line after the other.
     transfers: NDArray[np.float32]
 
 
 @lru_cache(maxsize=8)
 def _filters(height: int, width: int, orientations_per_scale: tuple[int, ...]) -> list[_Group]:
-    """Prepare the filters for one size of image, scale by scale."""
+    """Compute the filters for one image size, scale by scale."""
     across, down = np.meshgrid(np.fft.fftfreq(width), np.fft.fftfreq(height))
     frequency, direction = np.hypot(across, down), np.arctan2(-down, across)
     filters: dict[bool, list[tuple[int, list[int], NDArray[Any]]]] = {False: [], True: []}
@@ -256,7 +256,7 @@ def _group(by_row: bool, filters: list[tuple[int, list[int], NDArray[Any]]]) -> 
 
 
 def _extent(used: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Give the shortest run of a period's positions that holds all that are used."""
+    """Return the shortest circular run of positions that contains all used ones."""
     (positions,) = np.nonzero(used)
     gaps = np.diff(positions, append=positions[0] + len(used))
     widest = int(gaps.argmax())
@@ -266,10 +266,10 @@ def _extent(used: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _responses(spectrum: NDArray[np.complex64], group: _Group, border: int) -> NDArray[Any]:
-    """Give the complex responses, lines inside the border as rows, but for their phase.
+    """Compute the complex responses up to phase, with the lines inside the border as rows.
 
-    What passes is moved to the lowest frequencies, which changes the phase alone. So the first
-    transform is of few lines, and the second of those inside the border.
+    The passed frequencies are moved to the lowest ones, which changes only the phase. The first
+    inverse transform then covers few lines, the second only lines inside the border.
 
     Returns
     -------
@@ -280,12 +280,12 @@ def _responses(spectrum: NDArray[np.complex64], group: _Group, border: int) -> N
     _pass(spectrum.view(np.float32), group.boxes, group.transfers, lines.view(np.float32))
     lines = ifft(lines, axis=1, overwrite_x=True)
     crossing = np.empty((len(group.boxes), length - 2 * border, count), np.complex64)
-    # A complex number in one piece is moved faster.
+    # A complex64 is moved as one float64, which is faster.
     _cross(lines.view(np.float64), group.boxes, border, crossing.view(np.float64))
     return np.asarray(ifft(crossing, axis=2, overwrite_x=True))
 
 
-# These loops take complex numbers as pairs of real ones, which are vectorised better.
+# These loops treat complex numbers as pairs of real numbers, which vectorize better.
 
 
 @compiled
@@ -295,7 +295,7 @@ def _pass(
     transfers: NDArray[np.float32],
     lines: NDArray[np.float32],
 ) -> None:
-    """Multiply the lines of the periodic spectrum by what each filter passes of them."""
+    """Multiply the spectrum by the transfer values of each filter."""
     length = spectrum.shape[1] // 2
     line = used = 0
     for number in range(len(boxes)):
@@ -323,7 +323,7 @@ def _cross(
     border: int,
     crossing: NDArray[np.float64],
 ) -> None:
-    """Turn the lines of each filter, without their border, and fill them up with zeros."""
+    """Transpose the lines of each filter, without their border, and pad them with zeros."""
     line = 0
     for number in range(len(boxes)):
         count = boxes[number, 1]
@@ -339,7 +339,7 @@ def _cross(
 def _block_means(
     responses: NDArray[np.float32], border: int, rows: int, columns: int
 ) -> NDArray[np.float32]:
-    """Give the mean magnitude in each block; the border is at both ends of a row."""
+    """Compute the mean magnitude of each block; rows have a border at both ends."""
     height, width = responses.shape[1], responses.shape[2] // 2 - 2 * border
     squares, sums = np.empty(2 * width, np.float32), np.empty(width, np.float32)
     means = np.empty((len(responses), rows, columns), np.float32)

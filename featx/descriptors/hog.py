@@ -18,23 +18,23 @@ _NORMS = ("L1", "L1-sqrt", "L2", "L2-Hys")
 
 
 class HOG(ImageStage):
-    r"""Histograms of oriented gradients, normalised over overlapping blocks.
+    r"""Histograms of oriented gradients, normalized over overlapping blocks.
 
-    This is the variant of Dalal and Triggs [1]_; the other one is below. The gradient at a pixel
-    is :math:`g = (x_{i+1,j} - x_{i-1,j},\ x_{i,j+1} - x_{i,j-1})`, each part zero on the two
-    borders that it would cross; of several channels, the first of those of the longest gradient
-    counts. A cell's histogram adds up :math:`|g|` by the direction of :math:`g` in [0, 180)
-    degrees, in equal bins, and is divided by the number of pixels. The cells of each block, row by
-    row, form a vector :math:`v`, which is normalised; blocks start at every cell.
+    The default is the variant of Dalal and Triggs [1]_. The gradient at a pixel is
+    :math:`g = (x_{i+1,j} - x_{i-1,j},\ x_{i,j+1} - x_{i,j-1})`; each component is zero at the
+    borders it would cross. Of several channels, the gradient of largest magnitude is used, the
+    first one on ties. The histogram of a cell sums the magnitude :math:`|g|` by orientation in
+    [0, 180) degrees, in equal bins, divided by the number of pixels. The cells of a block, row by
+    row, form a vector :math:`v`, which is normalized. A block starts at every cell.
 
-    The *UoCTTI* variant of the deformable part models [2]_ has :math:`3o + 4` numbers for each
-    cell: 31 for nine orientations. The gradient, of pixels within the border, belongs to the
-    nearest of :math:`2o` directions, clockwise from the right; its length is divided among the
-    four nearest cells, linearly by distance. :math:`d_k` is a cell's sum for a direction,
-    :math:`u_k = d_k + d_{k+o}` that for an orientation, and :math:`N_b^2 = 10^{-4} + \sum u_k^2`
-    is summed over the cells of each of the four blocks of 2 × 2 cells around; beyond the border
-    the outermost cell counts again. The numbers are, for directions, orientations and blocks
-    (upper left, upper right, lower left, lower right),
+    The *UoCTTI* variant of the deformable part models [2]_ has :math:`3o + 4` features per cell: 31
+    for nine orientations. Each gradient inside the border is assigned to the nearest of :math:`2o`
+    directions, clockwise from the right. Its magnitude is distributed bilinearly among the four
+    nearest cells. Let :math:`d_k` be the sum of a cell for a direction and
+    :math:`u_k = d_k + d_{k+o}` that for an orientation. The norm
+    :math:`N_b^2 = 10^{-4} + \sum u_k^2` is computed over each of the four blocks of 2 × 2 cells
+    that contain the cell; the outermost cells are repeated beyond the border. The features, for
+    directions, orientations and blocks (upper left, upper right, lower left, lower right), are
 
     .. math::
         \tfrac12 \sum_b \min(d_k / N_b, 0.2), \quad
@@ -44,24 +44,26 @@ class HOG(ImageStage):
     Parameters
     ----------
     orientations : int, default=9
-        The number of bins.
+        Number of orientation bins.
     pixels_per_cell : (int, int), default=(8, 8)
-        Height and width of a cell. Pixels beyond the last whole cell are not used.
+        Height and width of a cell. Pixels beyond the last whole cell are ignored.
     cells_per_block : (int, int), default=(3, 3)
         Rows and columns of cells in a block.
     block_norm : {"L1", "L1-sqrt", "L2", "L2-Hys"}, default="L2-Hys"
-        With :math:`\epsilon = 10^{-5}`: :math:`v / (\|v\|_1 + \epsilon)`; its square root;
-        :math:`v / \sqrt{\|v\|_2^2 + \epsilon^2}`; or the last, cut at 0.2 and normalised again.
+        Normalization of a block, with :math:`\epsilon = 10^{-5}`. ``"L1"`` is
+        :math:`v / (\|v\|_1 + \epsilon)`, ``"L1-sqrt"`` its square root, and ``"L2"`` is
+        :math:`v / \sqrt{\|v\|_2^2 + \epsilon^2}`. ``"L2-Hys"`` clips the L2-normalized vector at
+        0.2 and normalizes it again.
     transform_sqrt : bool, default=False
-        Take the square root of the image first.
+        Whether to compute the square root of the image first.
     variant : {"dalal-triggs", "uoctti"}, default="dalal-triggs"
-        The variant; ``cells_per_block`` and ``block_norm`` belong to the first alone.
+        Variant; ``cells_per_block`` and ``block_norm`` apply only to ``"dalal-triggs"``.
 
     Raises
     ------
     ValueError
-        If an image is smaller than a block, or has negative values under ``transform_sqrt``; if
-        ``cells_per_block`` or ``block_norm`` are chosen for the UoCTTI variant.
+        If an image is smaller than a block, or has negative values with ``transform_sqrt``; or
+        if ``cells_per_block`` or ``block_norm`` are set for the UoCTTI variant.
 
     See Also
     --------
@@ -69,16 +71,16 @@ class HOG(ImageStage):
 
     Notes
     -----
-    Takes maps (height, width, c); gives vectors of
+    Accepts maps (height, width, c). Returns vectors of
     :math:`(r - b_r + 1)(s - b_s + 1) \, b_r b_s o` entries, for :math:`r \times s` cells,
-    :math:`b_r \times b_s` cells in a block and :math:`o` orientations, ordered by block row,
-    block column, cell row, cell column and orientation: the values of `skimage.feature.hog`.
+    :math:`b_r \times b_s` cells per block and :math:`o` orientations. Entries are ordered by block
+    row, block column, cell row, cell column and orientation, and equal `skimage.feature.hog`.
 
-    Unlike [1]_, and like scikit-image, a pixel counts for one bin and one cell alone, without
-    interpolation, and blocks have no Gaussian window.
+    As in scikit-image, a pixel contributes to one bin of one cell. The interpolation between bins
+    and cells and the Gaussian window of [1]_ are omitted.
 
-    The UoCTTI variant gives the numbers of VLFeat's ``vl_hog`` [3]_, cell by cell and row by row.
-    Its last cells may lie beyond the border by half; units are those of images in [0, 1].
+    The UoCTTI variant equals VLFeat's ``vl_hog`` [3]_ for images in [0, 1], ordered by cell row
+    and column. The last row and column of cells may extend beyond the border by up to half a cell.
 
     References
     ----------
@@ -130,8 +132,8 @@ class HOG(ImageStage):
         chosen = tuple(self.cells_per_block), self.block_norm
         if self.variant == "uoctti" and chosen != ((3, 3), "L2-Hys"):
             raise InputError(
-                'HOG: the variant "uoctti" has its own blocks and norm. Leave cells_per_block and '
-                "block_norm as they are by default."
+                'HOG: variant="uoctti" does not support cells_per_block and block_norm. Leave them '
+                "at their defaults."
             )
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
         if self.variant == "uoctti":
@@ -139,17 +141,17 @@ class HOG(ImageStage):
         return Requirements((height * rows, width * columns))
 
     def _needs_double(self, channels: int) -> bool:
-        """Tell whether single precision is too little.
+        """Return whether double precision is required.
 
-        Differences of float32 are exact in double precision. So are then the ties that pixels of
-        8 bits often have: between channels, and with the border of bins at 45 degrees. The
-        square root of a small entry needs the entry exactly.
+        Differences of float32 are exact in double precision. 8-bit pixels often produce ties
+        between channels, or with the bin edge at 45 degrees, and exact differences preserve them.
+        The square root of a small entry also requires the exact entry.
         """
         ties = channels > 1 or self.orientations % 4 == 0
         return ties or self.transform_sqrt or self.block_norm == "L1-sqrt"
 
     def _length(self, shape: tuple[int, ...]) -> int:
-        """Tell how many numbers an image of this shape has."""
+        """Return the number of features for an image shape."""
         (height, width), (rows, columns) = self.pixels_per_cell, self.cells_per_block
         if self.variant == "uoctti":
             return prod(count_cells(shape[:2], (height, width))) * len(
@@ -163,8 +165,8 @@ class HOG(ImageStage):
     ) -> NDArray[np.float32]:
         if self.transform_sqrt and image.min() < 0:
             raise InputError(
-                "HOG: transform_sqrt=True takes the square root of the image, but the image "
-                f"has negative values, down to {image.min():g}."
+                "HOG: transform_sqrt=True requires nonnegative values, got a minimum of "
+                f"{image.min():g}. Shift the values, or use transform_sqrt=False."
             )
         if out is None:
             out = np.empty(self._length(image.shape), np.float32)
@@ -204,7 +206,7 @@ class HOG(ImageStage):
 
 @lru_cache(maxsize=32)
 def _cotangents(orientations: int, dtype: type) -> NDArray[Any]:
-    """Give the cotangent of each bin's lower border; at multiples of 45 degrees exactly."""
+    """Return the cotangent of each bin's lower edge, exact at multiples of 45 degrees."""
     degrees = 180 * np.arange(1, orientations) / orientations
     cotangents = 1 / np.tan(np.radians(degrees))
     whole = degrees % 45 == 0
@@ -223,7 +225,7 @@ def _hog(
     norm: int,
     out: NDArray[np.float32],
 ) -> None:
-    """Write the features of an image; one call from Python costs less than two."""
+    """Write the features of an image in one compiled call, which costs less than two."""
     histograms = _cell_histograms(planes, cotangents, cell_height, cell_width)
     _block_vectors(histograms, block_rows, block_columns, norm, out)
 
@@ -232,7 +234,7 @@ def _hog(
 def _cell_histograms(
     planes: NDArray[Any], cotangents: NDArray[Any], cell_height: int, cell_width: int
 ) -> NDArray[np.float32]:
-    """Add up gradients by orientation and cell, a row of cells at a time.
+    """Sum gradient magnitudes by orientation and cell, one row of cells at a time.
 
     Returns
     -------
@@ -243,7 +245,7 @@ def _cell_histograms(
     used = columns * cell_width
     down, across = np.empty(used, planes.dtype), np.empty(used, planes.dtype)
     other_down, other_across = np.empty_like(down), np.empty_like(across)
-    # Rows are added in fours; those beyond the cell keep the length zero.
+    # Rows are added in groups of four; rows beyond the cell keep magnitude zero.
     fours = -(-cell_height // 4) * 4
     lengths = np.zeros((fours, used), planes.dtype)
     ratios = np.zeros((fours, used), planes.dtype)
@@ -257,8 +259,8 @@ def _cell_histograms(
                 _gradients(planes, channel, y, other_down, other_across)
                 _keep_longer(down, across, other_down, other_across)
             _to_polar(down, across, r, lengths, ratios)
-        # What is past each border is added up, not what is between two of them: this takes one
-        # comparison. Where nothing is between, the two sums are equal to the last bit.
+        # Cumulative sums past each bin edge require one comparison per pixel instead of two. For an
+        # empty bin the two sums are equal to the last bit, so their difference is zero.
         for b in range(bins):
             border = cotangents[b]
             for r in range(0, fours, 4):
@@ -278,19 +280,19 @@ def _cell_histograms(
 def _to_polar(
     down: NDArray[Any], across: NDArray[Any], row: int, lengths: NDArray[Any], ratios: NDArray[Any]
 ) -> None:
-    """Write the length and the cotangent of the direction of a row of gradients."""
+    """Write the magnitude and the cotangent of the orientation of a row of gradients."""
     level = lengths.dtype.type(np.inf)
     for x in range(len(down)):
         dy, dx = down[x], across[x]
         lengths[row, x] = np.sqrt(dy * dy + dx * dx)
-        # The cotangent falls from infinity at 0 degrees to minus infinity at 180, and is the same
+        # The cotangent decreases from infinity at 0 degrees to minus infinity at 180, and is equal
         # for opposite gradients.
         ratios[row, x] = level if dy == 0 else dx / dy
 
 
 @compiled
 def _between_borders(sums: NDArray[Any], share: Any) -> NDArray[np.float32]:
-    """Turn sums past the borders (rows, bins, columns) into means (bins, rows, columns) by bin."""
+    """Convert cumulative sums (rows, bins, columns) to means (bins, rows, columns) by bin."""
     rows, bins, columns = sums.shape
     zero = sums.dtype.type(0)
     histograms = np.empty((bins, rows, columns), np.float32)
@@ -306,7 +308,7 @@ def _between_borders(sums: NDArray[Any], share: Any) -> NDArray[np.float32]:
 def _gradients(
     planes: NDArray[Any], channel: int, y: int, down: NDArray[Any], across: NDArray[Any]
 ) -> None:
-    """Write the gradients of one row of a channel."""
+    """Compute the gradients of one row of a channel."""
     _, height, width = planes.shape
     used = len(down)
     above, below = (y - 1, y + 1) if 0 < y < height - 1 else (y, y)
@@ -323,7 +325,7 @@ def _gradients(
 def _keep_longer(
     down: NDArray[Any], across: NDArray[Any], other_down: NDArray[Any], other_across: NDArray[Any]
 ) -> None:
-    """Replace gradients by others that are longer."""
+    """Replace gradients by those of another channel with larger magnitude."""
     for x in range(len(down)):
         dy, dx, other_dy, other_dx = down[x], across[x], other_down[x], other_across[x]
         longer = other_dy * other_dy + other_dx * other_dx > dy * dy + dx * dx
@@ -333,7 +335,7 @@ def _keep_longer(
 
 @compiled
 def _add_runs(values: NDArray[Any], count: int) -> NDArray[Any]:
-    """Add up each run of ``count`` values, by pairs as far as possible, which vectorises."""
+    """Sum each run of ``count`` values, pairwise while possible, which vectorizes."""
     while count % 2 == 0:
         count //= 2
         pairs = np.empty(len(values) // 2, values.dtype)
@@ -355,12 +357,12 @@ def _block_vectors(
     norm: int,
     vectors: NDArray[np.float32],
 ) -> None:
-    """Normalise each block's histograms and string them together."""
+    """Normalize the histograms of each block and concatenate them."""
     bins, rows, columns = histograms.shape
     down, across = rows - block_rows + 1, columns - block_columns + 1
     maps = histograms.reshape(bins, rows * columns)
-    # A block has the number of its first cell. Numbers of blocks that would leave the image to
-    # the right are computed, so that loops are long, and not used.
+    # The index of a block is that of its first cell. Blocks that would leave the image to the right
+    # are computed to keep loops long, and ignored.
     blocks = (down - 1) * columns + across
     factors = _norm_factors(maps, columns, block_rows, block_columns, blocks, norm)
     limit, again = np.float32(np.inf), np.ones(blocks, np.float32)
@@ -375,8 +377,8 @@ def _block_vectors(
             factor, second = factors[i * columns + j], again[i * columns + j]
             for r in range(block_rows):
                 start = ((i + r) * columns + j) * bins
-                # Slices: an index that is a sum may be negative for all numba knows, which keeps
-                # the loop from being vectorised.
+                # Slices vectorize; numba does not vectorize loops over computed indices, which may
+                # be negative.
                 source, target = by_cell[start : start + part], vectors[end : end + part]
                 for n in range(part):
                     target[n] = min(source[n] * factor, limit) * second
@@ -422,7 +424,7 @@ def _norm_again(
     factors: NDArray[np.float32],
     limit: np.float32,
 ) -> NDArray[np.float32]:
-    """Compute the inverse of each block's norm once its normalised entries are cut at a limit."""
+    """Compute the inverse norm of each block after its normalized entries are clipped."""
     again = np.zeros_like(factors)
     for b in range(len(maps)):
         for r in range(block_rows):

@@ -1,4 +1,4 @@
-"""Histograms of local binary and ternary patterns."""
+"""Histograms of local binary and ternary patterns of the whole image."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,7 +22,7 @@ from featx.descriptors.binary_patterns import (
 )
 
 NORMS = ("L1", "L1-sqrt", "L2")
-#: More have tables of patterns that are larger than an image.
+#: Beyond this number of points, the table of patterns would be larger than an image.
 _MOST_POINTS = 24
 number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
 
@@ -30,63 +30,62 @@ number_of_points = Interval(Integral, 2, _MOST_POINTS, closed="both")
 class LBP(ImageStage):
     r"""Histograms of local binary or ternary patterns.
 
-    The pattern of a pixel of value :math:`x_c` has one bit for each of :math:`P` points
-    :math:`p` on a circle of radius :math:`R` around it, counter-clockwise from the right:
+    The pattern of a pixel :math:`x_c` has one bit for each of :math:`P` points :math:`p` on a
+    circle of radius :math:`R`, counter-clockwise from the right:
 
     .. math:: \sum_{p=0}^{P-1} 2^p \, [x_p \ge x_c]
 
-    where :math:`x_p` is found by bilinear interpolation. A cell's histogram counts the patterns
-    of its pixels, in bins that the method tells. With a threshold :math:`t` there are two
-    patterns [3]_, of the bits :math:`[x_p \ge x_c + t]` and :math:`[x_p \le x_c - t]`, each with a
-    histogram of its own.
+    where :math:`x_p` is bilinearly interpolated. The histogram of a cell counts the patterns of
+    its pixels, in bins that ``method`` defines. A threshold :math:`t` replaces the pattern by two
+    ternary patterns [3]_ with the bits :math:`[x_p \ge x_c + t]` and :math:`[x_p \le x_c - t]`,
+    each with its own histogram.
 
     Parameters
     ----------
     points : int or list of int, default=8
-        The number :math:`P`, of 24 at most; a list gives one for each radius.
+        Number of points :math:`P`, at most 24. A list sets one number per radius.
     radius : float or list of float, default=1
-        The radius :math:`R` in pixels; for each in a list, all histograms are computed.
+        Radius :math:`R` in pixels. For a list, the histograms of all radii are concatenated.
     method : {"default", "ror", "uniform", "nri_uniform"}, default="uniform"
-        What is a bin:
+        Binning of the patterns:
 
-        - ``"default"``: each of the :math:`2^P` patterns; of 16 points at most;
-        - ``"ror"``: the patterns that are rotations of each other, 36 bins for 8 points; of 16
-          points at most;
-        - ``"uniform"``: of the uniform patterns, whose bits change at most twice around the
-          circle, those of one number of ones; and all other patterns: :math:`P + 2` bins [1]_;
-        - ``"nri_uniform"``: each uniform pattern; and all others: :math:`P(P - 1) + 3` bins [2]_.
+        - ``"default"``: one bin per pattern, :math:`2^P` bins; at most 16 points;
+        - ``"ror"``: one bin per class of patterns that are rotations of one another, 36 bins for 8
+          points; at most 16 points;
+        - ``"uniform"``: one bin per number of ones for uniform patterns, whose bits change at most
+          twice around the circle, and one bin for all other patterns: :math:`P + 2` bins [1]_;
+        - ``"nri_uniform"``: one bin per uniform pattern, and one bin for all other patterns:
+          :math:`P(P - 1) + 3` bins [2]_.
     threshold : float, optional
-        The threshold :math:`t` of ternary patterns, in units of the image; without one, patterns
-        are binary. [3]_ has 5 grey levels: 0.02.
+        Threshold :math:`t` of ternary patterns, in units of the image. If None, patterns are
+        binary. [3]_ uses 5 gray levels: 0.02.
     grid : (int, int), default=(1, 1)
-        Rows and columns of cells. Cells are equal but for rounding: along an axis of :math:`d`
-        pixels that have patterns, the borders of :math:`n` cells are at
-        :math:`\lfloor i d / n \rfloor`.
+        Rows and columns of cells, equal up to rounding: along an axis of :math:`d` pixels with
+        patterns, the boundaries of :math:`n` cells are at :math:`\lfloor i d / n \rfloor`.
     norm : {"L1", "L1-sqrt", "L2"} or None, default="L1"
-        What is done to each histogram :math:`h`: :math:`h / \|h\|_1`, its square root,
-        :math:`h / \|h\|_2`; or None for counts.
+        Normalization of each histogram :math:`h`: :math:`h / \|h\|_1`, its square root, or
+        :math:`h / \|h\|_2`. None returns counts.
 
     Raises
     ------
     ValueError
-        If an image has fewer pixels with patterns than the grid has cells, along an axis; or
-        if parameters do not fit each other.
+        If an image has fewer rows or columns of patterns than the grid has cells, or if
+        parameters are incompatible.
 
     Notes
     -----
-    Takes maps (height, width, c); gives vectors, ordered by radius, channel, upper and lower
+    Accepts maps (height, width, c). Returns vectors ordered by radius, channel, upper and lower
     pattern, cell row, cell column and bin.
 
-    Pixels whose circle leaves the image, nearer to its border than :math:`\lceil R \rceil`, have
-    no pattern. All others have, for pixels of 8 bits, that of
-    `skimage.feature.local_binary_pattern`, to the last of the ties that rounding decides; bins
-    are numbered as there, and those of ``"ror"`` in the order of its values. There, points
-    outside the image are zero, and pixels at its border count.
+    Pixels closer to the border than :math:`\lceil R \rceil` have no pattern. For 8-bit pixels, all
+    other patterns equal those of `skimage.feature.local_binary_pattern`, including ties decided by
+    rounding. Bins have the same numbers; those of ``"ror"`` are in the order of its values.
+    scikit-image also counts border pixels, and treats points outside the image as zero.
 
     See Also
     --------
-    DenseLBP : The same in windows, as local descriptors.
-    CENTRIST : The patterns of the eight neighbours in a spatial pyramid.
+    DenseLBP : The same histograms in windows, as local descriptors.
+    CENTRIST : Patterns of the eight neighbors over a spatial pyramid.
 
     References
     ----------
@@ -102,7 +101,7 @@ class LBP(ImageStage):
     >>> import numpy as np
     >>> from featx import LBP
     >>> image = np.zeros((5, 5), dtype=np.uint8)
-    >>> image[:, 2] = 255  # a bright line: two of its four neighbours are as bright
+    >>> image[:, 2] = 255  # on the bright line, two of four neighbors are as bright as the pixel
     >>> LBP(points=4, norm=None).fit_transform([image])
     array([[0., 0., 0., 0., 6., 3.]], dtype=float32)
     """
@@ -134,7 +133,7 @@ class LBP(ImageStage):
         self.norm = norm
 
     def _circles(self) -> list[tuple[int, float]]:
-        """List the numbers of points and the radii."""
+        """Return pairs of a number of points and a radius."""
         radii = self.radius if isinstance(self.radius, Sequence) else [self.radius]
         numbers = self.points if isinstance(self.points, Sequence) else [self.points] * len(radii)
         return list(zip(numbers, radii, strict=True))
@@ -144,8 +143,8 @@ class LBP(ImageStage):
             radii = len(self.radius) if isinstance(self.radius, Sequence) else 1
             if len(self.points) != radii:
                 raise InputError(
-                    f"LBP: points has one number for each radius, {radii} in all, or is one number "
-                    f"for all of them, but it has {len(self.points)}."
+                    f"LBP: points has {len(self.points)} entries, but the number of radii is "
+                    f"{radii}. Pass one number, or one per radius."
                 )
         check_points(self, max(points for points, _ in self._circles()))
         border = 2 * max(circle(*chosen).margin for chosen in self._circles())
@@ -179,16 +178,16 @@ class LBP(ImageStage):
 
 
 def check_points(stage: Any, points: int) -> None:
-    """Refuse methods whose bins would be too many."""
+    """Raise `InputError` if the method has too many bins for this number of points."""
     if stage.method in FEW_POINTS and points > 16:
         raise InputError(
-            f'{type(stage).__name__}: method="{stage.method}" takes 16 points at most, but there '
-            f'are {points}. Use "uniform" or "nri_uniform", which have far fewer bins.'
+            f'{type(stage).__name__}: method="{stage.method}" supports at most 16 points, got '
+            f'{points}. Use "uniform" or "nri_uniform", which have fewer bins.'
         )
 
 
 def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
-    """Normalise each row of counts in place; none of them is all zero."""
+    """Normalize each row of counts in place; rows must not be all zero."""
     if norm == "L2":
         vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, np.newaxis]
     elif norm is not None:

@@ -1,4 +1,4 @@
-"""Local colour statistics."""
+"""Local color statistics."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -17,34 +17,35 @@ class LocalColor(ImageStage):
     r"""Mean and standard deviation of each channel in the cells of windows on a regular grid.
 
     A window of side :math:`w` is divided into :math:`n \times n` cells of :math:`(w/n)^2` pixels.
-    Of each cell and each channel :math:`x`, the descriptor has :math:`\mu = \overline x` and
-    :math:`\sigma = \sqrt{\overline{(x - \mu)^2}}`.
+    For each cell and channel :math:`x`, the descriptor has the mean :math:`\mu = \overline x` and
+    the standard deviation :math:`\sigma = \sqrt{\overline{(x - \mu)^2}}`.
 
     Parameters
     ----------
     patch_sizes : list of int, default=(16, 24, 32, 48)
-        Sides :math:`w` of windows, multiples of ``cells``; the windows of all sizes are given.
+        Sides :math:`w` of the windows, multiples of ``cells``. Windows of all sizes are returned.
     cells : int, default=4
-        The number :math:`n` of cells along each side.
+        Number :math:`n` of cells along each side.
     step : int, default=4
-        Pixels from one window to the next.
+        Distance between windows in pixels.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the smallest window, or a side is no multiple of ``cells``.
+        If an image is smaller than the smallest window, or if a side is not a multiple of
+        ``cells``.
 
     Notes
     -----
-    Takes maps (height, width, c), such as RGB images; gives a `DescriptorSet` of vectors of
-    :math:`2 n^2 c` entries, 96 for the defaults and RGB [1]_, ordered by cell row, cell column,
-    and the means of all channels before their deviations. Windows are ordered by size, row and
-    column, the first at the first pixel; sizes that do not fit into an image are left out.
-    ``scales`` are the sides. Sums are in double precision.
+    Accepts maps (height, width, c), such as RGB images. Returns a `DescriptorSet` of vectors of
+    :math:`2 n^2 c` entries, 96 for RGB and the defaults [1]_. They are ordered by cell row and cell
+    column; within a cell, the means of all channels precede the standard deviations. Windows are
+    ordered by size, row and column, starting at the first pixel. Sizes that do not fit into an
+    image are skipped. ``scales`` are the window sides. Sums are computed in double precision.
 
     See Also
     --------
-    DensePatches : Patterns of pixels without their brightness and colour.
+    DensePatches : Pixel patterns, normalized for brightness and contrast.
 
     References
     ----------
@@ -110,16 +111,16 @@ def _statistics(
     side: int,
     out: NDArray[np.float32],
 ) -> None:
-    """Write the statistics of cells, from running totals along their rows.
+    """Write the statistics of cells, from cumulative sums along their rows.
 
-    What is added up is relative to the first pixel: an even image has no deviation at all.
+    Sums are relative to the first pixel, so that constant images have a deviation of exactly zero.
     """
     _, width, channels = image.shape
     flat, share, first = image.reshape(len(image), width * channels), 1 / side**2, image[0, 0]
     origin = np.empty(width * channels)
     for x in range(len(origin)):
         origin[x] = first[x % channels]
-    # The totals of no column come first.
+    # Cumulative sums start with zero columns.
     totals, squares = np.zeros((width + 1) * channels), np.zeros((width + 1) * channels)
     sums, square_sums = totals[channels:], squares[channels:]
     for i in range(len(tops)):

@@ -1,4 +1,4 @@
-"""A pattern looked for at every place and in every size: where it is, and how strongly."""
+"""Multi-scale template matching: positions, sizes and strengths of a pattern in an image."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -15,12 +15,12 @@ from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import correlate, correlate_volume, read_only
 from featx.io.resizing import resample
 
-# Windows that vary by less than this, of the full scale, are even: what they show is noise.
+# Minimum standard deviation of a window, relative to full scale; anything below is noise.
 _LEAST_DEVIATION = 0.01
 
 
 class Hit(NamedTuple):
-    """Where a pattern is found: a box in pixels, and the strength of the response."""
+    """Detection of a pattern: the strength of the response and a box in pixels."""
 
     strength: float
     row: float
@@ -30,11 +30,11 @@ class Hit(NamedTuple):
 
 
 class PatternSearch(ImageStage):
-    r"""The strongest response to a pattern anywhere in the image, in any size.
+    r"""Multi-scale template matching: the maximum response over all positions and sizes.
 
-    At a place where the image under the pattern is :math:`x`, and :math:`w` is the pattern, both
-    of :math:`C` channels, two normalised cross-correlations are computed: that of the shapes,
-    each channel about its own mean, and that of the colours, all channels about their common
+    At each position, let :math:`x` be the image under the pattern :math:`w`, both with :math:`C`
+    channels. Two normalized cross-correlations are computed: that of the shapes, with each channel
+    centered on its own mean, and that of the colors, with all channels centered on their common
     mean,
 
     .. math::
@@ -43,41 +43,41 @@ class PatternSearch(ImageStage):
         r_c = \frac{\sum_c \langle x_c - \bar x,\, w_c - \bar w \rangle}
         {\sqrt{\sum_c \|x_c - \bar x\|^2 \sum_c \|w_c - \bar w\|^2}}
 
-    The strength is their geometric mean :math:`\sqrt{\max(0, r_s) \max(0, r_c)}`: red things
-    of another shape have a small :math:`r_s`, and the same shape in other colours a small
-    :math:`r_c`. With one channel both are the same.
+    The strength is their geometric mean :math:`\sqrt{\max(0, r_s) \max(0, r_c)}`. Red objects of
+    another shape have a small :math:`r_s`, and the same shape in other colors has a small
+    :math:`r_c`. With one channel, both are equal.
 
     Parameters
     ----------
     pattern : "stop-sign" or array_like of shape (h, w) or (h, w, c), default="stop-sign"
-        What is looked for: a stop sign as featx draws it, or an image, in float values.
+        Pattern to find: a stop sign drawn by featx, or an image of float values.
     mask : array_like of shape (h, w), optional
-        How much each pixel of the pattern counts, from 0 to 1: what is around the pattern in its
-        rectangle should not. By default, all count.
+        Weight of each pixel of the pattern, from 0 to 1; pixels of the background should be 0. By
+        default, all pixels have weight 1.
     size : int, default=24
-        The height in pixels of the smallest pattern that is found.
+        Height in pixels of the smallest pattern that is detected.
     step : float, default=1.19
-        From one size to the next, by which the image is shrunk. The last is the largest that
-        fits into the image.
+        Ratio of successive sizes, by which the image is downscaled. The last size is the largest
+        that fits into the image.
 
     Raises
     ------
     ValueError
-        If the image does not have as many channels as the pattern, or is smaller than the
-        smallest pattern; if the pattern has one value, or the mask another size.
+        If the image and the pattern differ in their number of channels; if the image is smaller
+        than the smallest pattern; if the pattern is constant; or if the mask has another size.
 
     See Also
     --------
-    PatternMatch : The response at every pixel, in one size.
+    PatternMatch : The response at every pixel, at one size.
 
     Notes
     -----
-    Takes images (height, width, channels) in [0, 1]; gives vectors of one number, in [0, 1]. The
-    pattern stays small, and the image is shrunk, by averaging over areas: twice as large costs a
-    quarter. Where the image deviates from its mean by less than 0.01, as a standard deviation,
-    the response is that of this deviation.
+    Accepts images (height, width, channels) in [0, 1]. Returns vectors of one entry in [0, 1]. The
+    pattern has a fixed small size and the image is downscaled by area averaging, so that each
+    doubling of the size costs a quarter. The standard deviation in the denominator is at least
+    0.01, which limits the response in constant regions.
 
-    `find_pattern` gives the places and sizes; ``featx find`` does so for files.
+    `find_pattern` returns positions and sizes; ``featx find`` searches files.
 
     References
     ----------
@@ -121,13 +121,13 @@ class PatternSearch(ImageStage):
         if mask.shape != pattern.shape[:2]:
             raise InputError(
                 f"PatternSearch: the mask is {mask.shape[0]} x {mask.shape[1]}, but the pattern "
-                f"is {pattern.shape[0]} x {pattern.shape[1]} pixels."
+                f"is {pattern.shape[0]} x {pattern.shape[1]} pixels. Their sizes must be equal."
             )
         if mask.min() < 0 or mask.max() > 1:
-            raise InputError("PatternSearch: the mask must be from 0 to 1.")
+            raise InputError("PatternSearch: mask values must be in [0, 1].")
         if np.ptp(pattern[mask > 0], axis=0).max(initial=0) == 0:
             raise InputError(
-                "PatternSearch: the pattern must vary, but all that counts of it is the same."
+                "PatternSearch: the pattern is constant within the mask. Use a pattern that varies."
             )
         pattern, _ = self._pattern()
         return Requirements((*small_size(pattern, self.size), pattern.shape[2]))
@@ -136,8 +136,8 @@ class PatternSearch(ImageStage):
         pattern, mask = self._pattern()
         if image.shape[2] != pattern.shape[2]:
             raise InputError(
-                f"PatternSearch: the pattern has {pattern.shape[2]} channels, but an image has "
-                f"{image.shape[2]}."
+                f"PatternSearch: the number of channels is {pattern.shape[2]} in the pattern, but "
+                f"{image.shape[2]} in the image. They must be equal."
             )
         responses = pyramid(image, *small_pattern(pattern, mask, self.size), self.step)
         return np.array([max(response.max() for response, _ in responses)], np.float32)
@@ -163,24 +163,24 @@ def find_pattern(
     threshold: float = 0.5,
     overlap: float = 0.3,
 ) -> list[Hit]:
-    """List where a pattern is found, the strongest first.
+    """Return the detections of a pattern, sorted by decreasing strength.
 
     Parameters
     ----------
     image, pattern, mask, step
-        As for `PatternSearch`; the pattern, which has the axis of channels, is as small as it is
-        looked for, which `small_pattern` makes it.
+        As for `PatternSearch`. The pattern must have an axis of channels and the smallest size to
+        detect, see `small_pattern`.
     threshold : float
-        The least strength of a hit.
+        Minimum strength of a detection.
     overlap : float
-        Of two boxes whose common area is more than this part of the smaller, the weaker is
-        dropped.
+        Non-maximum suppression: if the intersection of two boxes exceeds this fraction of the
+        smaller box, the weaker detection is dropped.
     """
     hits = []
     height, width = pattern.shape[:2]
     for response, (by_row, by_column) in pyramid(image, pattern, mask, step):
         largest = cv2.dilate(response, np.ones((3, 3), np.uint8))
-        # Nothing is found where there is no response at all, whatever the threshold.
+        # Responses of zero are never peaks, even with a threshold of zero.
         peaks = (response == largest) & (response >= threshold) & (response > 0)
         rows, columns = np.nonzero(peaks)
         hits += [
@@ -197,7 +197,7 @@ def find_pattern(
 
 
 def suppressed(hits: Sequence[Hit], overlap: float) -> list[Hit]:
-    """Keep the strongest of the hits that overlap: non-maximum suppression."""
+    """Keep only the strongest of overlapping detections (non-maximum suppression)."""
     left, kept = sorted(hits, reverse=True), []
     boxes = np.array([hit[1:] for hit in left]).reshape(-1, 4)
     while len(boxes) > 0:
@@ -208,9 +208,9 @@ def suppressed(hits: Sequence[Hit], overlap: float) -> list[Hit]:
 
 
 def common_part(box: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
-    """Give the areas that a box shares with others, as parts of the smaller of the two.
+    """Compute the intersection of a box with others, as a fraction of the smaller box.
 
-    A box is (row, column, height, width); 1 says that one lies within the other.
+    A box is (row, column, height, width). The value is 1 if one box contains the other.
     """
     ends, other_ends = box[:2] + box[2:], others[:, :2] + others[:, 2:]
     shared = np.minimum(ends, other_ends) - np.maximum(box[:2], others[:, :2])
@@ -221,7 +221,7 @@ def common_part(box: NDArray[Any], others: NDArray[Any]) -> NDArray[Any]:
 def pyramid(
     image: Image, pattern: Image, mask: NDArray[np.float32], step: float
 ) -> Iterator[tuple[NDArray[np.float32], tuple[float, float]]]:
-    """Compute the response in one size after the other, with how much each image was shrunk."""
+    """Yield the response at each size, with the downscaling factors of rows and columns."""
     largest = min(image.shape[0] / pattern.shape[0], image.shape[1] / pattern.shape[1])
     count = 1 + int(np.log(max(largest, 1)) / np.log(step))
     factors = [*(step**index for index in range(count)), largest] if largest >= 1 else []
@@ -234,7 +234,7 @@ def pyramid(
 def small_pattern(
     pattern: Image, mask: NDArray[np.float32], size: int
 ) -> tuple[Image, NDArray[np.float32]]:
-    """Bring a pattern to the height in which it is looked for; what is hidden has no part."""
+    """Resize a pattern to the smallest height to detect; masked pixels do not contribute."""
     shape = small_size(pattern, size)
     weights = resample(mask[..., np.newaxis], shape)
     seen = resample(pattern * mask[..., np.newaxis], shape)
@@ -242,12 +242,12 @@ def small_pattern(
 
 
 def small_size(pattern: Image, size: int) -> tuple[int, int]:
-    """Give the height and width of a pattern of this height."""
+    """Return the height and width of a pattern resized to this height."""
     return size, max(1, round(size * pattern.shape[1] / pattern.shape[0]))
 
 
 def strength(image: Image, pattern: Image, mask: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Compute the response of `PatternSearch` at every place where the pattern fits."""
+    """Compute the response of `PatternSearch` at every position where the pattern fits."""
     weights, count, channels = mask[..., np.newaxis], float(mask.sum()), image.shape[2]
     own = (weights * pattern).sum(axis=(0, 1)) / count
     shape = weights * (pattern - own)
@@ -268,14 +268,14 @@ def strength(image: Image, pattern: Image, mask: NDArray[np.float32]) -> NDArray
 
 
 def added(maps: Image) -> NDArray[np.float32]:
-    """Add up the channels, one after the other: NumPy's sum along a short axis is slow."""
+    """Sum the channels one by one, since NumPy's sum along a short axis is slow."""
     first, *others = np.moveaxis(maps, 2, 0)
     return np.asarray(sum(others, first), np.float32)
 
 
 @lru_cache
 def stop_sign(size: int) -> tuple[Image, NDArray[np.float32]]:
-    """Draw a stop sign, and tell by a mask what belongs to it."""
+    """Draw a stop sign and its mask."""
     side = 16 * size
     corner = np.array([-1, 1]) * np.tan(np.pi / 8)
     x = np.concatenate([corner, [1, 1], -corner, [-1, -1]])

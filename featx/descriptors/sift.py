@@ -1,4 +1,4 @@
-"""SIFT at key points."""
+"""SIFT at keypoints."""
 
 from numbers import Real
 from typing import Any, ClassVar
@@ -12,32 +12,31 @@ from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 from featx.descriptors.sift_grid import BINS, ENTRIES, sift_names
 
-#: Side of a spatial bin, in units of the scale of the key point, which is half of OpenCV's size.
+#: Side of a spatial bin in units of the keypoint's scale, which is half of OpenCV's size.
 _MAGNIFICATION = 3
 
 
 class SIFT(ImageStage):
-    r"""SIFT descriptors at key points, each in its own scale and orientation.
+    r"""SIFT descriptors at keypoints, normalized for scale and orientation.
 
-    Key points are the extrema, over place and scale, of differences of the image smoothed by
-    Gaussians of neighbouring scales, less those of little contrast and those on straight edges.
-    Each has the orientations in which most of the gradients around it point. Its
-    descriptor is that of `DenseSIFT` with a Gaussian window, turned to the orientation and of a bin
-    of three times its scale.
+    Keypoints are the extrema of differences of Gaussians over position and scale. Those of low
+    contrast and those on straight edges are discarded. The orientations of a keypoint are the peaks
+    of the gradient histogram around it. The descriptor is that of `DenseSIFT` with a Gaussian
+    window, rotated to the orientation, with a bin size of three times the scale.
 
     Parameters
     ----------
     n_features : int or None, default=None
-        How many key points to keep, of the greatest contrast; None keeps all. More are kept where
-        the last have equal contrast, as those of one place in several orientations have.
+        Number of keypoints of highest contrast to keep; None keeps all. More are kept if the last
+        ones have equal contrast, such as those of one position with several orientations.
     contrast_threshold : float, default=0.04
-        Three times the least difference between neighbouring scales, of pixels in [0, 1].
+        Three times the minimum difference of adjacent scales, for pixels in [0, 1].
     edge_threshold : float, default=10.0
-        The greatest ratio of the principal curvatures; less leaves fewer key points on edges.
+        Maximum ratio of the principal curvatures; lower values discard more keypoints on edges.
     sigma : float, default=1.6
-        The scale to which the doubled image is smoothed first, in its pixels.
+        Scale to which the upsampled image is smoothed first, in its pixels.
     root : bool, default=False
-        RootSIFT [2]_: divide by the sum instead of the length, and take the square root.
+        RootSIFT [2]_: L1-normalize instead of L2-normalize, and take the square root.
 
     Raises
     ------
@@ -46,18 +45,18 @@ class SIFT(ImageStage):
 
     See Also
     --------
-    DenseSIFT : On a regular grid; what scenes and objects are told apart by.
+    DenseSIFT : SIFT descriptors on a regular grid, for scene and object recognition.
 
     Notes
     -----
-    Takes grey images (height, width, 1) with values in [0, 1], which are rounded to 8 bits; gives a
-    `DescriptorSet` of vectors of 128 entries in [0, 1] and of length one, in the order that
-    `DenseSIFT` describes, rows and columns of bins being turned with the key point. There are
-    none where an image has no key points. ``positions`` are the key points, and ``scales`` their
-    bin sizes, 1.5 times OpenCV's ``size``, in pixels.
+    Accepts gray images (height, width, 1) with values in [0, 1], which are rounded to 8 bits.
+    Returns a `DescriptorSet` of vectors of 128 entries in [0, 1] and of unit length. Entries are
+    ordered as in `DenseSIFT`, with rows and columns of bins rotated with the keypoint. Images
+    without keypoints have an empty set. ``positions`` are the keypoints. ``scales`` are their bin
+    sizes in pixels, 1.5 times OpenCV's ``size``.
 
-    This is OpenCV's `cv2.SIFT`, with ``enable_precise_upscale=True``: without it, positions are
-    off by a quarter of a pixel. It rounds entries to 512ths of the length.
+    Computed by OpenCV's `cv2.SIFT` with ``enable_precise_upscale=True``, without which positions
+    are off by a quarter of a pixel. OpenCV rounds entries to 1/512 of the norm.
 
     References
     ----------
@@ -108,10 +107,10 @@ class SIFT(ImageStage):
         low, high = float(image.min()), float(image.max())
         if low < 0 or high > 1:
             raise InputError(
-                f"SIFT takes grey values in [0, 1], but got values from {low:g} to {high:g}. "
-                "Scale them first; uint8 images are scaled on their own."
+                f"SIFT: values must be in [0, 1], got values from {low:g} to {high:g}. "
+                "Rescale them; uint8 images are rescaled automatically."
             )
-        # OpenCV's object keeps no state between images, but must not be shared between threads.
+        # The OpenCV object has no state between images, but is not thread-safe.
         sift = cv2.SIFT.create(
             nfeatures=self.n_features or 0,
             contrastThreshold=self.contrast_threshold,

@@ -1,10 +1,10 @@
-"""The places of SIFT descriptors on a grid, and the compiled loops that compute them.
+"""Grids of SIFT descriptors, and the compiled loops that compute them.
 
-The formulas are those of `featx.DenseSIFT`. Per grid, an image is gone through once, row by row:
-its gradients by orientation, 8 values a pixel; the rows of these that the kernel reaches, summed
-at each row of bins. A few such sums are turned, so that those at each column of bins are taken in
-the same way. Descriptors gather their bins from there. Loops run over long pieces of neighbouring
-memory, and vectorise: those of 8 values would not.
+The formulas are those of `featx.DenseSIFT`. Each grid processes the image once, row by row:
+gradients by orientation, 8 values per pixel; then the weighted sum of the rows under the kernel,
+at each row of bins. Groups of these sums are transposed, so that the sums at each column of bins
+are computed in the same way. Descriptors gather their bins from the result. All loops run over long
+contiguous arrays and vectorize; loops over 8 values would not.
 """
 
 from functools import lru_cache
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 
-#: Rows and columns of spatial bins, orientations, and entries of a descriptor.
+#: Rows and columns of spatial bins, number of orientations, and entries of a descriptor.
 BINS, ORIENTATIONS = 4, 8
 ENTRIES = BINS * BINS * ORIENTATIONS
-# What the rounding of pixels in [0, 1] may leave of a gradient where the image is constant.
+# Gradient magnitude that rounding of pixels in [0, 1] may cause in constant regions.
 ROUNDING = 1e-6
-# How many rows of sums are turned at a time: most pictures' remain in cache.
+# Rows of sums that are transposed at a time, so that they stay in cache for most images.
 _TURNED = 32
 
 
 def sift_names() -> list[str]:
-    """Name the entries of a descriptor."""
+    """Return the names of the entries of a descriptor."""
     return [
         f"sift_row{row}_column{column}_bin{orientation}"
         for row in range(BINS)
@@ -36,7 +36,7 @@ def sift_names() -> list[str]:
 
 
 class Grid:
-    """The places of descriptors with one size of bins, in an image at one scale."""
+    """Positions of descriptors of one bin size in an image at one scale."""
 
     def __init__(
         self, height: int, width: int, image_scale: float, bin_size: int, step: int, window: str
@@ -44,7 +44,7 @@ class Grid:
         self.given = height, width
         self.shape = max(int(height * image_scale + 0.5), 1), max(int(width * image_scale + 0.5), 1)
         self.bin_size = bin_size
-        #: The size of bins in the image as it was given.
+        #: Bin size in pixels of the input image.
         self.scale = bin_size / image_scale
         self.kernels, self.weights = _window(bin_size, window)
         self.rows, self.columns = (
@@ -53,12 +53,12 @@ class Grid:
         self.count = self.rows.slots.shape[1] * self.columns.slots.shape[1]
 
     def centres(self) -> list[NDArray[np.float64]]:
-        """Give the rows and the columns of the centres."""
+        """Return the rows and the columns of the centers."""
         middle = self.bin_size * (BINS - 1) / 2
         return [axis.centres[axis.slots[0]] + middle for axis in (self.rows, self.columns)]
 
     def positions(self) -> NDArray[np.float64]:
-        """Give row and column of each centre, in the image as it was given."""
+        """Return row and column of each center, in pixels of the input image."""
         axes = [
             (centres + 0.5) * (given / length) - 0.5
             for centres, given, length in zip(self.centres(), self.given, self.shape, strict=True)
@@ -73,7 +73,7 @@ class Grid:
         out: NDArray[np.float32],
         first: int,
     ) -> None:
-        """Write the descriptors of one channel to the columns of ``out`` from ``first`` on."""
+        """Write the descriptors of one channel to the columns of ``out`` starting at ``first``."""
         rows, columns = self.rows, self.columns
         histograms = _histograms(
             np.ascontiguousarray(plane),
@@ -91,12 +91,12 @@ class Grid:
 
 
 class _Axis(NamedTuple):
-    """Where bins lie along one axis, in rising order; bins that several descriptors share, once."""
+    """Distinct bins along one axis, in increasing order; shared bins occur once."""
 
     centres: NDArray[np.int64]
-    #: The number of the kernel of each.
+    #: Index of the kernel of each bin.
     kernels: NDArray[np.int64]
-    #: Of which of them each descriptor consists: (4, descriptors).
+    #: Indices of the bins of each descriptor: (4, descriptors).
     slots: NDArray[np.int64]
 
 
@@ -104,7 +104,7 @@ class _Axis(NamedTuple):
 def _axis(length: int, step: int, bin_size: int, kernels: int) -> _Axis:
     firsts = np.arange(0, length - (BINS - 1) * bin_size, step)
     bins = np.arange(BINS)[:, np.newaxis]
-    # Bins of the same kernel and place are one.
+    # Bins with the same kernel and position are merged.
     keys = (firsts + bin_size * bins) * kernels + bins % kernels
     bins_once, slots = np.unique(keys, return_inverse=True)
     return _Axis(bins_once // kernels, bins_once % kernels, slots.reshape(keys.shape))
@@ -112,9 +112,9 @@ def _axis(length: int, step: int, bin_size: int, kernels: int) -> _Axis:
 
 @lru_cache(maxsize=256)
 def _window(bin_size: int, window: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the kernels along an axis, one or one for each bin, and the weights of pairs of bins.
+    """Return the kernels along an axis, one or one per bin, and the weights of pairs of bins.
 
-    The kernels are filled with zeros to a multiple of four.
+    Kernels are zero-padded to a multiple of four.
     """
     z = np.arange(1 - bin_size, bin_size)
     triangle = 1 - np.abs(z) / bin_size
@@ -136,7 +136,7 @@ def _arctangent() -> tuple[np.float32, ...]:
     tuple of float
         Coefficients p with arctan(q) = π/4 q (p0 + p1 q² + p2 q⁴ + …), to 1e-7.
     """
-    squares = (1 + np.cos(np.pi * (np.arange(10) + 0.5) / 10)) / 2  # Chebyshev's points
+    squares = (1 + np.cos(np.pi * (np.arange(10) + 0.5) / 10)) / 2  # Chebyshev nodes
     ratios = np.sqrt(squares)
     series = polyfit(squares, np.arctan(ratios) / ratios * 4 / np.pi, 9)
     return tuple(np.asarray(series, np.float32))
@@ -155,9 +155,9 @@ def _histograms(
     kernels: NDArray[np.float32],
     reach: int,
 ) -> NDArray[np.float32]:
-    """Filter the orientations at the crossings of rows and columns.
+    """Filter the orientation maps at all pairs of rows and columns of bins.
 
-    A row of the image is a row of 8 values a pixel; those that the kernel reaches are kept.
+    An image row has 8 values per pixel. The rows within reach of the kernel are kept.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def _sum(
     kernel: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
-    """Add up the rows that a kernel reaches, each times its weight."""
+    """Sum the rows under a kernel, weighted by its entries."""
     for k in range(0, len(kernel), 4):
         a, b, c, d = kernel[k], kernel[k + 1], kernel[k + 2], kernel[k + 3]
         first, second = rows[reached[k]], rows[reached[k + 1]]
@@ -213,7 +213,7 @@ def _sum(
 
 @compiled
 def _turn(row: NDArray[np.float32], i: int, turned: NDArray[np.float32]) -> None:
-    """Make a row of pixels the i-th of each column's; two values are moved as one."""
+    """Write a row to the i-th position of each column; two float32 are moved as one float64."""
     pairs, columns = row.view(np.float64), turned.view(np.float64)
     size = ORIENTATIONS // 2
     for x in range(len(columns)):
@@ -229,9 +229,9 @@ def _orientations(
     places: NDArray[np.int32],
     out: NDArray[np.float32],
 ) -> None:
-    """Write the gradients of a row by orientation, 8 values a pixel.
+    """Write the gradients of a row by orientation, 8 values per pixel.
 
-    A gradient lies between a multiple of 90 degrees and a diagonal.
+    A gradient is interpolated between a multiple of 90 degrees and a diagonal.
     """
     height, width = plane.shape
     row, above, below = plane[y], plane[max(y - 1, 0)], plane[min(y + 1, height - 1)]
@@ -258,7 +258,7 @@ def _orientations(
         places[0, x], places[1, x] = x * ORIENTATIONS + straight, x * ORIENTATIONS + diagonal
     out[:] = np.float32(0)
     for x in range(width):
-        # Unsigned: that an index may be negative would be looked for at each.
+        # Unsigned indices need no check for negative values.
         out[np.uint64(places[0, x])] = lengths[0, x]
         out[np.uint64(places[1, x])] = lengths[1, x]
 
@@ -274,7 +274,7 @@ def _descriptors(
     out: NDArray[np.float32],
     first: int,
 ) -> None:
-    """Gather each descriptor's bins and normalise them."""
+    """Gather the bins of each descriptor and normalize them."""
     lanes = np.empty(BINS * ORIENTATIONS, np.float32)
     n = 0
     for i in range(row_slots.shape[1]):
@@ -296,7 +296,7 @@ def _descriptors(
 def _normalize(
     vector: NDArray[np.float32], least: np.float32, root: bool, lanes: NDArray[np.float32]
 ) -> None:
-    """Divide by the length, cut, divide again; sums are taken in 32 lanes, which vectorises."""
+    """Normalize, clip and normalize again; sums use 32 lanes, which vectorizes."""
     zero, one = np.float32(0), np.float32(1)
     lanes[:] = zero
     for start in range(0, ENTRIES, len(lanes)):
@@ -326,7 +326,7 @@ def _normalize(
 
 @compiled
 def _add_up(lanes: NDArray[np.float32]) -> Any:
-    """Add up the 32 lanes by halves; they are overwritten."""
+    """Sum the 32 lanes by halves and overwrite them."""
     for n in range(16):
         lanes[n] += lanes[n + 16]
     for n in range(8):

@@ -1,4 +1,4 @@
-"""Text in pictures: rows of letters, whatever they say."""
+"""Text detection: rows of letters in images, without reading them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -20,69 +20,69 @@ from featx.io.resizing import resample
 
 Numbers = NDArray[np.float64]
 
-# Pixels are ink where they deviate from the mean around them by this part of the deviation there.
+# Ink threshold on the deviation from the local mean, in local standard deviations.
 _WINDOW, _INK, _LEAST_DEVIATION = 31, 0.3, 0.02
-# What a letter is: its height in pixels, other lengths in units of it.
+# Limits of a letter: height in pixels, other lengths in units of the height.
 _HEIGHTS, _WIDTHS, _THICKEST = (8, 45), (0.1, 2.0), 0.4
 _FILLED, _LEAST_CONTRAST = (0.12, 0.8), 0.1
-# What a row is: letters as high and as thick as the next by these ratios, as near and as level by
-# these parts of a height, and of the same colours by this part of their contrast.
+# Limits of adjacent letters: ratios of height and of thickness; gap, overlap and misalignment as
+# fractions of the height; color difference as a fraction of the contrast.
 _HEIGHT_RATIO, _THICKNESS_RATIO, _GAP, _OVERLAP, _UNEVEN, _COLORS = 2.0, 1.5, 0.8, 0.3, 0.25, 0.3
 _LEAST_LETTERS = 3
 
 
 class TextRows(ImageStage):
-    r"""The strongest row of letters anywhere in the image, of any size.
+    r"""Text detection: the strength of the strongest row of letters, at any size.
 
-    It looks for what letters have in common in all scripts that set them apart: strokes of one
-    colour on ground of another, of even width, thin against the letter's height, and several such
-    letters side by side. In one size after the other, ink is what deviates from the mean
-    :math:`m` in a window of 31 x 31 pixels by more than :math:`0.3 \max(s, 0.02)`, :math:`s`
-    being the standard deviation in that window [1]_: once what is brighter, once what is darker.
-    A connected region of ink is a letter if
+    The detector uses properties that letters share in all scripts with separate letters: strokes of
+    one color on a background of another, of constant width, thin relative to the letter's height,
+    and several such letters side by side. At each size, let :math:`m` and :math:`s` be the mean and
+    the standard deviation of a 31 x 31 window. Pixels are ink if they deviate from :math:`m` by
+    more than :math:`0.3 \max(s, 0.02)` [1]_. Brighter and darker ink are processed separately. A
+    connected region of ink is a letter if
 
-    - it is 8 to 45 pixels high and 0.1 to 2 heights wide, and fills 0.12 to 0.8 of its box, which
-      windows and bars do more;
-    - its stroke, twice the greatest distance from the ground less one, is less than 0.4 heights;
-    - it differs from the ground within two pixels around it by 0.1 or more, and by
-      :math:`d = |\mu_i - \mu_g| / \sqrt{\sigma_i^2 + \sigma_g^2 + 10^{-4}}` of at least
-      ``contrast``: leaves are as dark and bright as letters, but not as even.
+    - it is 8 to 45 pixels high and 0.1 to 2 heights wide, and fills 0.12 to 0.8 of its box;
+    - its stroke width, twice the maximum distance from the background minus one, is less than 0.4
+      heights;
+    - it differs from the background within two pixels around it by at least 0.1;
+    - its contrast :math:`d = |\mu_i - \mu_g| / \sqrt{\sigma_i^2 + \sigma_g^2 + 10^{-4}}` is at
+      least ``contrast``, which rejects textures such as leaves.
 
-    Two letters are neighbours in a row if their heights differ by a factor of 2 at most, their
-    strokes by 1.5, their ink and their ground by 0.3 of the weaker contrast; if the gap between
-    them is less than 0.8 heights; and if their tops, their centres or their bottoms are level to
-    0.25 heights. Neighbours of neighbours are in the same row [2]_ [3]_. The strength of a row of
-    three or more is :math:`\sum \ln (d / \text{contrast})`, and that of the image is the greatest.
+    Two adjacent letters of a row differ in height by a factor of at most 2 and in stroke width by
+    1.5. The colors of their ink and of their background differ by at most 0.3 of the weaker
+    contrast. The gap between them is less than 0.8 heights, and their tops, centers or bottoms are
+    aligned to 0.25 heights. Connected components of adjacent letters form the rows [2]_ [3]_. The
+    strength of a row of at least three letters is :math:`\sum \ln (d / \text{contrast})`. The
+    strength of the image is the maximum over its rows.
 
     Parameters
     ----------
     size : int, default=4
-        The height in pixels of the smallest letters that are found: the image is enlarged or
-        shrunk so that they are 8 pixels high.
+        Height in pixels of the smallest letters that are detected. The image is rescaled so that
+        these letters are 8 pixels high.
     step : float, default=2.0
-        From one size to the next, by which the image is shrunk, until it has less than 31 pixels
-        to a side.
+        Ratio of successive sizes, by which the image is downscaled, until a side is less than 31
+        pixels.
     contrast : float, default=1.5
-        The least contrast :math:`d` of a letter.
+        Minimum contrast :math:`d` of a letter.
 
     See Also
     --------
-    PatternSearch : One thing that is known, in place of letters.
+    PatternSearch : Detection of one given pattern.
 
     Notes
     -----
-    Takes grey images (height, width, 1) in [0, 1]; gives vectors of one number, 0 where there are
-    no three letters in a row. In photographs, a legible letter adds about 1. Letters that are
-    joined, that are cut off by the border, or that stand in columns, are not found; a row may be
-    inclined by some 15 degrees. `text_rows` gives the rows' places.
+    Accepts gray images (height, width, 1) in [0, 1]. Returns vectors of one entry, 0 for images
+    without a row of three letters. In photographs, a legible letter adds about 1. Connected
+    letters, letters cut off by the border and vertical text are not detected. Rows may be inclined
+    by up to about 15 degrees. `text_rows` returns the positions of the rows.
 
-    The stroke's width is from the distance to the ground, as in [3]_; [2]_ follows the gradient
-    from one side of a stroke to the other.
+    The stroke width is computed from the distance to the background, as in [3]_; [2]_ follows the
+    gradient across the stroke.
 
     References
     ----------
-    .. [1] W. Niblack, "An Introduction to Digital Image Processing", 1986, which has the
-       threshold.
+    .. [1] W. Niblack, "An Introduction to Digital Image Processing", 1986 (local threshold).
     .. [2] B. Epshtein, E. Ofek and Y. Wexler, "Detecting text in natural scenes with stroke width
        transform", CVPR 2010.
     .. [3] H. Chen et al., "Robust text detection in natural images with edge-enhanced maximally
@@ -129,9 +129,9 @@ class TextRows(ImageStage):
 def text_rows(
     image: Image, size: int = 4, step: float = 2.0, contrast: float = 1.5
 ) -> Iterator[Hit]:
-    """Find the rows of three letters and more in each size, as `TextRows` does, in any order.
+    """Yield the rows of at least three letters at each size, as in `TextRows`, unordered.
 
-    A row that is found in two sizes is given twice: `suppressed` keeps the stronger.
+    A row detected at two sizes occurs twice; `suppressed` keeps the stronger one.
     """
     factor = size / _HEIGHTS[0]
     while min(image.shape[:2]) / factor >= _WINDOW:
@@ -147,7 +147,7 @@ def text_rows(
 
 @dataclass(frozen=True)
 class Regions:
-    """Connected regions of ink, each an entry of every array; lengths in pixels."""
+    """Connected regions of ink, one entry per region in every array; lengths in pixels."""
 
     top: Numbers
     left: Numbers
@@ -162,7 +162,7 @@ class Regions:
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_], image: NDArray[np.float32]) -> Self:
-        """Find the regions of a mask, which touch by their sides, and measure them."""
+        """Find and measure the 4-connected regions of a mask."""
         ink = mask.astype(np.uint8)
         count, labels, boxes, _ = cv2.connectedComponentsWithStats(ink, connectivity=4)
         left, top, width, height, area = boxes.T.astype(np.float64)
@@ -179,21 +179,21 @@ class Regions:
         regions = cls(
             top, left, height, width, area, 2 * farthest - 1, dark, light, contrast, inside
         )
-        return regions[np.arange(count) > 0]  # The first is the ground.
+        return regions[np.arange(count) > 0]  # Label 0 is the background.
 
     def __getitem__(self, chosen: NDArray[Any]) -> Self:
         return type(self)(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 def moments(labels: NDArray[Any], values: NDArray[Any], count: int) -> tuple[Numbers, Numbers]:
-    """Compute the mean and the variance of the values with each label."""
+    """Compute the mean and the variance of the values of each label."""
     number = np.maximum(np.bincount(labels, minlength=count), 1)
     mean = np.bincount(labels, values, count) / number
     return mean, np.bincount(labels, (values - mean[labels]) ** 2, count) / number
 
 
 def are_letters(regions: Regions, contrast: float) -> NDArray[np.bool_]:
-    """Tell which regions are as letters are."""
+    """Return a mask of the regions that satisfy the criteria for letters."""
 
     def between(values: Numbers, limits: tuple[float, float]) -> NDArray[np.bool_]:
         return (values >= limits[0]) & (values <= limits[1])
@@ -210,7 +210,7 @@ def are_letters(regions: Regions, contrast: float) -> NDArray[np.bool_]:
 
 
 def rows_of(letters: Regions, contrast: float, scales: tuple[float, float]) -> Iterator[Hit]:
-    """Join letters to rows, and give those that are long enough, in pixels of the image."""
+    """Group letters into rows, and yield rows of sufficient length in pixels of the image."""
     count = len(letters.height)
     if count < _LEAST_LETTERS:
         return
@@ -232,7 +232,7 @@ def rows_of(letters: Regions, contrast: float, scales: tuple[float, float]) -> I
 
 
 def neighbours(letters: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """List the pairs of letters that may stand side by side in a row."""
+    """Return the pairs of letters that may be adjacent in a row."""
     middle = letters.top + letters.height / 2
     centres = np.stack([middle, letters.left + letters.width / 2], axis=1)
     reach = np.hypot(letters.width.max() + _GAP * letters.height.max(), letters.height.max())

@@ -1,4 +1,4 @@
-"""The cells of the deformable part models' HOG, with both signed and unsigned directions."""
+"""HOG cells of the deformable part models (UoCTTI), with signed and unsigned orientations."""
 
 from functools import lru_cache
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 
-#: How many numbers do not depend on the orientations: one for each of four blocks.
+#: Number of texture features, one per block, independent of the number of orientations.
 TEXTURES = 4
 
 
@@ -16,14 +16,14 @@ def uoctti_cells(
 ) -> NDArray[np.float32]:
     r"""Compute the UoCTTI variant of HOG for every cell of an image.
 
-    The gradient at a pixel that is not on the border is
-    :math:`g = (x_{i,j+1} - x_{i,j-1},\ x_{i+1,j} - x_{i-1,j})`, of several channels that of the
-    first of the longest. Of the :math:`2n` directions :math:`180° k / n`, clockwise from the right,
-    it belongs to that which is nearest. Its length is divided among the four nearest cells,
-    linearly by the distances from their centres: :math:`d_k` is a cell's sum for a direction,
-    and :math:`u_k = d_k + d_{k+n}` that for an orientation. With the norm
-    :math:`N_b^2 = 10^{-4} + \sum u_k^2` over the 2 × 2 cells of each of the four blocks that have
-    the cell in them (beyond the border the outermost cell counts again), the numbers are
+    The gradient at a pixel inside the border is
+    :math:`g = (x_{i,j+1} - x_{i,j-1},\ x_{i+1,j} - x_{i-1,j})`. Of several channels, the gradient
+    of largest magnitude is used, the first one on ties. It is assigned to the nearest of the
+    :math:`2n` directions :math:`180° k / n`, clockwise from the right. Its magnitude is distributed
+    bilinearly among the four nearest cells. Let :math:`d_k` be the sum of a cell for a direction,
+    and :math:`u_k = d_k + d_{k+n}` that for an orientation. The norm
+    :math:`N_b^2 = 10^{-4} + \sum u_k^2` is computed over the 2 × 2 cells of each of the four blocks
+    that contain the cell; the outermost cells are repeated beyond the border. The features are
 
     .. math::
         \tfrac12 \sum_b \min(d_k / N_b, 0.2), \quad
@@ -36,7 +36,7 @@ def uoctti_cells(
     Returns
     -------
     ndarray of shape (rows, columns, 3 * orientations + 4)
-        The last cells are at least half within the image.
+        At least half of each of the last cells is inside the image.
     """
     height, width = pixels_per_cell
     rows, columns = count_cells(image.shape[:2], pixels_per_cell)
@@ -49,7 +49,7 @@ def uoctti_cells(
 
 
 def count_cells(shape: tuple[int, ...], pixels_per_cell: tuple[int, int]) -> tuple[int, int]:
-    """Count the rows and columns of cells that are at least half within the image."""
+    """Return the rows and columns of cells that are at least half inside the image."""
     rows, columns = (
         (length + cell // 2) // cell for length, cell in zip(shape, pixels_per_cell, strict=True)
     )
@@ -57,7 +57,7 @@ def count_cells(shape: tuple[int, ...], pixels_per_cell: tuple[int, int]) -> tup
 
 
 def uoctti_names(orientations: int) -> list[str]:
-    """Name the numbers of a cell."""
+    """Return the names of the features of a cell."""
     blocks = ("upper_left", "upper_right", "lower_left", "lower_right")
     return [
         *(f"direction{k}" for k in range(2 * orientations)),
@@ -68,9 +68,9 @@ def uoctti_names(orientations: int) -> list[str]:
 
 @lru_cache(maxsize=32)
 def _directions(orientations: int) -> NDArray[np.float32]:
-    """Give the unit vectors, right and down, of directions up to 180 degrees.
+    """Return unit vectors (right, down) of the directions below 180 degrees.
 
-    In single precision, in which a vertical gradient is as far from 80 as from 100 degrees.
+    In single precision, a vertical gradient is equally far from 80 and 100 degrees.
     """
     angles = np.pi * np.arange(orientations) / orientations
     return np.array([np.cos(angles), np.sin(angles)], np.float32)
@@ -84,13 +84,13 @@ def _add_gradients(
     cell_width: int,
     histograms: NDArray[np.float32],
 ) -> None:
-    """Divide the lengths of all gradients among directions and cells."""
+    """Distribute the magnitudes of all gradients among directions and cells."""
     channels, height, width = planes.shape
     rows, columns, bins = histograms.shape
     inside = max(width - 2, 0)
     right, down = np.empty(inside, np.float32), np.empty(inside, np.float32)
     lengths, nearest = np.empty(inside, np.float32), np.empty(inside, np.int32)
-    # One row of cells and one cell to each side, which take what lies beyond the border.
+    # One row of cells, plus one cell at each end that collects values beyond the border.
     line = np.empty((columns + 2) * bins, np.float32)
     first = np.empty(inside, np.int64)
     share = np.empty(inside, np.float32)
@@ -132,7 +132,7 @@ def _keep_longer(
     down: NDArray[np.float32],
     squares: NDArray[np.float32],
 ) -> None:
-    """Replace gradients by those of another channel that are longer."""
+    """Replace gradients by those of another channel with larger magnitude."""
     for x in range(len(right)):
         dx, dy = here[x + 2] - here[x], below[x + 1] - above[x + 1]
         square = dx * dx + dy * dy
@@ -149,7 +149,7 @@ def _find_nearest(
     directions: NDArray[np.float32],
     nearest: NDArray[np.int32],
 ) -> None:
-    """Write the number of the direction nearest to each gradient, or the first of the nearest."""
+    """Write the index of the direction nearest to each gradient, the first one on ties."""
     orientations = directions.shape[1]
     best = np.zeros(len(right), np.float32)
     nearest[:] = 0
@@ -172,7 +172,7 @@ def _add(sums: NDArray[np.float32], values: NDArray[np.float32], weight: np.floa
 
 @compiled
 def _normalise(histograms: NDArray[np.float32], cells: NDArray[np.float32]) -> None:
-    """Write the numbers of each cell."""
+    """Compute the features of each cell."""
     rows, columns, bins = histograms.shape
     n = bins // 2
     squares = np.zeros((rows, columns), np.float32)

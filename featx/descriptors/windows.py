@@ -1,4 +1,4 @@
-"""Square windows on a regular grid, from which dense descriptors are taken."""
+"""Square windows on a regular grid, for dense descriptors."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -12,18 +12,18 @@ from featx.core.errors import InputError
 
 
 class Cells(NamedTuple):
-    """The cells of windows; those that windows share, once."""
+    """Distinct cells of windows; cells shared by several windows occur once."""
 
-    #: The first row of each row of cells, and the first column of each column, in rising order.
+    #: First row of each row of cells and first column of each column, in increasing order.
     tops: NDArray[np.int64]
     lefts: NDArray[np.int64]
-    #: Which of these each cell of each window is: (windows, cells) along each axis.
+    #: Index of each cell of each window into these: (windows, cells) along each axis.
     row_slots: NDArray[np.int64]
     column_slots: NDArray[np.int64]
     side: int
 
     def to_windows(self, found: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-        """Copy what was found in each cell (rows, columns, entries) to all windows that have it.
+        """Copy the results of each cell (rows, columns, entries) to all windows that share it.
 
         ``out`` has the shape (window rows, window columns, cell rows, cell columns, entries).
         """
@@ -33,18 +33,18 @@ class Cells(NamedTuple):
 class Windows(NamedTuple):
     """All windows of one side, row by row."""
 
-    #: The first row of each row of windows, and the first column of each column.
+    #: First row of each row of windows and first column of each column.
     tops: NDArray[np.int64]
     lefts: NDArray[np.int64]
     side: int
 
     def centres(self) -> NDArray[np.float32]:
-        """Give the row and the column of each window's centre."""
+        """Return the row and the column of the center of each window."""
         corners = np.stack(np.meshgrid(self.tops, self.lefts, indexing="ij"), axis=-1)
         return (corners.reshape(-1, 2) + (self.side - 1) / 2).astype(np.float32)
 
     def cells(self, count: int) -> Cells:
-        """Divide each window into as many equal cells along each side."""
+        """Divide each window into ``count`` equal cells along each side."""
         side = self.side // count
         offsets = side * np.arange(count)
         (tops, row_slots), (lefts, column_slots) = (
@@ -58,7 +58,7 @@ class Windows(NamedTuple):
 def windows_within(
     shape: tuple[int, ...], sides: Iterable[int], step: int, border: int = 0
 ) -> list[Windows]:
-    """Lay out the windows that touch no pixel of the border; sides that do not fit are left out."""
+    """Return the windows inside the border for each side; sides that do not fit are skipped."""
     return [
         Windows(
             np.arange(border, shape[0] - border - side + 1, step),
@@ -76,9 +76,9 @@ def describe(
     write: Callable[[Windows, NDArray[np.float32]], None],
     shape: tuple[int, ...],
 ) -> DescriptorSet:
-    """Make one set of the descriptors of windows of several sides, each written to its place.
+    """Compute the descriptors of windows of several sides as one set.
 
-    ``write`` is given windows of one side, and the array (rows, columns, entries) for them.
+    ``write`` receives the windows of one side and the array (rows, columns, entries) to fill.
     """
     grids = [(len(one.tops), len(one.lefts)) for one in windows]
     counts = [rows * columns for rows, columns in grids]
@@ -108,10 +108,10 @@ def _gather(
 
 
 def check_cells(stage: Any, sides: Iterable[int], cells: int) -> None:
-    """Refuse windows that cannot be divided into equal cells."""
+    """Raise `InputError` if a window cannot be divided into equal cells."""
     for side in sides:
         if side % cells:
             raise InputError(
-                f"{type(stage).__name__}: patch_sizes are multiples of cells={cells}, so that "
-                f"cells are equal, but {side} is not."
+                f"{type(stage).__name__}: patch size {side} is not a multiple of cells={cells}. "
+                f"Use multiples of {cells}."
             )

@@ -1,1 +1,1 @@
-"""Filters: pixels and maps to maps."""
+"""Filters: from images and maps to maps."""

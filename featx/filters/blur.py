@@ -1,4 +1,4 @@
-"""Smoothing: the uniform and the Gaussian filter, over images and signals."""
+"""Smoothing filters for images and signals: box filter and Gaussian."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -11,35 +11,35 @@ from featx.filters.convolve import BORDERS, PADDINGS, along, filter_channels
 
 
 class UniformBlur(ImageStage):
-    r"""Mean of the pixels in a rectangle around each pixel.
+    r"""Box filter: mean over a rectangle around each pixel.
 
     .. math:: y_{i,j} = \frac{1}{k_1 k_2} \sum_{l,m} x_{i+l,\, j+m}
 
     Parameters
     ----------
     size : int, pair of int or list of one int, default=5
-        Side of the square, or height and width :math:`k_1, k_2` of the rectangle, in pixels; a
-        list of one number, such as ``[5]``, is the length of an interval of signals. An even
-        size reaches one pixel further down, or to the right.
+        Side of the square, or height and width :math:`k_1, k_2` of the rectangle, in pixels. A
+        list of one number, such as ``[5]``, is the window length for signals. A window of even
+        size extends one pixel further down and to the right.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
-        What is done at the border, as in `Convolve`.
+        Border handling, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the rectangle, or a signal shorter than the interval, and the
-        padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image is smaller than the rectangle, or a signal
+        shorter than the window.
 
     See Also
     --------
-    GaussianBlur : Smoothing without preferred directions.
+    GaussianBlur : Isotropic smoothing.
 
     Notes
     -----
-    Takes and gives images (height, width, channels), or, where ``size`` is a list of one number,
-    signals (length,) or (length, channels), each channel by itself; ``"valid"`` leaves
-    :math:`d - k + 1` of :math:`d` rows and columns, or samples. Values stay in the range of the
-    input, and of zero where ``padding`` is ``"zero"``.
+    Accepts images (height, width, channels) or, if ``size`` is a list of one number, signals
+    (length,) or (length, channels). Each channel is filtered separately. With ``"valid"``, an
+    axis of :math:`d` entries is reduced to :math:`d - k + 1`. Values stay in the range of the
+    input, extended to zero if ``padding`` is ``"zero"``.
 
     Examples
     --------
@@ -90,47 +90,48 @@ class UniformBlur(ImageStage):
 
 
 class GaussianBlur(ImageStage):
-    r"""Smoothing with a Gaussian.
+    r"""Gaussian smoothing.
 
-    The weights fall off with the distance from the centre, and sum to one:
+    The weights decrease with the distance from the center and sum to one:
 
     .. math:: w_{i,j} \propto e^{-(i^2 + j^2) / 2\sigma^2}, \qquad |i|, |j| \le r
 
     Parameters
     ----------
     sigma : float or list of one float, default=1.0
-        Standard deviation of the Gaussian, in pixels; in a list, such as ``[1.0]``, it is that of
-        a Gaussian along signals, in samples.
+        Standard deviation of the Gaussian, in pixels. A list of one number, such as ``[1.0]``, is
+        the standard deviation along signals, in samples.
     truncate : float, default=4.0
-        Where the Gaussian is cut off, in standard deviations: the radius is
+        Radius of the kernel in standard deviations, rounded to
         :math:`r = \lfloor \text{truncate} \cdot \sigma + 1/2 \rfloor` pixels.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
-        What is done at the border, as in `Convolve`.
+        Border handling, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the kernel, :math:`2r + 1` pixels wide and high, or a signal
-        shorter, and the padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image is smaller than the kernel,
+        :math:`2r + 1` x :math:`2r + 1` pixels, or a signal shorter than :math:`2r + 1` samples.
 
     See Also
     --------
-    ScaleSpace : Several Gaussians at once, and their differences.
+    ScaleSpace : Smoothing at several scales, and differences of Gaussians.
 
     Notes
     -----
-    Takes and gives images (height, width, channels), or, where ``sigma`` is a list, signals
-    (length,) or (length, channels), each channel by itself; ``"valid"`` leaves :math:`d - 2r` of
-    :math:`d` rows and columns, or samples. Values stay in the range of the input, and of zero
-    where ``padding`` is ``"zero"``. The result is that of `scipy.ndimage.gaussian_filter`
-    with the same ``sigma`` and ``truncate``, where ``"zero"``, ``"reflect"`` and ``"edge"`` are
-    called ``"constant"``, ``"mirror"`` and ``"nearest"``.
+    Accepts images (height, width, channels) or, if ``sigma`` is a list, signals (length,) or
+    (length, channels). Each channel is filtered separately. With ``"valid"``, an axis of
+    :math:`d` entries is reduced to :math:`d - 2r`. Values stay in the range of the input,
+    extended to zero if ``padding`` is ``"zero"``.
 
-    Lecture notes often write :math:`w_i \sim e^{-(i - k/2)^2 / \sigma_L^2}` for
-    :math:`i = 1, \dots, k`. There is no 2 under the fraction, so their
-    :math:`\sigma_L = \sqrt{2}\,\sigma`. The middle of :math:`1, \dots, k` is :math:`(k + 1)/2`;
-    with :math:`k/2` in its place the literal formula also moves the image by half a pixel. Here,
-    as everywhere in practice, the Gaussian is centred.
+    The result equals `scipy.ndimage.gaussian_filter` with the same ``sigma`` and ``truncate``;
+    SciPy's names for ``"zero"``, ``"reflect"`` and ``"edge"`` are ``"constant"``, ``"mirror"``
+    and ``"nearest"``.
+
+    Lecture notes often define :math:`w_i \sim e^{-(i - k/2)^2 / \sigma_L^2}` for
+    :math:`i = 1, \dots, k`. Without the factor 2 in the denominator,
+    :math:`\sigma_L = \sqrt{2}\,\sigma`. The center of :math:`1, \dots, k` is :math:`(k + 1)/2`,
+    so the literal formula also shifts the image by half a pixel. Here the Gaussian is centered.
 
     Examples
     --------
@@ -189,12 +190,12 @@ class GaussianBlur(ImageStage):
 
 
 def _along_signals(size: Any) -> bool:
-    """Return whether a filter of this size works along signals: it is one number in a list."""
+    """Return True for a list of one number, which selects filtering along signals."""
     return isinstance(size, list | tuple) and len(size) == 1
 
 
 def _written(result: Image, out: Image | None) -> Image:
-    """Copy a result to its place, if it has one."""
+    """Copy the result to ``out`` unless it is None."""
     if out is None:
         return result
     out[...] = result
@@ -204,7 +205,7 @@ def _written(result: Image, out: Image | None) -> Image:
 def uniform_blur(
     image: Image, size: tuple[int, ...], padding: str, out: Image | None = None
 ) -> Image:
-    """Average each channel over rectangles of this height and width."""
+    """Average each channel over rectangles of the given height and width."""
     height, width = size
     anchor = ((width - 1) // 2, (height - 1) // 2)
 
@@ -221,9 +222,9 @@ def gaussian_blur(
     out: Image | None = None,
     rows: bool = True,
 ) -> Image:
-    """Smooth each channel with a Gaussian that is cut off at ``truncate`` times ``sigma``.
+    """Smooth each channel with a Gaussian truncated at ``truncate`` times ``sigma``.
 
-    Without ``rows``, only along the width, and not over the height.
+    With ``rows=False``, smooth along the width only.
     """
     side = 2 * gaussian_radius(sigma, truncate) + 1
     size = (side if rows else 1, side)
@@ -236,5 +237,5 @@ def gaussian_blur(
 
 
 def gaussian_radius(sigma: float, truncate: float) -> int:
-    """Tell how many pixels a Gaussian reaches to each side, rounded as SciPy does."""
+    """Return the radius of a Gaussian kernel in pixels, rounded as in SciPy."""
     return int(truncate * sigma + 0.5)

@@ -1,4 +1,4 @@
-"""Colour: grey values and colour spaces."""
+"""Grayscale conversion and color spaces."""
 
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -10,12 +10,12 @@ from featx.core.constraints import StrOptions
 from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
-#: Luma weights of ITU-R BT.601, which JPEG uses.
+#: Luma weights of ITU-R BT.601, as in JPEG.
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-#: Opponent colours of red, green and blue: red-green, yellow-blue and intensity.
+#: Opponent color space: red-green, yellow-blue and intensity from red, green and blue.
 OPPONENT = np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]]) / np.sqrt([[2], [6], [3]])
 
-# Linear spaces: a matrix, one row a channel, and what is added.
+# Linear spaces: a matrix with one row per channel, and an offset.
 _LINEAR = MappingProxyType(
     {
         "ycbcr": (
@@ -47,13 +47,13 @@ CHANNEL_NAMES = MappingProxyType(
 
 
 class Grayscale(ImageStage):
-    """Grey value, 0.299 R + 0.587 G + 0.114 B.
+    """Grayscale conversion, 0.299 R + 0.587 G + 0.114 B.
 
     Notes
     -----
-    Takes images of one or three channels, RGB; gives (height, width, 1). Grey images pass
-    unchanged. The weights are those of ITU-R BT.601, so that an image read in colour and made
-    grey equals the same JPEG read in grey to within its rounding.
+    Accepts images of one channel or three (RGB) and returns (height, width, 1). Grayscale images
+    are returned unchanged. The weights are those of ITU-R BT.601: a color image converted to
+    grayscale equals the same JPEG decoded as grayscale, up to the rounding of the decoder.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class Grayscale(ImageStage):
 
     def _transform_one(self, image: Image) -> Image:
         if image.shape[2] == 1:
-            # A copy: the image may be the caller's own.
+            # Copy, since the image may belong to the caller.
             return image.copy()
         gray = np.asarray(cv2.transform(image, LUMA[np.newaxis]), np.float32)
         return gray.reshape(*image.shape[:2], 1)
@@ -80,33 +80,33 @@ class Grayscale(ImageStage):
 
 
 class ColorSpace(ImageStage):
-    r"""Another colour space in place of RGB.
+    r"""Conversion from RGB to another color space.
 
     Parameters
     ----------
     space : {"hsv", "lab", "luv", "ycbcr", "opponent"}, default="lab"
         - ``"hsv"``: hue, saturation and value, each in [0, 1];
-        - ``"lab"``, ``"luv"``: CIE 1976 from sRGB under D65; lightness in [0, 100], the others
-          about [-128, 128];
-        - ``"ycbcr"``: as in JPEG, each in [0, 1], the neutral colour at 0.5;
+        - ``"lab"``, ``"luv"``: CIE 1976 from sRGB under D65; lightness in [0, 100], the other
+          channels in about [-128, 128];
+        - ``"ycbcr"``: as in JPEG, each in [0, 1], with neutral chroma at 0.5;
         - ``"opponent"``: :math:`(R - G) / \sqrt 2`, :math:`(R + G - 2B) / \sqrt 6` and
           :math:`(R + G + B) / \sqrt 3`.
 
     Raises
     ------
     ValueError
-        If an image does not have three channels, or a value is outside [0, 1].
+        If an image does not have three channels, or if a value is outside [0, 1].
 
     Notes
     -----
-    Takes RGB images (height, width, 3) with values in [0, 1]; gives maps of the same shape.
-    The CIE spaces are OpenCV's, from linear light, and differ from the literal formulas by less
+    Accepts RGB images (height, width, 3) with values in [0, 1] and preserves the shape. The CIE
+    spaces are computed by OpenCV from linear light, and differ from the literal formulas by less
     than 0.05.
 
     References
     ----------
     .. [1] K. van de Sande, T. Gevers and C. Snoek, "Evaluating Color Descriptors for Object and
-       Scene Recognition", IEEE TPAMI 32(9), 2010 (opponent colours).
+       Scene Recognition", IEEE TPAMI 32(9), 2010 (opponent color space).
 
     Examples
     --------
@@ -136,12 +136,12 @@ class ColorSpace(ImageStage):
 
 
 def convert(image: Image, space: str, stage: str) -> Image:
-    """Bring RGB colours in [0, 1] to a space, "rgb" being their own, for a stage of this name."""
+    """Convert RGB colors in [0, 1] to a color space; "rgb" returns them unchanged."""
     low, high = float(image.min()), float(image.max())
     if low < 0 or high > 1:
         raise InputError(
-            f"{stage} takes colours in [0, 1], but got values from {low:g} to {high:g}. "
-            "Scale them first; uint8 images are scaled on their own."
+            f"{stage}: color values must be in [0, 1], got values from {low:g} to {high:g}. "
+            "Rescale them; uint8 images are rescaled automatically."
         )
     if space == "rgb":
         return image
@@ -158,7 +158,7 @@ def convert(image: Image, space: str, stage: str) -> Image:
 
 
 def _linear_light(image: Image) -> Image:
-    """Undo the transfer function of sRGB: OpenCV's own way from sRGB to L*a*b* is 0.5 off."""
+    """Invert the transfer function of sRGB; OpenCV's sRGB to L*a*b* conversion is off by 0.5."""
     power = cv2.pow((image + np.float32(0.055)) / np.float32(1.055), 2.4)
     linear = image / np.float32(12.92)
     return np.asarray(np.where(image <= np.float32(0.04045), linear, power), np.float32)

@@ -1,4 +1,4 @@
-"""Contrast: responses in proportion to those around them."""
+"""Local contrast normalization."""
 
 from functools import partial
 from typing import Any, ClassVar
@@ -14,28 +14,29 @@ from featx.filters.convolve import filter_channels
 
 
 class LocalContrast(ImageStage):
-    r"""Deviation from the local mean, in units of the local standard deviation.
+    r"""Local contrast normalization: deviation from the local mean in local standard deviations.
 
     .. math:: y = \frac{x - m}{\max(s, \epsilon)}, \qquad s^2 = \overline{(x - m)^2}
 
-    where :math:`m` and :math:`s^2` are means over the window around the pixel.
+    where the means :math:`m` and :math:`s^2` are computed over a window around the pixel.
 
     Parameters
     ----------
     size : int or None, default=9
-        Height and width of the window, odd; None for one window, the whole image.
+        Height and width of the window, odd. None uses the whole image as one window.
     subtract_mean : bool, default=True
         If False, :math:`m = 0`: values are divided by their local root mean square. With
         ``size=None`` this scales each map of an image to unit energy.
     epsilon : float, default=1e-3
-        The least divisor, in units of the values, so that noise in even regions is not blown up.
+        Lower bound of the divisor, in units of the values. It keeps noise in constant regions
+        from being amplified.
 
     Notes
     -----
-    Takes maps (height, width, c), each of which is treated by itself; gives maps of the same
-    shape. The image is reflected about its outermost pixels. An even region gives 0. The
-    variance is computed in double precision. Unlike [1]_ the window is a square, not a Gaussian,
-    and channels are not mixed.
+    Accepts maps (height, width, c), normalizes each channel separately and preserves the shape.
+    The image is reflected about its outermost pixels. Constant regions become 0. The variance is
+    computed in double precision. In contrast to [1]_ the window is a square instead of a
+    Gaussian, and channels are not mixed.
 
     References
     ----------
@@ -70,14 +71,14 @@ class LocalContrast(ImageStage):
     def _requirements(self) -> Requirements:
         if self.size is not None and self.size % 2 == 0:
             raise InputError(
-                f"LocalContrast: size must be odd, so that the window has a centre, "
-                f"but it is {self.size}. Use {self.size + 1}."
+                f"LocalContrast: size={self.size} is even, but the window needs a center pixel. "
+                f"Use {self.size + 1}."
             )
         return Requirements()
 
     def _transform_one(self, image: Image) -> Image:
         values = image.astype(np.float64)
-        # The whole image's mean is taken off first: the variance loses no digits to it.
+        # Subtract the global mean first to avoid cancellation in the variance.
         if self.subtract_mean:
             values -= values.mean(axis=(0, 1))
         square = self._mean(values**2)

@@ -1,4 +1,4 @@
-"""Convolution as neural networks have it, and the paddings that all filters share."""
+"""Convolution without kernel flipping, and the border handling of all filters."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,73 +12,71 @@ from featx.core.constraints import Array, Each, StrOptions, natural
 from featx.core.errors import InputError
 from featx.core.stage import Image, ImageStage, Requirements
 
-#: What a filter may do at the border: give less (valid), or take the image to be larger.
+#: Border handling: "valid" reduces the size; the others pad the image.
 PADDINGS = StrOptions({"valid", "zero", "reflect", "edge"})
-#: The same for OpenCV. What "valid" computes beyond the border is cut off again.
+#: Border types of OpenCV. For "valid" the results at the border are cut off afterwards.
 BORDERS = {
     "valid": cv2.BORDER_CONSTANT,
     "zero": cv2.BORDER_CONSTANT,
     "reflect": cv2.BORDER_REFLECT_101,
     "edge": cv2.BORDER_REPLICATE,
 }
-#: The same for `numpy.pad`.
+#: Modes of `numpy.pad`.
 _PAD_MODES: dict[str, Any] = {"zero": "constant", "reflect": "reflect", "edge": "edge"}
 
-# From this many entries on, filter2D turns to a Fourier transform, and matchTemplate's is faster.
+# From this size on, filter2D uses a Fourier transform; that of matchTemplate is faster.
 _LARGE_KERNEL = 121
-# OpenCV takes arrays of at most this many channels.
+# Limit on channels in OpenCV.
 _MOST_CHANNELS = 128
 
 
 class Convolve(ImageStage):
-    r"""Convolution with a kernel of one, two or three dimensions, without flipping it.
+    r"""Convolution with a kernel of one, two or three dimensions, without kernel flipping.
 
     With a kernel :math:`w` of size :math:`k_1 \times k_2`, each channel :math:`x` becomes
 
     .. math:: y_{i,j} = \sum_{l=1}^{k_1} \sum_{m=1}^{k_2} x_{i+l-1,\, j+m-1} \, w_{l,m}
 
-    With one dimension the same is done along signals, and with three over height, width *and*
-    channels.
+    A kernel of one dimension is applied along signals, a kernel of three dimensions over height,
+    width *and* channels.
 
     Parameters
     ----------
     kernel : array_like of 1, 2 or 3 dimensions
-        The weights; nested lists will do. One dimension: (length,); two: (height, width), used on
-        each channel by itself; three: (height, width, channels).
+        The weights, as an array or nested lists, of shape (length,), (height, width) or
+        (height, width, channels). A kernel (height, width) is applied to each channel separately.
     padding : {"valid", "zero", "reflect", "edge"}, default="valid"
-        ``"valid"`` uses no padding: along an axis of :math:`d` entries, :math:`d - k + 1` are
-        left. The others keep the size, and take what lies outside to be zero, the reflection
-        about the outermost pixel (`numpy.pad`'s ``"reflect"``), or the outermost pixel itself.
-        They add ``(k - 1) // 2`` before and ``k // 2`` after, along every axis of the kernel.
+        Border handling. ``"valid"`` does not pad: an axis of :math:`d` entries is reduced to
+        :math:`d - k + 1`. The other modes preserve the size. They pad with zeros, with the
+        reflection about the outermost pixel (`numpy.pad`'s ``"reflect"``), or with the outermost
+        pixel itself: ``(k - 1) // 2`` entries before and ``k // 2`` after, along every axis of
+        the kernel.
     stride : int or list of int, default=1
-        Keep every so many results, from the first on; a list has one number for each axis of the
-        kernel.
+        Step between results, one number for all axes of the kernel or a list of one per axis.
 
     Raises
     ------
     ValueError
-        If ``stride`` does not have one number for each axis of the kernel, or if an image is
-        smaller than the kernel and the padding is ``"valid"``.
+        If a list ``stride`` does not have one entry per axis of the kernel, or if the padding is
+        ``"valid"`` and an image is smaller than the kernel.
 
     See Also
     --------
-    PatternMatch : Convolution with patterns, and normalised cross-correlation.
+    PatternMatch : Template matching, by convolution or normalized cross-correlation.
 
     Notes
     -----
-    Takes images (height, width, channels), or, where the kernel has one dimension, signals
-    (length,) or (length, channels), each channel by itself; gives arrays of as many dimensions,
-    with channels in the order in which they came.
-    With weights of the sum of magnitudes :math:`S`, values in [0, 1] give results in
+    Accepts images (height, width, channels) or, if the kernel has one dimension, signals
+    (length,) or (length, channels). The output has the same number of dimensions and the same
+    order of channels. If the absolute weights sum to :math:`S`, values in [0, 1] result in
     :math:`[-S, S]`.
 
-    Signal processing calls this operation *correlation* and flips the kernel, along every axis,
-    in what it calls convolution. featx follows neural networks, where the word convolution
-    stands for the sum above, here and everywhere else. For the other meaning, flip the kernel
-    first: ``numpy.flip(kernel)``.
+    As in neural networks, the kernel is not flipped; signal processing calls this operation
+    *correlation*. To convolve in the sense of signal processing, flip the kernel along every
+    axis first: ``numpy.flip(kernel)``.
 
-    Kernels of 121 or more entries are applied through the Fourier transform. Its rounding is
-    that of single precision with respect to the largest sums :math:`\sum |x||w|`.
+    Kernels of 121 or more entries are applied by a Fourier transform, whose error is within
+    single precision relative to the largest sum :math:`\sum |x||w|`.
 
     References
     ----------
@@ -121,7 +119,7 @@ class Convolve(ImageStage):
         if not isinstance(self.stride, int | np.integer) and len(self.stride) != dimensions:
             raise InputError(
                 f"Convolve: stride has {len(self.stride)} numbers, but the kernel has "
-                f"{dimensions} dimensions. Give one number, or one for each dimension."
+                f"{dimensions} dimensions. Pass one number, or one per dimension."
             )
         return Requirements(
             np.shape(self.kernel) if self.padding == "valid" else (1,) * np.ndim(self.kernel),
@@ -145,13 +143,13 @@ class Convolve(ImageStage):
 
 
 def along(signal: NDArray[np.float32], operation: Callable[[Image], Image]) -> NDArray[np.float32]:
-    """Apply an operation on images to a signal, which is an image of one row."""
+    """Apply an image operation to a signal, reshaped to an image of one row."""
     result = operation(signal.reshape(1, len(signal), -1))
     return result.reshape(-1, *signal.shape[1:])
 
 
 def correlate(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
-    """Correlate each channel with a kernel of two dimensions."""
+    """Correlate each channel with a two-dimensional kernel."""
     height, width = kernel.shape
     if kernel.size < _LARGE_KERNEL:
         anchor = ((width - 1) // 2, (height - 1) // 2)
@@ -176,7 +174,7 @@ def correlate_separable(
     padding: str,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Correlate each channel with the kernel that is the product of a column and a row."""
+    """Correlate each channel with a separable kernel, the outer product of column and row."""
     size = (len(column), len(row))
     anchor = ((len(row) - 1) // 2, (len(column) - 1) // 2)
     separable = partial(
@@ -192,13 +190,13 @@ def correlate_separable(
 
 
 def correlate_volume(image: Image, kernel: NDArray[np.float32], padding: str) -> Image:
-    """Correlate with a kernel of three dimensions, over height, width and channels."""
+    """Correlate with a three-dimensional kernel over height, width and channels."""
     depth = kernel.shape[2]
     if padding != "valid":
         around = ((0, 0), (0, 0), ((depth - 1) // 2, depth // 2))
         image = np.pad(image, around, mode=_PAD_MODES[padding])
     count = image.shape[2] - depth + 1
-    # One slice of the kernel serves all channels of the result at once.
+    # Each slice of the kernel is applied to all output channels at once.
     result = correlate(image[..., :count], kernel[..., 0], padding)
     for n in range(1, depth):
         result += correlate(image[..., n : n + count], kernel[..., n], padding)
@@ -212,32 +210,32 @@ def filter_channels(
     padding: str,
     out: NDArray[Any] | None = None,
 ) -> Any:
-    """Apply an OpenCV filter that keeps the size, and cut to what is valid where that is asked.
+    """Apply a size-preserving OpenCV filter, and crop the result if the padding is "valid".
 
     Parameters
     ----------
     operation : callable
-        A function of OpenCV with its parameters, which filters up to 128 channels at once.
+        An OpenCV function with bound parameters, which filters up to 128 channels at once.
     image : ndarray of shape (height, width, channels)
-        What is filtered.
+        The input image.
     size : tuple of int
-        Height and width of the filter's kernel.
+        Height and width of the kernel.
     padding : str
         One of `PADDINGS`.
     out : ndarray, optional
-        Where the result is to be written.
+        Array for the result.
 
     Returns
     -------
-    ndarray of shape (height, width, channels), less ``size - 1`` where ``padding`` is "valid"
-        In the type that ``operation`` gives; ``out`` where it is given.
+    ndarray of shape (height, width, channels), less ``size - 1`` if ``padding`` is "valid"
+        The result in the dtype of ``operation``; ``out`` itself if passed.
     """
     height, width, channels = image.shape
     if out is not None and channels <= _MOST_CHANNELS and padding != "valid":
         operation(image, dst=out)
         return out
     if channels <= _MOST_CHANNELS:
-        maps = operation(image).reshape(image.shape)  # OpenCV drops an axis of one channel
+        maps = operation(image).reshape(image.shape)  # OpenCV drops an axis of length one.
     else:
         groups = range(0, channels, _MOST_CHANNELS)
         filtered = [operation(image[..., first : first + _MOST_CHANNELS]) for first in groups]
@@ -251,7 +249,7 @@ def filter_channels(
 
 
 def cut_valid(maps: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
-    """Cut off the results for which a kernel of this size reached beyond the border."""
+    """Crop the results whose kernel extended beyond the border."""
     rows, columns = (
         slice((kernel - 1) // 2, length - kernel // 2)
         for kernel, length in zip(size, maps.shape[:2], strict=True)
@@ -260,7 +258,7 @@ def cut_valid(maps: NDArray[Any], size: tuple[int, ...]) -> NDArray[Any]:
 
 
 def pad(image: Image, size: tuple[int, ...], padding: str) -> Image:
-    """Enlarge height and width so that a valid kernel of this size keeps those of the image."""
+    """Pad height and width so that a valid filter of this size preserves the image size."""
     if padding == "valid":
         return image
     around = [((kernel - 1) // 2, kernel // 2) for kernel in size]
@@ -268,9 +266,9 @@ def pad(image: Image, size: tuple[int, ...], padding: str) -> Image:
 
 
 def interleave(responses: list[Any]) -> Image:
-    """Put several responses (height, width, channels) into one array.
+    """Interleave several responses (height, width, channels) into one array.
 
-    All responses to channel 0 come first, then all responses to channel 1, and so on.
+    All responses of channel 0 come first, then all responses of channel 1, and so on.
     """
     if len(responses) == 1:
         return np.asarray(responses[0], np.float32)
@@ -279,7 +277,7 @@ def interleave(responses: list[Any]) -> Image:
 
 
 def read_only(weights: ArrayLike, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """Make weights that are kept for later calls safe from being written to."""
+    """Return a read-only copy, for weights that are cached."""
     array = np.array(weights, dtype)
     array.setflags(write=False)
     return array

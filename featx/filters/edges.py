@@ -1,4 +1,4 @@
-"""Edges: first differences, Sobel's filter, and derivatives of Gaussians at any orientation."""
+"""Edge filters: first differences, Sobel, and steerable derivatives of a Gaussian."""
 
 from functools import lru_cache
 from numbers import Integral, Real
@@ -12,40 +12,40 @@ from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_radius
 from featx.filters.convolve import PADDINGS, correlate, correlate_separable, interleave, read_only
 
-#: A direction of lines, in degrees counter-clockwise from the horizontal axis.
+#: Orientation of a line, in degrees counter-clockwise from the horizontal axis.
 line_angle = Interval(Real, 0, 180, closed="left")
 
 
 class Difference(ImageStage):
-    r"""Differences of neighbouring pixels, the simplest edge filter.
+    r"""First differences of adjacent pixels.
 
     .. math:: V_{i,j} = x_{i,j} - x_{i,j+1}, \qquad H_{i,j} = x_{i,j} - x_{i+1,j}
 
-    These are the responses to the kernel ``[1 -1]`` and to its transpose.
+    The kernels are ``[1 -1]`` and its transpose.
 
     Parameters
     ----------
     axis : {"vertical", "horizontal", "both"}, default="vertical"
-        Which edges are found: vertical ones :math:`V`, horizontal ones :math:`H`, or both.
+        Orientation of the edges: vertical :math:`V`, horizontal :math:`H`, or both.
     padding : {"valid", "zero", "reflect", "edge"}, default="edge"
-        What is done at the border, as in `Convolve`. With ``"edge"``, the last difference is 0.
+        Border handling, as in `Convolve`. With ``"edge"``, the last difference is 0.
 
     Raises
     ------
     ValueError
-        If an image has only one pixel along the kernel and the padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image has only one pixel along the kernel.
 
     See Also
     --------
-    Sobel : Differences that are averaged along the edge.
+    Sobel : Differences with smoothing along the edge.
 
     Notes
     -----
-    Takes images (height, width, channels), each channel by itself; ``"both"`` gives the vertical,
-    then the horizontal response to channel 0, then both to channel 1, and so on. ``"valid"``
-    leaves one column less for vertical edges, one row less for horizontal ones, and both less for
-    ``"both"``. Values in [0, 1] give responses in [-1, 1], positive where the left or the upper
-    pixel is brighter.
+    Accepts images (height, width, channels) and filters each channel separately. ``"both"``
+    returns the vertical, then the horizontal response of channel 0, then both of channel 1, and
+    so on. ``"valid"`` removes one column for vertical edges, one row for horizontal edges, and
+    one of each for ``"both"``. Values in [0, 1] result in responses in [-1, 1], positive where
+    the left or the upper pixel is brighter.
 
     Examples
     --------
@@ -81,42 +81,43 @@ class Difference(ImageStage):
 
 
 class Sobel(ImageStage):
-    r"""Sobel's edge filter: differences across an edge, averaged along it.
+    r"""Sobel edge filter: differences across the edge, smoothed along it.
 
     .. math::
         V = x * \begin{bmatrix} 1 & 0 & -1 \\ 2 & 0 & -2 \\ 1 & 0 & -1 \end{bmatrix}, \qquad
         H = x * \begin{bmatrix} 1 & 2 & 1 \\ 0 & 0 & 0 \\ -1 & -2 & -1 \end{bmatrix}
 
-    without flipping the kernels, as in `Convolve`.
+    The kernels are not flipped, as in `Convolve`.
 
     Parameters
     ----------
     axis : {"vertical", "horizontal", "both", "magnitude"}, default="vertical"
-        Which edges are found: vertical ones :math:`V`, horizontal ones :math:`H`, both, or
-        edges of all directions, by the magnitude :math:`\sqrt{V^2 + H^2}`.
+        Orientation of the edges: vertical :math:`V`, horizontal :math:`H`, both, or the gradient
+        magnitude :math:`\sqrt{V^2 + H^2}`.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
-        What is done at the border, as in `Convolve`.
+        Border handling, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If an image is smaller than 3 x 3 pixels and the padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image is smaller than 3 x 3 pixels.
 
     See Also
     --------
-    OrientedEdges : Edges at any number of orientations, and of any scale.
+    OrientedEdges : Edges at any number of orientations and at any scale.
 
     Notes
     -----
-    Takes images (height, width, channels), each channel by itself; ``"both"`` gives the vertical,
-    then the horizontal response to channel 0, then both to channel 1, and so on. ``"valid"``
-    leaves :math:`d - 2` of :math:`d` rows and columns.
+    Accepts images (height, width, channels) and filters each channel separately. ``"both"``
+    returns the vertical, then the horizontal response of channel 0, then both of channel 1, and
+    so on. ``"valid"`` reduces :math:`d` rows and columns to :math:`d - 2`.
 
-    The weights are exactly those above: values in [0, 1] give responses in [-4, 4], a step of
-    height 1 gives 4, and :math:`V` and :math:`H` are positive where the left or the upper side is
-    brighter. `scipy.ndimage.sobel` and `cv2.Sobel` have the opposite sign, `skimage.filters.sobel`
-    the opposite sign and a fourth of the size, and its magnitude is divided by
-    :math:`\sqrt 2` as well.
+    The weights are not normalized: values in [0, 1] result in responses in [-4, 4], and a step of
+    height 1 in a response of 4. :math:`V` and :math:`H` are positive where the left or the upper
+    side is brighter.
+
+    `scipy.ndimage.sobel` and `cv2.Sobel` have the opposite sign. `skimage.filters.sobel` has the
+    opposite sign and a fourth of the value; its magnitude is also divided by :math:`\sqrt 2`.
 
     References
     ----------
@@ -150,7 +151,7 @@ class Sobel(ImageStage):
             vertical, horizontal = (
                 sobel(image, axis, self.padding) for axis in ("vertical", "horizontal")
             )
-            # Not cv2.magnitude, whose last bit depends on where in memory a number lies.
+            # The last bit of cv2.magnitude depends on the memory address of a value.
             vertical *= vertical
             horizontal *= horizontal
             vertical += horizontal
@@ -163,10 +164,10 @@ class Sobel(ImageStage):
 
 
 class OrientedEdges(ImageStage):
-    r"""Edges or lines at any number of orientations, by steered derivatives of a Gaussian.
+    r"""Edges or lines at any number of orientations, by steerable derivatives of a Gaussian.
 
-    With :math:`u = x \sin\theta + y \cos\theta` the distance from a line of orientation
-    :math:`\theta` through the centre (:math:`x` to the right, :math:`y` downwards), the kernels
+    Let :math:`u = x \sin\theta + y \cos\theta` be the distance from a line of orientation
+    :math:`\theta` through the center (:math:`x` to the right, :math:`y` downwards). The kernels
     are
 
     .. math::
@@ -180,49 +181,48 @@ class OrientedEdges(ImageStage):
     Parameters
     ----------
     orientations : int or list of float, default=8
-        How many orientations, spread evenly from 0 to 180 degrees, or the orientations
-        themselves, in [0, 180). An orientation is the direction of the edge's *line*, in degrees
-        counter-clockwise from the horizontal axis: 90 finds vertical edges.
+        Number of orientations, evenly spaced from 0 to 180 degrees, or a list of orientations in
+        [0, 180). An orientation is that of the *line* of the edge, in degrees counter-clockwise
+        from the horizontal axis: 90 detects vertical edges.
     sigma : float, default=1.0
         Standard deviation of the Gaussian, in pixels.
     order : {1, 2}, default=1
-        First derivative, which finds edges between dark and bright, or second, which finds thin
-        lines.
+        Order of the derivative: 1 detects edges between dark and bright regions, 2 thin lines.
     truncate : float, default=6.0
-        Where the Gaussian is cut off, in standard deviations, with a radius as in `GaussianBlur`.
-        Six leave out less than the rounding of single precision.
+        Radius of the kernel in standard deviations, rounded as in `GaussianBlur`. At 6 the
+        truncation error is below single precision.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
-        What is done at the border, as in `Convolve`.
+        Border handling, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the kernel and the padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image is smaller than the kernel.
 
     See Also
     --------
     Sobel : Vertical and horizontal edges, 3 x 3 pixels.
-    PatternMatch : Finds long lines in the responses, each at its own orientation.
+    PatternMatch : Detects long lines in the responses, each at its own orientation.
 
     Notes
     -----
-    Takes images (height, width, channels), each channel by itself. Gives one channel for each
-    orientation: all responses to channel 0 in the order of the orientations, then all to
-    channel 1, and so on. They are named ``gray_edges_045`` (``gray_lines_045`` for order 2).
+    Accepts images (height, width, channels) and filters each channel separately. The output has
+    one channel per orientation: all responses of channel 0 in the order of the orientations, then
+    all of channel 1, and so on. Names are ``gray_edges_045`` (``gray_lines_045`` for order 2).
 
-    The weights are scaled so that those above zero sum to one for 0 and 90 degrees: with order 1,
-    a vertical or horizontal step of height 1 gives a response of 1 on both sides of it. For the
-    orientations between, sampling makes the sum somewhat larger: 1.08 at most with ``sigma=1``,
-    1.02 with ``sigma=2``. Values in [0, 1] give responses within plus and minus that sum. The sign
-    is that of `Sobel`: positive where the left side, or for 0 degrees the upper side, is
-    brighter. With order 2, responses are positive on bright lines and negative on dark ones. So
-    that the kernel sums to zero, the variance of the sampled Gaussian stands for
-    :math:`\sigma^2` in the factor before the exponential.
+    The kernels for 0 and 90 degrees are scaled so that their positive weights sum to one. With
+    order 1, a vertical or horizontal step of height 1 results in a response of 1 on both sides.
+    For other orientations, sampling increases this sum to at most 1.08 with ``sigma=1`` and 1.02
+    with ``sigma=2``. Values in [0, 1] result in responses within plus and minus that sum.
 
-    A derivative of a Gaussian at any orientation is a weighted sum of two of them (order 1), or
-    three (order 2) [1]_. These are separable, so that all orientations cost two or three
-    separable passes and one product with a small matrix. The sum is an identity, not an
-    approximation: the result is that of the kernel above.
+    The sign is that of `Sobel`: positive where the left side, or for 0 degrees the upper side, is
+    brighter. With order 2, bright lines have positive and dark lines negative responses. To make
+    the kernel sum to zero, the factor before the exponential uses the variance of the sampled
+    Gaussian as :math:`\sigma^2`.
+
+    A derivative of a Gaussian at any orientation is a weighted sum of two basis kernels (order 1)
+    or three (order 2) [1]_. The basis kernels are separable: all orientations together cost two
+    or three separable passes and one product with a small matrix. The result is exact.
 
     References
     ----------
@@ -269,7 +269,7 @@ class OrientedEdges(ImageStage):
         return Requirements((side, side) if self.padding == "valid" else (1, 1))
 
     def _transform_one(self, image: Image, out: Image | None = None) -> Image:
-        # It loads numba, for which the other filters should not wait.
+        # Imported here because it loads numba, which the other filters do not need.
         from featx.filters.steering import steer
 
         if out is None:
@@ -278,7 +278,7 @@ class OrientedEdges(ImageStage):
                 beyond = 2 * edge_radius(self.sigma, self.truncate)
                 rows, columns = rows - beyond, columns - beyond
             out = np.empty((rows, columns, channels * len(self._angles())), np.float32)
-        # In double precision, so that the sums are rounded once only.
+        # In double precision, so that each sum is rounded only once.
         exact, kernels = image.astype(np.float64), edge_basis(self.sigma, self.order, self.truncate)
         basis = np.empty((len(kernels), *out.shape[:2], image.shape[2]))
         for (column, row), place in zip(kernels, basis, strict=True):
@@ -308,7 +308,7 @@ def _largest(sizes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 @lru_cache
 def difference_kernel(axis: str, square: bool) -> NDArray[np.float32]:
-    """Give [1 -1] or its transpose; square, with zeros below or beside, if both must fit."""
+    """Return [1 -1] or its transpose, padded with zeros to 2 x 2 if ``square``."""
     kernel = np.zeros((2, 2), np.float32)
     kernel[0, 0] = 1
     kernel[(0, 1) if axis == "vertical" else (1, 0)] = -1
@@ -318,7 +318,7 @@ def difference_kernel(axis: str, square: bool) -> NDArray[np.float32]:
 
 
 def sobel(image: Image, axis: str, padding: str) -> Image:
-    """Correlate each channel with Sobel's kernel for vertical or for horizontal edges."""
+    """Correlate each channel with the Sobel kernel for vertical or horizontal edges."""
     across, along = sobel_factors()
     column, row = (along, across) if axis == "vertical" else (across, along)
     return correlate_separable(image, column, row, padding)
@@ -326,12 +326,12 @@ def sobel(image: Image, axis: str, padding: str) -> Image:
 
 @lru_cache
 def sobel_factors() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the factors of Sobel's kernels across and along the edge."""
+    """Return the factors of the Sobel kernels across and along the edge."""
     return read_only([1, 0, -1]), read_only([1, 2, 1])
 
 
 def edge_radius(sigma: float, truncate: float) -> int:
-    """Tell how many pixels an edge filter reaches to each side: one, at the least."""
+    """Return the radius of an edge filter in pixels, at least one."""
     return max(1, gaussian_radius(sigma, truncate))
 
 
@@ -339,10 +339,9 @@ def edge_radius(sigma: float, truncate: float) -> int:
 def edge_basis(
     sigma: float, order: int, truncate: float
 ) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]:
-    """Give the separable kernels, each a column and a row, from which all others are steered.
+    """Return the separable basis kernels for steering, each as a column and a row.
 
-    For order 1 they are those for the orientations 90 and 0; for order 2 there is a mixed one
-    as well.
+    The first two are the kernels for 90 and 0 degrees; order 2 adds the mixed derivative.
     """
     radius = edge_radius(sigma, truncate)
     x = np.arange(-radius, radius + 1, dtype=np.float64)
@@ -366,15 +365,15 @@ def edge_basis(
 
 @lru_cache
 def steering_matrix(angles: tuple[float, ...], order: int) -> NDArray[np.float64]:
-    """Give the weights (basis, angles) that turn the basis to each angle, given in degrees."""
+    """Return the weights (basis, angles) that steer the basis to each angle, in degrees."""
     theta = np.deg2rad(angles)
     sine, cosine = np.sin(theta), np.cos(theta)
-    # 1 - u²/σ² is sin² (1 - x²/σ²) + cos² (1 - y²/σ²) - 2 sin cos xy/σ², since sin² + cos² = 1.
+    # 1 - u²/σ² = sin² (1 - x²/σ²) + cos² (1 - y²/σ²) - 2 sin cos xy/σ², since sin² + cos² = 1.
     weights = [sine, cosine] if order == 1 else [sine**2, cosine**2, -2 * sine * cosine]
     return read_only(weights, np.float64)
 
 
 def angle_name(angle: float) -> str:
-    """Write an angle with three digits before the point, so that names sort as angles do."""
+    """Format an angle with three digits before the point, so that names sort by angle."""
     whole, point, rest = f"{angle:g}".partition(".")
     return whole.zfill(3) + point + rest

@@ -1,4 +1,4 @@
-"""Gabor filters: what simple and complex cells of the visual cortex respond to."""
+"""Gabor filters: even and odd responses, energy and magnitude."""
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -16,79 +16,79 @@ from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, correlate, interleave, pad, read_only
 from featx.filters.edges import line_angle
 
-# Kernels of fewer entries cost less as they are than through the Fourier transform.
+# Below this number of entries, direct correlation is faster than a Fourier transform.
 _SMALL_KERNEL = 121
-_LARGEST_KERNEL = 4096  # pixels a side
-# The kernels that each response takes, 0 the even and 1 the odd one.
+_LARGEST_KERNEL = 4096  # pixels per side
+# Kernels of each response: 0 is the even and 1 the odd kernel.
 _PARTS = MappingProxyType(
     {"even": (0,), "odd": (1,), "both": (0, 1), "energy": (0, 1), "magnitude": (0, 1)}
 )
 
 
 class GaborBank(ImageStage):
-    r"""Gabor filters of several frequencies and orientations.
+    r"""Gabor filters at several frequencies and orientations.
 
-    With :math:`u = x \sin\theta + y \cos\theta` the distance from a line of orientation
-    :math:`\theta` through the centre (:math:`x` to the right, :math:`y` downwards), and
-    :math:`v` the distance along it, the even and the odd kernel of frequency :math:`f` are
+    Let :math:`u = x \sin\theta + y \cos\theta` be the distance from a line of orientation
+    :math:`\theta` through the center (:math:`x` to the right, :math:`y` downwards). Let :math:`v`
+    be the distance along the line. The even and the odd kernel of frequency :math:`f` are
 
     .. math::
         e = w \, (\cos 2 \pi f u - d), \qquad o = -w \sin 2 \pi f u, \qquad
         w = \frac{\gamma}{2 \pi \sigma^2} \exp\left(-\frac{u^2 + \gamma^2 v^2}{2\sigma^2}\right)
 
-    with :math:`d` such that the even kernel sums to zero. The bandwidth :math:`b` in octaves says
-    how wide the kernel is in units of its period:
+    where :math:`d` makes the even kernel sum to zero. The bandwidth :math:`b` in octaves
+    determines the width of the kernel relative to its period:
 
     .. math:: \sigma f = \frac{1}{\pi} \sqrt{\frac{\ln 2}{2}} \cdot \frac{2^b + 1}{2^b - 1}
 
-    Even and odd responses are those of *simple cells* of the primary visual cortex, which want a
-    line or an edge at its place; :math:`e^2 + o^2` is the energy that *complex cells* signal,
-    wherever in their field the line is, be it dark or bright.
+    Even and odd responses model *simple cells* of the primary visual cortex, which respond to a
+    line or an edge at one position. The energy :math:`e^2 + o^2` models *complex cells*, which
+    respond to bright and dark lines at any position in their receptive field.
 
     Parameters
     ----------
     frequencies : list of float, default=(0.25, 0.177, 0.125, 0.0884)
         Cycles per pixel, in (0, 0.5].
     orientations : int or list of float, default=8
-        How many orientations, spread evenly from 0 to 180 degrees, or the orientations
-        themselves, in [0, 180). An orientation is the direction of the *line*, in degrees
-        counter-clockwise from the horizontal axis: 90 finds vertical lines.
+        Number of orientations, evenly spaced from 0 to 180 degrees, or a list of orientations in
+        [0, 180). An orientation is that of the *line*, in degrees counter-clockwise from the
+        horizontal axis: 90 detects vertical lines.
     response : {"even", "odd", "both", "energy", "magnitude"}, default="energy"
-        The response to the even kernel; to the odd one; to the even and then the odd one, in a
-        channel each; their energy :math:`e^2 + o^2`; or its root.
+        The response to the even or to the odd kernel; both, in a channel each, first the even
+        one; the energy :math:`e^2 + o^2`; or the magnitude, its square root.
     bandwidth : float, default=1.0
-        Width of the filter's pass band at half its height, in octaves.
+        Full width of the pass band at half maximum, in octaves.
     aspect_ratio : float, default=0.5
-        The ratio :math:`\gamma` of the kernel's width across the line to its length along it.
+        Ratio :math:`\gamma` of the kernel's width across the line to its length along it.
     zero_mean : bool, default=True
         If False, :math:`d = 0`, and even responses depend on the brightness.
     truncate : float, default=3.0
-        Where the Gaussian is cut off, in standard deviations, along the rows and the columns.
+        Radius at which the Gaussian is truncated along rows and columns, in standard deviations.
     padding : {"valid", "zero", "reflect", "edge"}, default="reflect"
-        What is done at the border, as in `Convolve`; ``"valid"`` leaves what the largest kernel
-        does.
+        Border handling, as in `Convolve`. ``"valid"`` crops all responses to the valid region of
+        the largest kernel.
 
     Raises
     ------
     ValueError
-        If an image is smaller than the largest kernel and the padding is ``"valid"``.
+        If the padding is ``"valid"`` and an image is smaller than the largest kernel.
 
     See Also
     --------
-    OrientedEdges : Cheaper filters of one scale, by steering.
-    GIST : Energies of similar filters in a coarse grid.
+    OrientedEdges : Less expensive steerable filters at one scale.
+    GIST : Energies of similar filters on a coarse grid.
 
     Notes
     -----
-    Takes images (height, width, channels), each channel by itself; gives, for each channel, all
-    responses at the first frequency, orientation by orientation, then those at the second, and so
-    on. A grating of amplitude :math:`a` and the filter's own frequency and orientation has a
-    magnitude of about :math:`a / 2`. Odd responses are positive where the left or the upper side
-    is brighter, as in `Sobel`.
+    Accepts images (height, width, channels) and filters each channel separately. For each
+    channel, the output has all orientations of the first frequency, then of the second, and so
+    on. A grating of amplitude :math:`a` at the filter's frequency and orientation has a magnitude
+    of about :math:`a / 2`. Odd responses are positive where the left or the upper side is
+    brighter, as in `Sobel`.
 
-    Without ``zero_mean``, responses are those of `skimage.filters.gabor` with ``theta`` of 90
-    degrees less the orientation, the same bandwidth and ``sigma_y = sigma_x / aspect_ratio``.
-    The rounding is that of single precision with respect to the largest sums
+    With ``zero_mean=False``, responses equal `skimage.filters.gabor` for the same bandwidth,
+    ``theta`` of 90 degrees minus the orientation, and ``sigma_y = sigma_x / aspect_ratio``.
+    The rounding error is within single precision relative to the largest sum
     :math:`\sum |x||w|`.
 
     References
@@ -146,9 +146,9 @@ class GaborBank(ImageStage):
         height, width = _largest(self._bank())
         if max(height, width) > _LARGEST_KERNEL:
             raise InputError(
-                f"GaborBank: with these parameters a kernel has {height:.0f} x {width:.0f} pixels, "
-                f"and may have {_LARGEST_KERNEL} x {_LARGEST_KERNEL}. Use higher frequencies, or a "
-                "larger bandwidth or aspect_ratio."
+                f"GaborBank: the largest kernel has {height:.0f} x {width:.0f} pixels, the limit "
+                f"is {_LARGEST_KERNEL} x {_LARGEST_KERNEL}. Use higher frequencies, or a larger "
+                "bandwidth or aspect_ratio."
             )
         return Requirements(_largest(self._bank()) if self.padding == "valid" else (1, 1))
 
@@ -171,7 +171,7 @@ class GaborBank(ImageStage):
         cells = _simple_cells(padded, bank, _PARTS[self.response])
         if self.response in ("even", "odd", "both"):
             return interleave(list(cells))
-        # One generator twice: it gives the even and the odd cell in turn.
+        # The generator is zipped with itself: it yields the even and the odd response in turn.
         energies = [
             np.square(even) + np.square(odd) for even, odd in zip(cells, cells, strict=True)
         ]
@@ -191,7 +191,7 @@ class GaborBank(ImageStage):
 
 
 class _Gabor(NamedTuple):
-    """What one filter is, the even and the odd kernel together."""
+    """Parameters of one filter, a pair of an even and an odd kernel."""
 
     frequency: float
     orientation: float
@@ -202,14 +202,14 @@ class _Gabor(NamedTuple):
 
     @property
     def deviations(self) -> tuple[float, float]:
-        """The Gaussian's standard deviations across the line and along it, in pixels."""
+        """Standard deviations of the Gaussian across and along the line, in pixels."""
         octaves = 2.0**self.bandwidth
         across = np.sqrt(np.log(2) / 2) / np.pi * (octaves + 1) / (octaves - 1) / self.frequency
         return across, across / self.aspect_ratio
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width of the kernels, odd."""
+        """Height and width of the kernels, both odd."""
         across, along = self.truncate * np.asarray(self.deviations)
         angle = np.radians(self.orientation)
         down = max(abs(across * np.cos(angle)), abs(along * np.sin(angle)), 1)
@@ -241,10 +241,10 @@ def _kernels(gabor: _Gabor) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
 def _transfers(
     bank: tuple[_Gabor, ...], height: int, width: int
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]] | None]:
-    r"""Prepare large kernels for images of one size; None stands for small kernels.
+    r"""Compute the transfer functions of large kernels for one image size; None for small ones.
 
-    Centred on the first pixel, an even kernel has a real transform and an odd one an imaginary
-    one, of which :math:`-1` times the imaginary part is kept: correlation wants the conjugate.
+    Centered on the first pixel, an even kernel has a real and an odd kernel an imaginary
+    transform. Correlation requires the conjugate, hence :math:`-1` times the imaginary part.
     """
     return [_transfer(gabor, height, width) for gabor in bank]
 
@@ -262,9 +262,9 @@ def _transfer(
 
 
 def _simple_cells(padded: Image, bank: tuple[_Gabor, ...], parts: Sequence[int]) -> Iterator[Image]:
-    """Give the responses to the chosen parts (0 even, 1 odd) of each filter, one after the other.
+    """Yield the responses to the selected parts (0 even, 1 odd) of each filter in turn.
 
-    The image is padded for the largest kernel, which leaves its valid part.
+    The image must be padded for the largest kernel; the responses cover its valid region.
     """
     largest = _largest(bank)
     size = height, width = tuple(next_fast_len(n, real=True) for n in padded.shape[:2])
@@ -285,7 +285,7 @@ def _simple_cells(padded: Image, bank: tuple[_Gabor, ...], parts: Sequence[int])
 
 
 def _trim(maps: Image, largest: tuple[int, int], size: tuple[int, int]) -> Image:
-    """Leave out what only the largest kernel, and none of this size, needs."""
+    """Crop the border that the largest kernel requires and a kernel of this size does not."""
     rows, columns = (
         slice((most - kernel) // 2, length - (most - kernel) // 2)
         for most, kernel, length in zip(largest, size, maps.shape[:2], strict=True)

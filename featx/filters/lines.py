@@ -23,7 +23,7 @@ def line_size(length: int, angle: float) -> tuple[int, int]:
 
 @lru_cache
 def line_kernel(length: int, angle: float) -> NDArray[np.float32]:
-    """Return a line through the center, with smooth edges and ends; its weights sum to one."""
+    """Return the antialiased kernel of a line through the center, whose weights sum to one."""
     kernel = _weights(length, angle)
     return read_only(kernel / kernel.sum())
 
@@ -37,7 +37,7 @@ def _weights(length: int, angle: float) -> NDArray[np.float64]:
     sine, cosine = math.sin(math.radians(angle)), math.cos(math.radians(angle))
     along, across = x * cosine - y * sine, x * sine + y * cosine
     kernel = np.clip(1 - np.abs(across), 0, 1) * np.clip((length + 1) / 2 - np.abs(along), 0, 1)
-    # Rows and columns that the line does not touch are left out: the center stays in the center.
+    # Crop empty rows and columns symmetrically, so that the center is preserved.
     touched = kernel > 0
     cropped: NDArray[np.float64] = kernel[np.ix_(touched.any(axis=1), touched.any(axis=0))]
     return cropped
@@ -46,7 +46,7 @@ def _weights(length: int, angle: float) -> NDArray[np.float64]:
 def match_line(
     image: Image, length: int, angle: float, padding: str, window: tuple[int, ...]
 ) -> Image:
-    """Average each channel along a line; if padding is "valid", where ``window`` fits."""
+    """Average each channel along a line; with "valid", only where ``window`` fits."""
     size = line_size(length, angle)
     if angle in (0, 90):
         response = uniform_blur(image, size, padding)
@@ -118,7 +118,7 @@ def match_lines(
     image : ndarray of shape (height, width, channels)
         The maps.
     lines : list of (channel, angle)
-        The channel and the angle, in degrees, of each group of responses.
+        Channel and angle, in degrees, of each group of responses.
     lengths : list of int
         The lengths of the lines, in pixels, in the order of the responses in a group.
     padding : str
@@ -133,7 +133,7 @@ def match_lines(
     ndarray of float32, shape (height, width, len(lines) * len(lengths))
         Less ``window - 1`` rows and columns if ``padding`` is "valid".
     """
-    # It loads numba, and the other filters should not wait for that.
+    # Imported here because it loads numba, which the other filters do not need.
     from featx.filters.line_sums import sum_along_lines
 
     padded = np.ascontiguousarray(np.moveaxis(pad(image, window, padding), 2, 0))

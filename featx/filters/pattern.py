@@ -1,4 +1,4 @@
-"""Patterns: lines of any length and orientation, and images to be found in images."""
+"""Template matching: lines at any length and orientation, and arbitrary patterns."""
 
 from collections.abc import Callable
 from functools import partial
@@ -29,80 +29,77 @@ _SHARED_SUMS = 64
 
 
 class PatternMatch(ImageStage):
-    r"""Similarity of the image around each pixel to a pattern.
+    r"""Template matching: similarity of the image around each pixel to a pattern.
 
-    The image under a pattern :math:`w` of :math:`N` entries is compared by correlation,
+    A pattern :math:`w` of :math:`N` entries is compared with the image under it by correlation,
 
     .. math:: y_{i,j} = \sum_{l,m} x_{i+l,\, j+m} \, w_{l,m}
 
-    or by normalised cross-correlation, which brightness and contrast do not change,
+    or by normalized cross-correlation, which is invariant to brightness and contrast,
 
     .. math::
         y_{i,j} = \frac{\sum_{l,m} (x_{i+l,\, j+m} - \bar x_{i,j}) (w_{l,m} - \bar w)}
         {\sqrt{\sum_{l,m} (x_{i+l,\, j+m} - \bar x_{i,j})^2 \, \sum_{l,m} (w_{l,m} - \bar w)^2}}
 
-    with :math:`\bar w` the mean of the pattern and :math:`\bar x_{i,j}` that of the image under
-    it.
+    where :math:`\bar w` is the mean of the pattern and :math:`\bar x_{i,j}` the mean of the image
+    under it.
 
     Parameters
     ----------
     pattern : "line" or array_like of shape (h, w), (h, w, c) or (length,), default="line"
-        A straight line, one pixel wide, whose weights sum to one; or an image, taken as it is,
-        in float values. A pattern of two dimensions is compared with each channel by itself, one
-        of three with all channels together, of which there must be as many. A pattern of one
-        dimension is looked for in signals, in each channel by itself.
+        A straight line, one pixel wide, whose weights sum to one; or an array of float values. A
+        two-dimensional pattern is compared with each channel separately. A three-dimensional
+        pattern is compared with all channels together and must have the same number of channels. A
+        one-dimensional pattern is compared with each channel of signals separately.
     length : int or list of int, default=31
-        The length of the line, in pixels, or several of them.
+        Length of the line in pixels, or a list of lengths.
     orientation : float or list of float, default=90.0
-        The direction of the line, in degrees in [0, 180), counter-clockwise from the horizontal
-        axis, or several of them: 90 is a vertical line.
+        Orientation of the line in degrees in [0, 180), counter-clockwise from the horizontal axis,
+        or a list of orientations. 90 is a vertical line.
     each : bool, default=False
-        Look in each channel for the line of its own orientation only: in the first channel for
-        the first ``orientation`` of the list, and so on, beginning again when the list is used
-        up. After `OrientedEdges` with the same orientations, this follows each edge along itself.
+        If True, match each channel only with its own orientation: the first channel with the
+        first entry of ``orientation``, and so on, cycling through the list. After `OrientedEdges`
+        with the same orientations, each edge response is averaged along its edge.
     method : {"correlation", "ncc"}, default="correlation"
-        Plain or normalised cross-correlation. The latter needs a pattern that is not a line.
+        Plain or normalized cross-correlation. ``"ncc"`` does not support ``pattern="line"``.
     padding : {"valid", "zero", "reflect", "edge"}, default="valid"
-        What is done at the border, as in `Convolve`.
+        Border handling, as in `Convolve`.
 
     Raises
     ------
     ValueError
-        If the method is ``"ncc"`` and the pattern a line, which has nothing around it to be
-        compared with, or of one value; if ``each`` is set without a list of orientations of a
-        line, or the number of channels is no multiple of theirs; if the image does not have as
-        many channels as a pattern of three dimensions; if the image is smaller than the pattern
-        and the padding is ``"valid"``.
+        If the method is ``"ncc"`` and the pattern is constant or ``"line"``; if ``each`` is set
+        without a list of orientations of a line, or the number of channels is not a multiple of
+        their number; if the image and a three-dimensional pattern differ in their number of
+        channels; or if the padding is ``"valid"`` and an image is smaller than the pattern.
 
     See Also
     --------
-    Convolve : Any kernel, with strides, over signals, images and channels.
-    OrientedEdges : The edges in which to look for lines.
+    Convolve : Convolution of signals, images and channels with any kernel, and strides.
+    OrientedEdges : Oriented edges, in which lines can be detected.
 
     Notes
     -----
-    Takes images (height, width, channels), or, where the pattern has one dimension, signals
-    (length,) or (length, channels). ``"valid"`` leaves :math:`d - k + 1` of :math:`d` rows and
-    columns, or samples, with :math:`k` the size of the pattern, or the largest if there are several
-    lines; the other paddings leave all.
+    Accepts images (height, width, channels) or, if the pattern has one dimension, signals
+    (length,) or (length, channels). With ``"valid"``, an axis of :math:`d` entries is reduced to
+    :math:`d - k + 1`, where :math:`k` is the size of the pattern or of the largest line. Other
+    paddings preserve the size.
 
-    Channels of the result: all responses to channel 0, then all to channel 1, and so on. Among
-    the responses, all lengths at the first orientation come first. They are named after both,
-    such as ``gray_line31_090``; with a pattern of two dimensions, after the channels, and with
-    one of three there is one channel, ``pattern``.
+    The output has all responses of channel 0, then all of channel 1, and so on. The responses of
+    a channel are ordered by orientation, then by length. Channels are named accordingly, such as
+    ``gray_line31_090``. A two-dimensional pattern preserves the names of the channels; a
+    three-dimensional one has a single output channel, ``pattern``.
 
     Correlation with a line is the mean of the image along it, in the range of the image. At 0 and
-    90 degrees it is exactly one pixel wide, and as cheap as a blur. At others it passes through
-    the centre of a pixel, and the weights fall off linearly with the distance :math:`v` from
-    it and past its ends, in proportion to
-    :math:`\max(0, 1 - |v|) \cdot \min(1, \max(0, (\text{length} + 1) / 2 - |u|))`, :math:`u`
-    being the position along the line.
+    90 degrees the line is exactly one pixel wide, and as cheap as a box filter. At other
+    orientations it passes through the center of a pixel. For position :math:`u` along the line and
+    distance :math:`v` from it, the weights are proportional to
+    :math:`\max(0, 1 - |v|) \cdot \min(1, \max(0, (\text{length} + 1) / 2 - |u|))`.
 
-    Normalised cross-correlation is in [-1, 1]. It is 0 where the image under the pattern does not
-    vary, by which is meant a standard deviation less than :math:`5 \cdot 10^{-7}` of the greatest
-    deviation from the mean in the image: single precision does not resolve less. Over all else
-    it equals `skimage.feature.match_template`, the pattern's centre being at the pixel where
-    `Convolve` has it.
+    Normalized cross-correlation is in [-1, 1], and equals `skimage.feature.match_template` with the
+    center of the pattern at the pixel defined by `Convolve`. It is 0 where the image under the
+    pattern is constant: where its standard deviation is less than :math:`5 \cdot 10^{-7}` of the
+    maximum deviation from the mean of the image, the resolution of single precision.
 
     References
     ----------
@@ -120,7 +117,7 @@ class PatternMatch(ImageStage):
     >>> match.get_feature_names_out().tolist()
     ['gray_line5_000', 'gray_line5_090']
 
-    A sound in a recording, wherever and however loud it is:
+    Find a sound in a recording, at any position and loudness:
 
     >>> sound = np.sin(np.arange(50) ** 2 / 99)
     >>> recording = np.random.default_rng(0).normal(0, 0.01, 1000)
@@ -159,18 +156,18 @@ class PatternMatch(ImageStage):
         line = isinstance(self.pattern, str)
         if self.method == "ncc" and line:
             raise InputError(
-                "PatternMatch: method='ncc' needs a pattern that varies, but the line's weights "
-                "are all one value. Give the pattern as an array, with what surrounds the line."
+                "PatternMatch: method='ncc' does not support pattern='line', whose weights are "
+                "constant. Pass an array that includes the surroundings of the line."
             )
         if self.method == "ncc" and np.ptp(np.asarray(self.pattern, np.float64)) == 0:
             raise InputError(
-                "PatternMatch: method='ncc' needs a pattern that varies, but all its values are "
-                "the same."
+                "PatternMatch: method='ncc' requires a pattern that varies, but all its values "
+                "are equal."
             )
         if self.each and not (line and isinstance(self.orientation, list | tuple)):
             raise InputError(
-                "PatternMatch: each=True needs pattern='line' and a list of orientations, one "
-                "for each channel."
+                "PatternMatch: each=True requires pattern='line' and a list of orientations, one "
+                "per channel."
             )
         window = self._window()
         return Requirements(
@@ -195,8 +192,8 @@ class PatternMatch(ImageStage):
     def _match(self, image: Image, pattern: NDArray[np.float32]) -> Image:
         if pattern.ndim == 3 and pattern.shape[2] != image.shape[2]:
             raise InputError(
-                f"PatternMatch: the pattern has {pattern.shape[2]} channels, but an image has "
-                f"{image.shape[2]}."
+                f"PatternMatch: the number of channels is {pattern.shape[2]} in the pattern, but "
+                f"{image.shape[2]} in the image. They must be equal."
             )
         if self.method == "correlation" and pattern.ndim == 2:
             return correlate(image, pattern, self.padding)
@@ -209,8 +206,8 @@ class PatternMatch(ImageStage):
         angles, lengths, count = self._angles(), self._lengths(), image.shape[2]
         if self.each and count % len(angles) != 0:
             raise InputError(
-                f"PatternMatch: each=True with {len(angles)} orientations needs a multiple of "
-                f"{len(angles)} channels, but an image has {count}."
+                f"PatternMatch: each=True with {len(angles)} orientations requires a multiple of "
+                f"{len(angles)} channels, got {count}."
             )
         if len(lengths) > 1 and max(lengths) <= _SHARED_SUMS:
             lines = [
@@ -241,7 +238,7 @@ class PatternMatch(ImageStage):
         )
 
     def _window(self) -> tuple[int, ...]:
-        """Tell the size within which every pattern fits."""
+        """Return the size of the smallest window that contains every pattern."""
         if not isinstance(self.pattern, str):
             return np.shape(self.pattern)
         sizes = [line_size(length, angle) for angle in self._angles() for length in self._lengths()]
@@ -268,8 +265,8 @@ class PatternMatch(ImageStage):
 
 
 def normalized_correlation(image: Image, pattern: NDArray[np.float32]) -> Image:
-    """Correlate with what varies in the pattern, over what varies in the image under it."""
-    # Neither mean changes the result; without them less is lost to rounding.
+    """Compute the normalized cross-correlation of an image with a pattern."""
+    # Subtracting the means does not change the result, but reduces rounding errors.
     image = image - image.mean(dtype=np.float64).astype(np.float32)
     varying = pattern.astype(np.float64) - pattern.mean(dtype=np.float64)
     unit = (varying / np.linalg.norm(varying)).astype(np.float32)
@@ -290,14 +287,14 @@ def normalized_correlation(image: Image, pattern: NDArray[np.float32]) -> Image:
 def window_variance(image: Image, shape: tuple[int, ...]) -> Image:
     """Compute the variance of the values under each valid window.
 
-    A window of two dimensions is moved over each channel, one of three takes all channels.
+    A window of two dimensions is applied to each channel, one of three to all channels together.
     """
     height, width = shape[:2]
 
     def mean(box_filter: Callable[..., Any]) -> NDArray[np.float64]:
         operation = partial(
             box_filter,
-            ddepth=cv2.CV_64F,  # the variance is a difference of numbers that may be large
+            ddepth=cv2.CV_64F,  # avoids cancellation in the variance
             ksize=(width, height),
             anchor=((width - 1) // 2, (height - 1) // 2),
             borderType=cv2.BORDER_CONSTANT,
@@ -306,7 +303,7 @@ def window_variance(image: Image, shape: tuple[int, ...]) -> Image:
         return means if len(shape) == 2 else means.mean(axis=2, keepdims=True)
 
     values, squares = mean(cv2.boxFilter), mean(cv2.sqrBoxFilter)
-    # In place, and cut at the end: new memory costs more than the arithmetic.
+    # In place, cropped at the end, since allocating memory costs more than the arithmetic.
     values *= values
     squares -= values
     return cut_valid(squares.astype(np.float32), (height, width))

@@ -1,4 +1,4 @@
-"""Pooling: maps to smaller maps, and maps to vectors."""
+"""Pooling over windows, over grids of cells and over whole maps."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -16,7 +16,7 @@ Float64 = NDArray[np.float64]
 
 
 class _Pool(ImageStage):
-    """What the two poolings share: windows, strides and padding."""
+    """Base class of the pooling stages: windows, strides and padding."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "pool_size": [natural, pair],
@@ -43,7 +43,7 @@ class _Pool(ImageStage):
     def _pool(
         self, image: Image, combine: Callable[[NDArray[Any], NDArray[Any]], Any], outside: float
     ) -> Any:
-        """Combine the entries of each window, rows first; ``outside`` is what padding holds."""
+        """Combine the entries of each window, rows first; ``outside`` is the padding value."""
         sizes = _pair(self.pool_size)
         strides = sizes if self.stride is None else _pair(self.stride)
         for axis, (size, stride) in enumerate(zip(sizes, strides, strict=True)):
@@ -65,26 +65,26 @@ class _Pool(ImageStage):
 
 
 class MaxPool(_Pool):
-    """The largest value in each window.
+    """Max pooling: the maximum of each window.
 
     Parameters
     ----------
     pool_size : int or (int, int), default=2
-        Height and width of a window.
+        Height and width of the windows.
     stride : int or (int, int), optional
-        Rows and columns from one window to the next; by default the window's size.
+        Vertical and horizontal distance between windows; defaults to the window size.
     padding : {"valid", "same"}, default="valid"
-        ``"valid"`` keeps the windows that lie inside, :math:`1 + (d - k) // s` of them along
-        an axis of :math:`d` entries; ``"same"`` gives one for each stride begun,
-        :math:`⌈d / s⌉`, and those at the border hold fewer pixels.
+        ``"valid"`` uses only windows inside the map, :math:`1 + (d - k) // s` along an axis of
+        :math:`d` entries. ``"same"`` results in :math:`⌈d / s⌉` windows; those at the border
+        contain fewer pixels.
 
     Notes
     -----
-    Takes maps (height, width, c), gives smaller maps of as many channels.
+    Accepts maps (height, width, c). Returns smaller maps with the same number of channels.
 
     See Also
     --------
-    AveragePool : The average instead.
+    AveragePool : Average pooling.
 
     Examples
     --------
@@ -103,25 +103,25 @@ class MaxPool(_Pool):
 
 
 class AveragePool(_Pool):
-    """The average value in each window.
+    """Average pooling: the mean of each window.
 
     Parameters
     ----------
     pool_size : int or (int, int), default=2
-        Height and width of a window.
+        Height and width of the windows.
     stride : int or (int, int), optional
-        Rows and columns from one window to the next; by default the window's size.
+        Vertical and horizontal distance between windows; defaults to the window size.
     padding : {"valid", "same"}, default="valid"
-        As in `MaxPool`. With ``"same"``, windows at the border average the pixels that they
-        hold: nothing is counted as zero.
+        As in `MaxPool`. With ``"same"``, windows at the border average only the pixels inside the
+        map; padding does not count.
 
     Notes
     -----
-    Takes maps (height, width, c), gives smaller maps of as many channels.
+    Accepts maps (height, width, c). Returns smaller maps with the same number of channels.
 
     See Also
     --------
-    MaxPool : The largest value instead.
+    MaxPool : Max pooling.
 
     Examples
     --------
@@ -149,11 +149,11 @@ def _mean_square(values: Float64) -> Float64:
 
 
 def _log_energy(values: Float64) -> Float64:
-    # Single precision resolves no less of values about one: black images stay finite.
+    # Below the resolution of single precision for values of about one; black images stay finite.
     return np.log(np.maximum(_mean_square(values), 1e-14))
 
 
-#: Statistics of each channel: from values (pixels, channels) to (channels,).
+#: Statistics per channel: functions from values (pixels, channels) to (channels,).
 STATISTICS = MappingProxyType[str, Callable[[Float64], Float64]](
     {
         "mean": lambda values: values.mean(axis=0),
@@ -168,35 +168,35 @@ STATISTICS = MappingProxyType[str, Callable[[Float64], Float64]](
 
 
 class Summarize(ImageStage):
-    r"""Each map as a few numbers.
+    r"""Global pooling: statistics of each map over all pixels.
 
     Parameters
     ----------
     statistics : list of str, default=("mean",)
-        Of each channel :math:`x`, over all pixels:
+        Statistics of each channel :math:`x` over all pixels:
 
         - ``"mean"``, ``"mean_absolute"``, ``"mean_square"`` (the energy),
           ``"standard_deviation"``, ``"minimum"``, ``"maximum"``;
         - ``"log_energy"``: :math:`\ln \max(\overline{x^2}, 10^{-14})`;
-        - ``"energy_ratio"``: the energy of each channel after the first over that of the
-          first, 0 where the first has none.
+        - ``"energy_ratio"``: the energy of each channel except the first, divided by the energy of
+          the first; 0 if the latter is 0.
     quantiles : list of float, default=()
-        Fractions in [0, 1]: the values below which these fractions of the pixels lie, between
-        two pixels' values by linear interpolation.
+        Quantiles of each channel, as fractions in [0, 1], with linear interpolation.
 
     Raises
     ------
     ValueError
-        If ``"energy_ratio"`` is asked of maps of one channel.
+        If ``"energy_ratio"`` is requested for maps of one channel.
 
     Notes
     -----
-    Takes maps (height, width, c); gives vectors: the first statistic of every channel, then the
-    second of every channel, and so on, quantiles last. Sums are computed in double precision.
+    Accepts maps (height, width, c). Returns vectors of the first statistic of every channel, then
+    the second of every channel, and so on; quantiles are last. Sums are computed in double
+    precision.
 
     See Also
     --------
-    SpatialPyramid : The same by regions.
+    SpatialPyramid : Pooling over the cells of grids.
 
     Examples
     --------
@@ -242,23 +242,22 @@ class Summarize(ImageStage):
 
 
 class SpatialPyramid(ImageStage):
-    r"""A statistic of each map in the cells of several grids.
+    r"""Spatial pyramid pooling: a statistic of each map over the cells of several grids.
 
-    Along an axis of :math:`d` pixels, a grid of :math:`n` cells has its borders at
+    Along an axis of :math:`d` pixels, the boundaries of :math:`n` cells are at
     :math:`\lfloor i d / n \rfloor, i = 0 \dots n`.
 
     Parameters
     ----------
     levels : list of int or of (int, int), default=(1, 2, 4)
-        The grids, each as rows and columns of cells; one number stands for both.
+        The grids, each as rows and columns of cells, or as one number for both.
     statistic : str, default="mean"
-        What is computed of each channel in each cell: a statistic of `Summarize`, except
-        ``"energy_ratio"``.
+        Statistic of each channel in each cell: one of `Summarize`, except ``"energy_ratio"``.
 
     Notes
     -----
-    Takes maps (height, width, c); gives vectors, ordered by level, row, column and channel. The
-    levels are not weighted [1]_: with a linear classifier, scaling is the classifier's business.
+    Accepts maps (height, width, c). Returns vectors ordered by level, row, column and channel. In
+    contrast to [1]_, levels are not weighted; scale the features before the classifier if needed.
 
     References
     ----------
@@ -314,7 +313,7 @@ def _pair(value: int | Sequence[int]) -> tuple[int, int]:
 
 
 def _windows(length: int, size: int, stride: int, padding: str) -> tuple[int, int, int]:
-    """Count the windows along an axis, and the padding before and after it."""
+    """Return the number of windows along an axis, and the padding before and after it."""
     if padding == "valid":
         return 1 + (length - size) // stride, 0, 0
     count = -(-length // stride)
@@ -328,7 +327,7 @@ def _by_cell(
     """Compute a statistic in the cells of one grid, row by row."""
     height, width, channels = values.shape
     if height % rows == 0 and width % columns == 0:
-        # Cells of one size are as good as channels, and all are done in one go.
+        # Cells of equal size are processed together, as additional channels.
         cells = values.reshape(rows, height // rows, columns, width // columns, channels)
         return statistic(cells.transpose(1, 3, 0, 2, 4).reshape(-1, rows * columns * channels))
     return np.concatenate(
@@ -347,8 +346,8 @@ def _cells(length: int, count: int) -> list[tuple[int, int]]:
 def _energy_ratio(values: Float64) -> Float64:
     if values.shape[1] < 2:
         raise InputError(
-            "Summarize: energy_ratio compares channels, but these maps have one. Put the stages "
-            "whose energies are compared into a union before Summarize."
+            "Summarize: energy_ratio requires at least two channels, got 1. Use a union of the "
+            "stages to compare before Summarize."
         )
     energy = _mean_square(values)
     return energy[1:] / energy[0] if energy[0] > 0 else np.zeros(len(energy) - 1)

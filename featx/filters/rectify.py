@@ -9,18 +9,19 @@ from featx.core.stage import Image, ImageStage
 
 
 class Rectify(ImageStage):
-    r"""Rectification of each value.
+    r"""Pointwise rectification.
 
     Parameters
     ----------
     mode : {"relu", "absolute", "square", "both"}, default="relu"
-        :math:`\max(x, 0)`; :math:`|x|`; :math:`x^2`; or both half-waves, :math:`\max(x, 0)` and
-        :math:`\max(-x, 0)`, each in a channel of its own, which keeps what the sign says.
+        ``"relu"`` is :math:`\max(x, 0)`, ``"absolute"`` is :math:`|x|`, ``"square"`` is
+        :math:`x^2`. ``"both"`` returns :math:`\max(x, 0)` and :math:`\max(-x, 0)` in separate
+        channels, which preserves the sign.
 
     Notes
     -----
-    Takes maps (height, width, c); gives maps of the same shape, or, with ``"both"``, of 2c
-    channels: the positive and the negative half of channel 0, then those of channel 1, and so on.
+    Accepts maps (height, width, c). Returns maps of the same shape, or of 2c channels with
+    ``"both"``: the positive and the negative half of channel 0, then of channel 1, and so on.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""An image at several scales at once."""
+"""Gaussian scale space."""
 
 import math
 from functools import lru_cache
@@ -13,50 +13,50 @@ from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.blur import gaussian_blur
 from featx.filters.convolve import interleave
 
-# The variances of two sampled Gaussians add up only if neither is narrower than this.
+# Below this sigma the variances of sampled Gaussians no longer add up.
 _LEAST_SIGMA = 1.0
 
 
 class ScaleSpace(ImageStage):
-    r"""Gaussian scale space: the image smoothed at several scales, or the differences between.
+    r"""Gaussian scale space: smoothed images at several scales, or their differences.
 
     .. math:: L_s = G_{\sigma_s} * x, \qquad D_s = L_{s+1} - L_s
 
     Parameters
     ----------
     sigmas : list of float, default=(1.0, 2.0, 4.0)
-        The standard deviations :math:`\sigma_s` of the Gaussians, in pixels, in increasing order.
+        Standard deviations :math:`\sigma_s` of the Gaussians, in pixels, in increasing order.
     difference : bool, default=False
-        Give the differences of Gaussians :math:`D_s` of neighbouring scales, which are one fewer,
-        in place of the :math:`L_s`.
+        Return the differences of Gaussians :math:`D_s` of adjacent scales instead of
+        :math:`L_s`; they have one scale fewer.
     truncate : float, default=6.0
-        Where the Gaussians are cut off, in standard deviations. Six leave out less than the
-        rounding of single precision.
+        Radius of the kernels in standard deviations. At 6 the truncation error is below single
+        precision.
 
     Raises
     ------
     ValueError
-        If ``sigmas`` does not increase, or has only one entry and ``difference`` is set.
+        If ``sigmas`` is not increasing, or if ``difference`` is set and ``sigmas`` has one entry.
 
     See Also
     --------
-    GaussianBlur : One scale.
+    GaussianBlur : Smoothing at one scale.
 
     Notes
     -----
-    Takes images (height, width, channels) and gives as many rows and columns, reflected at the
-    border as in `GaussianBlur`. Channels of the result: all scales of channel 0, then all scales
-    of channel 1, and so on, named ``gray_scale1``, ``gray_scale2``, …, and ``gray_dog1_2``, … for
-    differences. For values in [0, 1], :math:`L` is in [0, 1] and :math:`D` in [-1, 1].
+    Accepts images (height, width, channels) and preserves height and width. The border is
+    reflected, as in `GaussianBlur`. The output has all scales of channel 0, then all scales of
+    channel 1, and so on. Channels are named ``gray_scale1``, ``gray_scale2``, …; differences are
+    named ``gray_dog1_2``, …. For values in [0, 1], :math:`L` is in [0, 1] and :math:`D` in
+    [-1, 1].
 
-    Smoothing twice adds variances, so :math:`L_{s+1}` is computed from :math:`L_s` by a Gaussian
-    of :math:`\sqrt{\sigma_{s+1}^2 - \sigma_s^2}`, whose kernel is smaller. For sampled Gaussians
-    this holds to 1e-6 if neither :math:`\sigma_s` nor that step is less than one pixel; where one
-    is, an earlier scale or the image itself is smoothed. At the border it holds because
-    reflection commutes with symmetric filters; other paddings do not, which is why there is no
-    choice of padding.
+    Variances of successive Gaussians add up. :math:`L_{s+1}` is therefore computed from
+    :math:`L_s` with a Gaussian of :math:`\sqrt{\sigma_{s+1}^2 - \sigma_s^2}`, whose kernel is
+    smaller. For sampled Gaussians this holds to 1e-6 if both :math:`\sigma_s` and that step are
+    at least one pixel. Otherwise an earlier scale or the image itself is smoothed. At the border
+    it requires reflection, which commutes with symmetric filters; other paddings do not.
 
-    The sign of the differences is Lowe's [2]_: a bright blob gives negative values.
+    The sign of the differences is Lowe's [2]_: a bright blob has negative values.
 
     References
     ----------
@@ -121,9 +121,10 @@ class ScaleSpace(ImageStage):
 
 @lru_cache
 def smoothing_plan(sigmas: tuple[float, ...]) -> tuple[tuple[int | None, float], ...]:
-    """Tell, for each scale, from which other it is computed (None: the image) and by which sigma.
+    """Return, for each scale, the index of its source and the sigma of the smoothing step.
 
-    That is the nearest finer one where both Gaussians are wide enough to be sampled.
+    The source is the nearest finer scale for which both Gaussians are wide enough to be sampled,
+    or None for the image itself.
     """
     plan: list[tuple[int | None, float]] = []
     for index, sigma in enumerate(sigmas):

@@ -1,4 +1,4 @@
-"""Tones in all windows of a signal, each from the one before it."""
+"""Sliding discrete Fourier transform at chosen frequencies."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,14 @@ def slide(
 ) -> None:
     """Write the magnitudes under a Hann window to ``found`` (windows, tones).
 
-    ``turns``, ``entering`` and ``sums`` are (2, 3 * tones), real and imaginary parts: for each
-    tone, then for all one cycle a window slower, then for all one faster. ``sums`` are those of
-    the first window, without a Hann window, and change.
+    ``turns``, ``entering`` and ``sums`` have shape (2, 3 * tones): real and imaginary parts for
+    each tone, then for frequencies one cycle per window lower, then one cycle per window higher.
+    ``sums`` holds the sums of the first window, without a Hann window, and is overwritten.
     """
     tones = found.shape[1]
     for start in range(len(signal) - size + 1):
         if start % hop == 0:
-            # A Hann window is the mean of one, less two cosines: neighbouring frequencies.
+            # A Hann window is a constant minus two complex exponentials: X[f] - (X[f-1]+X[f+1])/2.
             for k in range(tones):
                 real = sums[0, k] - 0.5 * (sums[0, tones + k] + sums[0, 2 * tones + k])
                 imag = sums[1, k] - 0.5 * (sums[1, tones + k] + sums[1, 2 * tones + k])

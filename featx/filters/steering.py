@@ -1,4 +1,4 @@
-"""Responses at any orientation as weighted sums of a few."""
+"""Steerable filters: responses at any orientation from a small basis."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,10 @@ from featx.core.compiled import compiled
 def steer(
     basis: NDArray[np.float64], weights: NDArray[np.float64], out: NDArray[np.float32]
 ) -> None:
-    """Write the sums of ``basis`` (n, pixels) under ``weights`` (n, k) to ``out`` (pixels, k).
+    """Write sums of ``basis`` (n, pixels) weighted by ``weights`` (n, k) to ``out`` (pixels, k).
 
-    There are two or three summands, each case with a loop of its own, which vectorises. Sums are
-    rounded once, at the end.
+    The basis has two or three responses; each case has its own loop, which vectorizes. Each sum
+    is rounded to single precision once.
     """
     count, angles = weights.shape
     for pixel in range(basis.shape[1]):

@@ -1,4 +1,4 @@
-"""What is done with signals only: the tones in them."""
+"""Amplitudes of pure tones in signals."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,85 +15,82 @@ from featx.core.stage import Image, ImageStage, Requirements
 from featx.filters.convolve import PADDINGS, pad, read_only
 
 _NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-#: The notes of a piano, from A0 to C8: their names, and their frequencies in Hz.
+#: Names of the notes of a piano, from A0 to C8, with their frequencies in Hz.
 NOTES = {
     f"{_NAMES[number % 12]}{number // 12 - 1}": 440 * 2 ** ((number - 69) / 12)
     for number in range(21, 109)
 }
-# What each overtone counts in a note, in times what the one below it does.
+# Weight of each harmonic relative to the one below it.
 _DECAY = 0.84
-# Windows that are worked on at a time, so that they stay in cache.
+# Windows per block, so that a block fits in the cache.
 _BLOCK = 64
 
 Float32 = NDArray[np.float32]
 
 
 class ToneBank(ImageStage):
-    r"""The strength of pure tones over time.
+    r"""Amplitudes of pure tones over time.
 
-    A signal :math:`x` is convolved with pure tones of the frequencies :math:`f`, under a window
-    :math:`w` of :math:`W` samples. Each tone is there twice, as a cosine and as a sine, in
-    quadrature; the root of the sum of both squares does not depend on the phase:
+    A signal :math:`x` is correlated with pure tones of frequency :math:`f` under a window
+    :math:`w` of :math:`W` samples. Each tone is a quadrature pair of a cosine and a sine, so the
+    root of the sum of squares does not depend on the phase:
 
     .. math::
         y_{t,f} = \frac{2}{\sum_n w_n} \sqrt{
         \Big(\sum_{n=0}^{W-1} w_n x_{th+n} \cos \tfrac{2\pi f n}{r}\Big)^2 +
         \Big(\sum_{n=0}^{W-1} w_n x_{th+n} \sin \tfrac{2\pi f n}{r}\Big)^2}
 
-    with :math:`h` samples from one window to the next, and :math:`r` samples a second. It is
-    the amplitude of the tone: a sine of amplitude 1 and frequency :math:`f` gives 1.
+    with a hop of :math:`h` samples between windows, and a sampling rate :math:`r`. The result is
+    the amplitude of the tone: a sine of amplitude 1 and frequency :math:`f` results in 1.
 
     Parameters
     ----------
     frequencies : "notes", list of float or list of str, default="notes"
-        The tones: all notes from ``lowest`` to ``highest``; or frequencies in Hz; or notes by
-        name, such as ``["A4", "C#5"]``.
+        Tones as frequencies in Hz or as note names, such as ``["A4", "C#5"]``. ``"notes"`` selects
+        all notes from ``lowest`` to ``highest``.
     lowest, highest : str, default="C2" and "C7"
-        The first and the last note where ``frequencies="notes"``. Notes are those of a piano,
-        A0 to C8, in equal temperament, with A4 at 440 Hz.
+        First and last note if ``frequencies="notes"``. Notes are those of a piano, A0 to C8, in
+        equal temperament with A4 at 440 Hz.
     rate : int, default=22050
-        Samples a second of the signals, as `ReadAudio` gives them.
+        Sampling rate of the signals in Hz, as set in `ReadAudio`.
     window_length : int, default=4096
-        Samples of a window, which is a Hann window,
-        :math:`w_n = \tfrac12 - \tfrac12 \cos \tfrac{2\pi n}{W}`. Tones that differ by less than
-        :math:`2r/W` Hz are not told apart.
+        Length of the Hann window in samples,
+        :math:`w_n = \tfrac12 - \tfrac12 \cos \tfrac{2\pi n}{W}`. Tones less than :math:`2r/W` Hz
+        apart are not resolved.
     hop_length : int, default=1024
-        Samples from the beginning of one window to that of the next.
+        Samples between the starts of successive windows.
     harmonics : int, default=1
-        With more than one, each tone stands for a note: the amplitudes of this many of its
-        harmonics are summed, those from :math:`r/2` on left out [1]_:
-        :math:`\sum_k 0.84^{k-1} y_{t,kf}`. The largest sum is most often at the note that is
-        heard, even where one of its overtones is stronger than itself.
+        Number of harmonics of each tone, to detect notes. Amplitudes of the harmonics below
+        :math:`r/2` are summed with weights [1]_: :math:`\sum_k 0.84^{k-1} y_{t,kf}`. The largest
+        sum is usually at the perceived note, even if one of its overtones is stronger.
     padding : {"valid", "zero", "reflect", "edge"}, default="valid"
-        What is done at both ends, as in `Convolve`: ``"valid"`` uses windows that lie inside the
-        signal only.
+        Padding at both ends, as in `Convolve`. ``"valid"`` uses only windows inside the signal.
 
     Raises
     ------
     ValueError
-        If a frequency is not below half of ``rate``; if ``lowest`` is above ``highest``; if a
-        signal is shorter than the window and the padding is ``"valid"``.
+        If a frequency is not below half of ``rate``; if ``lowest`` is above ``highest``; or if
+        the padding is ``"valid"`` and a signal is shorter than the window.
 
     See Also
     --------
-    ReadAudio : Sounds from files.
-    Convolve : Any kernel along signals.
+    ReadAudio : Read signals from sound files.
+    Convolve : Convolution of signals with any kernel.
 
     Notes
     -----
-    Takes signals (length,) or (length, channels); gives maps of one row, a column for each
-    window and a channel for each tone, (1, windows, tones), :math:`1 + ⌊(d - W) / h⌋` windows of
-    :math:`d` samples. Responses to the second channel of a signal follow those to the first.
-    `Summarize` makes vectors of them, one number a tone; `PatternMatch` with a pattern
-    (1, windows, tones) finds a sound in a recording by its tones.
+    Accepts signals (length,) or (length, channels). Returns maps (1, windows, tones), with
+    :math:`1 + ⌊(d - W) / h⌋` windows for :math:`d` samples. Tones of the second channel of a
+    signal follow those of the first. `Summarize` pools the maps to vectors of one number per
+    tone. `PatternMatch` with a pattern (1, windows, tones) finds a sound in a recording.
 
-    At :math:`f = k r / W` the result is that of a short-time Fourier transform,
-    ``2 * abs(ShortTimeFFT(hann(W, sym=False), h, r, scale_to="magnitude").stft(x))`` of SciPy for
-    the windows inside the signal, to :math:`10^{-5}` of the largest amplitude.
+    At :math:`f = k r / W` the result equals a short-time Fourier transform for the windows inside
+    the signal, to :math:`10^{-5}` of the largest amplitude; in SciPy
+    ``2 * abs(ShortTimeFFT(hann(W, sym=False), h, r, scale_to="magnitude").stft(x))``.
 
-    It is computed as one product of matrices, by Fourier transforms of the windows where all
-    frequencies are :math:`k r / W` and there are many, or, where ``hop_length`` is small, from one
-    sample to the next: one leaves the sum, the others turn, one enters, in double precision [2]_.
+    The fastest of three algorithms is selected: a matrix product; Fourier transforms of the
+    windows, if all frequencies are multiples of :math:`r / W`; or, for a small ``hop_length``, a
+    sliding transform in double precision, which updates each sum by one sample [2]_.
 
     References
     ----------
@@ -103,7 +100,7 @@ class ToneBank(ImageStage):
 
     Examples
     --------
-    Which note is it?
+    Detect the note of a sound:
 
     >>> import numpy as np
     >>> from featx import ToneBank
@@ -156,8 +153,8 @@ class ToneBank(ImageStage):
         for name, frequency in zip(self._names(), self._hertz(), strict=True):
             if 2 * frequency >= self.rate:
                 raise InputError(
-                    f"ToneBank: signals of {self.rate} samples a second hold tones below "
-                    f"{self.rate / 2:g} Hz, but {name} is asked for."
+                    f"ToneBank: {name} is not below {self.rate / 2:g} Hz, half of the sampling "
+                    f"rate {self.rate}. Use a higher rate or lower frequencies."
                 )
         return Requirements((self.window_length,) if self.padding == "valid" else (1,))
 
@@ -193,7 +190,7 @@ class ToneBank(ImageStage):
 def harmonic_sum(
     frequencies: tuple[float, ...], harmonics: int, limit: float
 ) -> tuple[tuple[float, ...], Float32]:
-    """List the harmonics of all frequencies, and their weights (harmonics, frequencies)."""
+    """Return the harmonics of all frequencies and their weights (harmonics, frequencies)."""
     order = np.arange(1, harmonics + 1)
     # Octaves share harmonics, up to rounding.
     overtones = np.outer(order, frequencies).round(6)
@@ -208,10 +205,10 @@ def harmonic_sum(
 def amplitudes(
     signal: Float32, frequencies: tuple[float, ...], rate: int, size: int, hop: int
 ) -> Float32:
-    """Compute the amplitude of each tone under each window, (windows, tones)."""
-    cycles = np.array(frequencies) * size / rate  # a window
+    """Compute the amplitude of each tone in each window, (windows, tones)."""
+    cycles = np.array(frequencies) * size / rate  # per window
     whole = bool((np.abs(cycles - cycles.round()) < 1e-9).all())
-    # About the nanoseconds that a window costs.
+    # Approximate cost per window, in nanoseconds.
     products = 0.1 * size * len(cycles)
     transforms = 0.2 * size * np.log2(size) if whole else np.inf
     sliding = 3 * hop * len(cycles)
@@ -248,8 +245,8 @@ def _by_transforms_of_windows(
 def _by_sliding(
     signal: Float32, frequencies: tuple[float, ...], rate: int, size: int, hop: int
 ) -> Float32:
-    """Compute each window from the one before it: a sample leaves, the others turn, one enters."""
-    # It loads numba, for which the other ways should not wait.
+    """Update each sum from the sample before: subtract the oldest, rotate, add the newest."""
+    # Imported here because it loads numba, which the other algorithms do not need.
     from featx.filters.sliding import slide
 
     samples = signal.astype(np.float64) * 2 / size
@@ -267,9 +264,10 @@ def _by_sliding(
 def neighbouring(
     frequencies: tuple[float, ...], rate: int, size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
-    """Give the radians a sample of the tones and of those one cycle a window from them; the tones.
+    """Return the radians per sample and the waves of the tones and of their neighbors.
 
-    Sums over a Hann window are weighted sums of those three over a rectangular one.
+    The neighbors are one cycle per window lower and higher: a sum under a Hann window is a
+    weighted sum of all three under a rectangular window.
     """
     tones, cycle = 2 * np.pi / rate * np.array(frequencies), 2 * np.pi / size
     steps = np.concatenate([tones, tones - cycle, tones + cycle])
@@ -279,7 +277,7 @@ def neighbouring(
 
 @lru_cache(maxsize=8)
 def quadrature(frequencies: tuple[float, ...], rate: int, size: int) -> Float32:
-    """Make the windowed tones, as columns: all cosines, then all sines."""
+    """Return the windowed tones as columns: all cosines, then all sines."""
     phases = 2 * np.pi / rate * np.outer(np.arange(size), frequencies)
     window = hann(size)[:, np.newaxis].astype(np.float64)
     return read_only(np.hstack([window * np.cos(phases), window * np.sin(phases)]))
@@ -287,7 +285,7 @@ def quadrature(frequencies: tuple[float, ...], rate: int, size: int) -> Float32:
 
 @lru_cache(maxsize=8)
 def hann(size: int) -> Float32:
-    """Make a Hann window, scaled so that a sine of amplitude 1 gives 1."""
+    """Return a Hann window, scaled so that a sine of amplitude 1 results in 1."""
     window = 0.5 - 0.5 * np.cos(2 * np.pi / size * np.arange(size))
-    # Of one sample, the window is zero.
+    # A Hann window of one sample is zero.
     return read_only(window * 2 / (window.sum() or 1))

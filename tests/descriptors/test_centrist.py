@@ -128,6 +128,6 @@ def test_too_few_blocks_to_learn_from():
     with pytest.raises(ValueError) as error:
         CENTRIST().fit([noise(0, 20, 20)])
     assert str(error.value) == (
-        "CENTRIST learns 40 components from as many blocks at least, but there are 31. "
-        "Fit it on more images, or use fewer components."
+        "CENTRIST: 40 components require at least as many blocks, got 31. "
+        "Fit on more images, or use fewer components."
     )

@@ -113,8 +113,8 @@ def test_values_beyond_1_are_refused():
     with pytest.raises(ValueError) as error:
         ColorHistogram().fit_transform([np.full((2, 2, 3), 1.5, np.float32)])
     assert str(error.value) == (
-        "ColorHistogram takes colours in [0, 1], but got values from 1.5 to 1.5. Scale them first; "
-        "uint8 images are scaled on their own."
+        "ColorHistogram: color values must be in [0, 1], got values from 1.5 to 1.5. Rescale them; "
+        "uint8 images are rescaled automatically."
     )
 
 

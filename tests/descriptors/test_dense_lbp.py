@@ -82,13 +82,12 @@ def test_names_tell_where_each_entry_is_from():
         ),
         (
             DenseLBP(patch_sizes=[15]),
-            "DenseLBP: patch_sizes are multiples of cells=2, so that cells are equal, "
-            "but 15 is not.",
+            "DenseLBP: patch size 15 is not a multiple of cells=2. Use multiples of 2.",
         ),
         (
             DenseLBP(20, 3, "default"),
-            'DenseLBP: method="default" takes 16 points at most, but there are 20. Use "uniform" '
-            'or "nri_uniform", which have far fewer bins.',
+            'DenseLBP: method="default" supports at most 16 points, got 20. Use "uniform" '
+            'or "nri_uniform", which have fewer bins.',
         ),
     ],
 )

@@ -161,7 +161,8 @@ def test_thresholds_in_the_wrong_order():
     with pytest.raises(ValueError) as error:
         EdgeDirections(low_threshold=0.5, high_threshold=0.4).fit([np.zeros((4, 4), np.float32)])
     assert str(error.value) == (
-        "EdgeDirections: low_threshold must not be above high_threshold, but they are 0.5 and 0.4."
+        "EdgeDirections: low_threshold=0.5 exceeds high_threshold=0.4. It must be at most "
+        "high_threshold."
     )
 
 

@@ -209,6 +209,6 @@ def test_negative_values_have_no_square_root():
     with pytest.raises(ValueError) as error:
         HOG(transform_sqrt=True).fit_transform([image])
     assert str(error.value) == (
-        "HOG: transform_sqrt=True takes the square root of the image, but the image has negative "
-        "values, down to -0.25."
+        "HOG: transform_sqrt=True requires nonnegative values, got a minimum of -0.25. "
+        "Shift the values, or use transform_sqrt=False."
     )

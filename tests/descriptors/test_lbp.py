@@ -157,18 +157,18 @@ def test_too_small():
     [
         (
             LBP([8, 16, 24], [1, 2]),
-            "LBP: points has one number for each radius, 2 in all, or is one number for all of "
-            "them, but it has 3.",
+            "LBP: points has 3 entries, but the number of radii is 2. Pass one number, or one per "
+            "radius.",
         ),
         (
             LBP([8, 8], 1.0),
-            "LBP: points has one number for each radius, 1 in all, or is one number for all of "
-            "them, but it has 2.",
+            "LBP: points has 2 entries, but the number of radii is 1. Pass one number, or one per "
+            "radius.",
         ),
         (
             LBP(24, 3, "ror"),
-            'LBP: method="ror" takes 16 points at most, but there are 24. Use "uniform" or '
-            '"nri_uniform", which have far fewer bins.',
+            'LBP: method="ror" supports at most 16 points, got 24. Use "uniform" or '
+            '"nri_uniform", which have fewer bins.',
         ),
     ],
 )

@@ -88,8 +88,7 @@ def test_names_tell_where_each_entry_is_from():
         ),
         (
             LocalColor([16, 18]),
-            "LocalColor: patch_sizes are multiples of cells=4, so that cells are equal, "
-            "but 18 is not.",
+            "LocalColor: patch size 18 is not a multiple of cells=4. Use multiples of 4.",
         ),
     ],
 )

@@ -180,19 +180,21 @@ def test_a_drawn_sign_is_red_white_and_eight_sided():
     [
         (
             PatternSearch(np.eye(3), mask=np.ones((2, 3))),
-            "PatternSearch: the mask is 2 x 3, but the pattern is 3 x 3 pixels.",
+            "PatternSearch: the mask is 2 x 3, but the pattern is 3 x 3 pixels. Their sizes must "
+            "be equal.",
         ),
         (
             PatternSearch(np.eye(3), mask=2 * np.ones((3, 3))),
-            "PatternSearch: the mask must be from 0 to 1.",
+            "PatternSearch: mask values must be in [0, 1].",
         ),
         (
             PatternSearch(np.eye(3), mask=np.eye(3)),
-            "PatternSearch: the pattern must vary, but all that counts of it is the same.",
+            "PatternSearch: the pattern is constant within the mask. Use a pattern that varies.",
         ),
         (
             PatternSearch(np.eye(30)),
-            "PatternSearch: the pattern has 1 channels, but an image has 3.",
+            "PatternSearch: the number of channels is 1 in the pattern, but 3 in the image. They "
+            "must be equal.",
         ),
     ],
 )

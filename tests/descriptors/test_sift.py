@@ -107,6 +107,6 @@ def test_values_outside_zero_to_one_are_refused():
     with pytest.raises(ValueError) as error:
         SIFT().fit_transform([np.array([[-0.5, 2.0]], np.float32)])
     assert str(error.value) == (
-        "SIFT takes grey values in [0, 1], but got values from -0.5 to 2. "
-        "Scale them first; uint8 images are scaled on their own."
+        "SIFT: values must be in [0, 1], got values from -0.5 to 2. "
+        "Rescale them; uint8 images are rescaled automatically."
     )

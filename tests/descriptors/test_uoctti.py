@@ -111,8 +111,8 @@ def test_blocks_and_norms_are_not_chosen_for_the_variant_that_has_its_own():
         with pytest.raises(ValueError) as error:
             HOG(variant="uoctti", **chosen).fit([np.zeros((30, 30), np.float32)])
         assert str(error.value) == (
-            'HOG: the variant "uoctti" has its own blocks and norm. Leave cells_per_block and '
-            "block_norm as they are by default."
+            'HOG: variant="uoctti" does not support cells_per_block and block_norm. Leave them '
+            "at their defaults."
         )
 
 
@@ -157,7 +157,7 @@ def test_a_step_that_does_not_divide_a_side():
     with pytest.raises(ValueError) as error:
         DenseHOG(cell_sizes=[8, 12], step=8).fit([np.zeros((30, 30), np.float32)])
     assert str(error.value) == (
-        "DenseHOG: step must divide the sides of cells, but it is 8 and a side is 12."
+        "DenseHOG: step=8 does not divide the cell size 12. Use a divisor of all cell_sizes."
     )
 
 

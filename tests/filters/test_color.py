@@ -154,6 +154,6 @@ def test_values_that_are_no_colours(space, low, high):
     with pytest.raises(ValueError) as error:
         to(space, image)
     assert str(error.value) == (
-        f"ColorSpace takes colours in [0, 1], but got values from {low:g} to {high:g}. "
-        "Scale them first; uint8 images are scaled on their own."
+        f"ColorSpace: color values must be in [0, 1], got values from {low:g} to {high:g}. "
+        "Rescale them; uint8 images are rescaled automatically."
     )

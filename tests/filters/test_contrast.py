@@ -73,8 +73,7 @@ def test_a_window_has_a_centre(size):
     with pytest.raises(ValueError) as error:
         LocalContrast(size=size).fit([np.zeros((8, 8), np.float32)])
     assert str(error.value) == (
-        f"LocalContrast: size must be odd, so that the window has a centre, but it is {size}. "
-        f"Use {size + 1}."
+        f"LocalContrast: size={size} is even, but the window needs a center pixel. Use {size + 1}."
     )
 
 

@@ -195,8 +195,8 @@ def test_strides_for_another_number_of_axes():
     with pytest.raises(ValueError) as error:
         Convolve([[1, 2]], stride=[1, 2, 3]).fit(np.zeros((1, 4, 4, 1)))
     assert str(error.value) == (
-        "Convolve: stride has 3 numbers, but the kernel has 2 dimensions. Give one number, or "
-        "one for each dimension."
+        "Convolve: stride has 3 numbers, but the kernel has 2 dimensions. Pass one number, or "
+        "one per dimension."
     )
 
 

@@ -236,27 +236,27 @@ def test_ncc_is_zero_where_the_image_does_not_vary(value):
     [
         (
             {"method": "ncc"},
-            "PatternMatch: method='ncc' needs a pattern that varies, but the line's weights are "
-            "all one value. Give the pattern as an array, with what surrounds the line.",
+            "PatternMatch: method='ncc' does not support pattern='line', whose weights are "
+            "constant. Pass an array that includes the surroundings of the line.",
         ),
         (
             {"method": "ncc", "pattern": np.ones((3, 3))},
-            "PatternMatch: method='ncc' needs a pattern that varies, but all its values are the "
-            "same.",
+            "PatternMatch: method='ncc' requires a pattern that varies, but all its values are "
+            "equal.",
         ),
         (
             {"each": True},
-            "PatternMatch: each=True needs pattern='line' and a list of orientations, one for "
-            "each channel.",
+            "PatternMatch: each=True requires pattern='line' and a list of orientations, one per "
+            "channel.",
         ),
         (
             {"each": True, "orientation": [0, 90], "length": 3},
-            "PatternMatch: each=True with 2 orientations needs a multiple of 2 channels, but an "
-            "image has 3.",
+            "PatternMatch: each=True with 2 orientations requires a multiple of 2 channels, got 3.",
         ),
         (
             {"pattern": np.ones((3, 3, 2))},
-            "PatternMatch: the pattern has 2 channels, but an image has 3.",
+            "PatternMatch: the number of channels is 2 in the pattern, but 3 in the image. They "
+            "must be equal.",
         ),
         (
             {"length": [3, 31], "orientation": [0, 90]},

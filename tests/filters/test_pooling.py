@@ -166,8 +166,8 @@ def test_energy_ratio_of_one_map():
     with pytest.raises(ValueError) as error:
         Summarize(["mean", "energy_ratio"]).fit_transform([photo(4, 4, 1)])
     assert str(error.value) == (
-        "Summarize: energy_ratio compares channels, but these maps have one. Put the stages whose "
-        "energies are compared into a union before Summarize."
+        "Summarize: energy_ratio requires at least two channels, got 1. Use a union of the stages "
+        "to compare before Summarize."
     )
 
 

@@ -200,13 +200,13 @@ def test_a_sound_is_found_by_its_tones_whatever_its_phase():
     [
         (
             ToneBank([5000], rate=8000),
-            "ToneBank: signals of 8000 samples a second hold tones below 4000 Hz, but 5000Hz is "
-            "asked for.",
+            "ToneBank: 5000Hz is not below 4000 Hz, half of the sampling rate 8000. Use a higher "
+            "rate or lower frequencies.",
         ),
         (
             ToneBank(rate=4000),
-            "ToneBank: signals of 4000 samples a second hold tones below 2000 Hz, but C7 is asked "
-            "for.",
+            "ToneBank: C7 is not below 2000 Hz, half of the sampling rate 4000. Use a higher rate "
+            "or lower frequencies.",
         ),
         (
             ToneBank(lowest="C4", highest="B3"),

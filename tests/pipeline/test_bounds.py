@@ -174,12 +174,12 @@ def test_numbers_that_are_too_much_together(wrong):
         "4: ReadImages: size=[60000, 60000] has more pixels than max_pixels=89478485."
     )
     assert wrong("ReadImages", "ColorHistogram: {bins: 2000}") == (
-        "5: ColorHistogram: bins=2000 and grid=[1, 1] make vectors of more than 16777216 numbers. "
+        "5: ColorHistogram: bins=2000 and grid=[1, 1] result in more than 16777216 features. "
         "Use fewer bins, or joint=False."
     )
     assert wrong(GRAY, "GaborBank: {frequencies: [0.000001]}") == (
-        "5: GaborBank: with these parameters a kernel has 6746065 x 6746065 pixels, and may have "
-        "4096 x 4096. Use higher frequencies, or a larger bandwidth or aspect_ratio."
+        "5: GaborBank: the largest kernel has 6746065 x 6746065 pixels, the limit is 4096 x 4096. "
+        "Use higher frequencies, or a larger bandwidth or aspect_ratio."
     )
 
 
