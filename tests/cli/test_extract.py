@@ -13,7 +13,7 @@ from pyarrow import dataset, parquet
 
 from featx import __version__, load_recipe, read_features
 
-OWN = "A stage of your own must be imported first: --plugin MODULE."
+OWN = "Import your own stages with --plugin MODULE."
 
 
 def test_a_folder(featx, photos, recipe):
@@ -248,19 +248,19 @@ class TestErrors:
         assert (run.code, run.out, run.err) == (
             2,
             "",
-            "featx: hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?\n",
+            "featx: hog-smv: no such recipe or file. Did you mean hog-svm?\n",
         )
         nothing_new()
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("Sobel", "Sobl", f"5: there is no stage 'Sobl'. Did you mean Sobel? {OWN}"),
+            ("Sobel", "Sobl", f"5: unknown stage 'Sobl'. Did you mean Sobel? {OWN}"),
             ("axis", "axs", "5: Sobel has no parameter 'axs'. Did you mean axis?"),
             (
                 "GaussianNB",
                 "GausianNB",
-                f"8: there is no stage 'GausianNB'. Did you mean GaussianNB? {OWN}",
+                f"8: unknown stage 'GausianNB'. Did you mean GaussianNB? {OWN}",
             ),
             (
                 "both",

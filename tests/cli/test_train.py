@@ -64,8 +64,8 @@ def test_files_without_a_class(featx, photos, recipe):
 
 
 ONE_CLASS = (
-    "A classifier needs images of two classes at least, but there is only one, 'city'. Put the "
-    "images of each class into a sub-folder of its own."
+    "A classifier requires images of at least two classes, got only 'city'. Put the images of "
+    "each class into its own sub-folder."
 )
 
 

@@ -112,7 +112,7 @@ def test_errors(photos, readable, recipe, tmp_path):
         "images: some are arrays and some are not. Give one kind."
     )
     assert message(extract, photos, recipe="hog-smv", out=out, kind=RecipeError) == (
-        "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?"
+        "hog-smv: no such recipe or file. Did you mean hog-svm?"
     )
     broken = Path(photos / "b" / "note.txt")
     said = message(extract, [broken], recipe=recipe, out=out, kind=StoreError)
