@@ -151,8 +151,8 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
         "There are images of class 'town' to test on, but none to fit on; the classes to fit on "
         "are city, field.",
     )
-    fails(compared("--test", "nowhere"), 2, "nowhere: there is no such folder or file.")
-    fails(compared(images="nowhere"), 2, "nowhere: there is no such folder or file.")
+    fails(compared("--test", "nowhere"), 2, "nowhere: no such folder or file.")
+    fails(compared(images="nowhere"), 2, "nowhere: no such folder or file.")
     fails(
         featx("compare", photos, "--recipe", recipe, "--out", f"{recipe}/out"),
         1,

@@ -213,13 +213,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("images", "message"),
         [
-            ("nowhere", "nowhere: there is no such folder or file."),
-            ("nowhere.csv", "nowhere.csv: there is no such file."),
+            ("nowhere", "nowhere: no such folder or file."),
+            ("nowhere.csv", "nowhere.csv: no such file."),
             (
                 "nothing/*.png",
-                "nothing/*.png: there are no files in it. Wanted: a folder of images, whose "
-                "sub-folders are the classes; a glob; a CSV or Parquet manifest with the "
-                "columns path and label; an archive; a URL; or - for a list.",
+                "nothing/*.png: no files found. Pass a folder with one sub-folder per class, a "
+                "glob, a CSV or Parquet manifest with the columns path and label, an archive, a "
+                "URL, or - for a list.",
             ),
         ],
     )
@@ -232,8 +232,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("x=cty", "There is no class 'cty'. Did you mean city?"),
-            ("x", "labels 'x': wanted is NEW=old,old, as city=street,tower."),
+            ("x=cty", "target: unknown class 'cty'. Did you mean city?"),
+            ("x", "labels: invalid value 'x'. Use NEW=OLD,OLD, such as city=street,tower."),
         ],
     )
     def test_labels(self, featx, photos, recipe, option, message, nothing_new):

@@ -103,7 +103,7 @@ def test_errors(photos, readable, recipe, tmp_path):
     paths, arrays, _ = readable
     out = tmp_path / "out"
     assert message(extract, tmp_path / "no", recipe=recipe, out=out, kind=DatasetError) == (
-        f"{tmp_path}/no: there is no such folder or file."
+        f"{tmp_path}/no: no such folder or file."
     )
     assert message(extract, [], recipe=recipe, out=out) == (
         "images: is empty. Give one image at least."
