@@ -30,9 +30,10 @@ def iterate_images(source: str | Path) -> Iterator[tuple[Any, str | None]]:
     means a list of paths on standard input, separated by line ends or null bytes.
 
     All files are included, whatever their type, so that each can be reported. Only folders whose
-    names begin with a dot are skipped. The label of a file is the first folder below ``source``.
-    For a glob, a list or a URL with a pattern it is the file's own folder, and for a manifest the
-    value of the column ``label``.
+    names begin with a dot are skipped.
+
+    The label of a file is the first folder below ``source``. For a glob, a list or a URL with a
+    pattern, it is the file's own folder. For a manifest, it is the value of the column ``label``.
 
     Raises
     ------

@@ -30,14 +30,15 @@ def attribute(
 ) -> tuple[NDArray[np.float32], str]:
     r"""Compute the contributions of image regions to predictions of a fitted model.
 
-    For a linear classifier on encoded local descriptors, the map is the contribution of each
-    descriptor to the score of the class, relative to the mean score of all classes. It is spread
-    evenly over the descriptor's patch, and the decomposition is exact.
+    For a convolutional network, the map is Grad-CAM. For a linear classifier on encoded local
+    descriptors, it is the contribution of each descriptor to the score of the class minus the mean
+    score of all classes. A contribution is spread evenly over the descriptor's patch.
 
-    The steps :math:`\phi_j` between encoder and classifier transform each entry :math:`v_j` of the
-    encoded vector independently. A score is therefore :math:`\sum_j w_j \phi_j(0) + b` plus the sum
-    of :math:`c_j = w_j (\phi_j(v_j) - \phi_j(0))`, and `Encoder.parts` distributes each
-    :math:`c_j` over the descriptors. For a convolutional network, the map is Grad-CAM.
+    The decomposition is exact. The steps :math:`\phi_j` between encoder and classifier transform
+    each entry :math:`v_j` of the encoded vector independently. A score is therefore
+    :math:`\sum_j w_j \phi_j(0) + b` plus the sum of
+    :math:`c_j = w_j (\phi_j(v_j) - \phi_j(0))`. `Encoder.parts` distributes each :math:`c_j` over
+    the descriptors.
 
     Parameters
     ----------

@@ -41,9 +41,11 @@ def edge_likeness(banks: NDArray[Any]) -> Float64:
     direction. The score is the largest absolute cosine similarity with the first derivative of a
     Gaussian, :math:`(x\cos\theta + y\sin\theta)\,e^{-(x^2+y^2)/2\sigma^2}`.
 
-    The search covers 36 orientations, :math:`\sigma` of 1/6, 1/4 and 1/3 of the longer side of the
-    filter, and 9 centers in the middle third of the filter. A perfect edge scores 1. Noise of
-    5 × 5 pixels scores about 0.5: compare the scores with those of an untrained network.
+    The search covers 36 orientations, three widths and 9 centers in the middle third of the filter.
+    The widths :math:`\sigma` are 1/6, 1/4 and 1/3 of the longer side of the filter.
+
+    A perfect edge scores 1. Noise of 5 × 5 pixels scores about 0.5: compare the scores with those
+    of an untrained network.
 
     Parameters
     ----------

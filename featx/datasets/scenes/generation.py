@@ -6,8 +6,8 @@ curved or horizontal ones; tree trunks are vertical too. Exposure, contrast, col
 noise of the camera have the same distribution in both classes, so that neither mean nor variance
 separates them.
 
-A scene is painted from back to front. A *texture* is a map of tones in [0, 1], a *ramp* the pair of
-colors at tones 0 and 1, and a *mask* the opacity of the texture per pixel.
+A scene is painted from back to front. A *texture* is a map of tones in [0, 1]. A *ramp* is the pair
+of colors at tones 0 and 1. A *mask* is the opacity of the texture per pixel.
 """
 
 from collections.abc import Callable
