@@ -1,11 +1,10 @@
-"""What comparing costs: five recipes that begin alike, together, one by one, and a second time.
+"""Cost of `compare` for five recipes with common stages, together, alone and from the cache.
 
     python benchmarks/comparing.py [IMAGES]
 
-Scenes are drawn into a folder first. Times are of the processor, in one thread: of `compare` with
-the five recipes, with each alone, with the same cache again, with the page, and with one recipe
-more; and the sum of the distinct stages, each timed by itself on all images, with what is fitted
-in the folds.
+IMAGES generated scenes are written to a folder first. All times are CPU seconds in one thread.
+`compare` is timed with the five recipes, with each alone, again with the same cache, and with one
+more recipe. The distinct stages are timed one by one on all images, and the page by itself.
 """
 
 import sys
@@ -26,7 +25,7 @@ from featx.report.page import page
 
 
 def recipes() -> dict[str, Pipeline]:
-    """Five recipes with the same picture, edges and lines, and other numbers of them."""
+    """Return five recipes that share all stages except the statistic of the last one."""
 
     def recipe(statistic: str, classifier: object) -> Pipeline:
         stages = [
@@ -48,7 +47,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def distinct_stages(paths: list[str]) -> float:
-    """Time each distinct stage by itself, on chunks of images."""
+    """Sum the times of all distinct stages, each run alone on chunks of images."""
     total = 0.0
     shared = next(iter(recipes().values()))[0].stages[:-1]
     last = [recipe[0].stages[-1] for recipe in recipes().values()]
@@ -68,7 +67,9 @@ def main(count: int) -> None:
         folder = Path(place)
         write_scenes(folder / "scenes", count, (256, 256), 0, lambda _: None)
         paths, labels = load_dataset(folder / "scenes")
-        page(compare(paths[::6], y=labels[::6], recipe=recipes(), folds=2))  # compiles and loads
+        page(
+            compare(paths[::6], y=labels[::6], recipe=recipes(), folds=2)
+        )  # warm-up: compiles and imports
         cache = folder / "cache"
         together = seconds(lambda: compare(paths, y=labels, recipe=recipes(), cache=cache))
         again = seconds(lambda: compare(paths, y=labels, recipe=recipes(), cache=cache))
@@ -83,16 +84,16 @@ def main(count: int) -> None:
         comparison = compare(paths, y=labels, recipe=recipes(), cache=cache)
         report = seconds(lambda: page(comparison))
         report_again = seconds(lambda: page(comparison))
-    print(f"{count} images, five recipes, processor seconds")
-    print(f"the distinct stages, one by one   {distinct:7.2f}")
-    print(f"the same, computed together       {features:7.2f}  ({features / distinct:.2f} times)")
+    print(f"{count} images, five recipes, CPU seconds")
+    print(f"distinct stages, one by one       {distinct:7.2f}")
+    print(f"distinct stages, in one graph     {features:7.2f}  ({features / distinct:.2f}x)")
     print(f"compared together                 {together:7.2f}")
-    print(f"each compared alone, the sum      {alone:7.2f}  ({alone / together:.1f} times)")
-    print(f"compared again                    {again:7.2f}  ({again / together:.1%})")
+    print(f"each compared alone, sum          {alone:7.2f}  ({alone / together:.1f}x)")
+    print(f"compared again, from the cache    {again:7.2f}  ({again / together:.1%})")
     print(f"with one recipe more              {one_more:7.2f}")
-    print(f"the page                          {report:7.2f}")
+    print(f"page                              {report:7.2f}")
     share = (again + report_again) / (together + report)
-    print(f"the page again                    {report_again:7.2f}  (both again: {share:.1%})")
+    print(f"page again                        {report_again:7.2f}  (both again: {share:.1%})")
 
 
 if __name__ == "__main__":

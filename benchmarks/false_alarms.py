@@ -1,9 +1,9 @@
-"""How often a difference is shown between two recipes that are as good as each other.
+"""False-positive rate of the significance tests for two equally accurate recipes.
 
     python benchmarks/false_alarms.py [RUNS]
 
-In each run, two recipes see features that tell as much of the classes, each with a noise of its
-own, in five folds and in five folds three times. At most 5 % of the runs may show a difference.
+In each run, two recipes receive equally informative features with independent noise, in five folds
+and in five folds repeated three times. At most 5% of the runs may report a difference.
 """
 
 import sys
@@ -15,7 +15,7 @@ from featx.evaluation.significance import LEVEL, UNDECIDED, verdicts
 
 
 def run(rng: np.random.Generator, repeats: int, count: int = 100, folds: int = 5) -> dict:
-    """Compare two equal recipes, and give what each test says."""
+    """Compare two equally accurate recipes and return the outcome of each test."""
     labels = rng.permutation(np.arange(count) % 2)
     places = [rng.permutation(np.arange(count) % folds) for _ in range(repeats)]
     right, accuracies = [], []
@@ -46,4 +46,4 @@ if __name__ == "__main__":
         rates = ", ".join(
             f"{test} {np.mean([one[test] for one in found]):.1%}" for test in found[0]
         )
-        print(f"five folds, {repeats} times, {runs} runs: {rates}", flush=True)
+        print(f"five folds, {repeats} repeats, {runs} runs: {rates}", flush=True)

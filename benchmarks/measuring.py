@@ -1,22 +1,22 @@
-"""Two ways of doing one job, timed side by side, and their values compared."""
+"""Timing of two implementations in turns, and comparison of their values."""
 
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-#: How often values were not equal.
+#: Number of comparisons with unequal values.
 different = 0
 
 
 def least(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 10) -> float:
-    """Time both in turns of five calls each; their least time over ours."""
+    """Time both in turns of five calls; return the ratio of minimum times, theirs to ours."""
     ours_seconds, theirs_seconds = times(ours, theirs, turns=turns, calls=5)
     return min(theirs_seconds) / min(ours_seconds)
 
 
 def times(*jobs: Callable[[], object], turns: int, calls: int = 1) -> list[list[float]]:
-    """Time each call of the jobs, in turns, after one to warm up."""
+    """Return the seconds of each call of the jobs, run in turns after a warm-up call."""
     seconds: list[list[float]] = [[] for _ in jobs]
     for turn in range(turns + 1):
         for job, taken in zip(jobs, seconds, strict=True):
@@ -33,12 +33,12 @@ def repeated(job: Callable[[], object], count: int) -> Callable[[], object]:
 
 
 def tell_faster(what: str, ratio: float, goal: float) -> None:
-    """Print how many times faster than the peer featx is."""
+    """Print the speed of featx relative to the peer."""
     tell(what, f"{ratio:.2f}x as fast", f">= {goal:g}", ratio >= goal)
 
 
 def tell_cost(what: str, ratio: float, goal: float) -> None:
-    """Print what featx takes in times what the peer takes."""
+    """Print the time or memory of featx relative to the peer."""
     tell(what, f"{ratio:.3f} of it", f"<= {goal:g}", ratio <= goal)
 
 
@@ -47,7 +47,7 @@ def tell(what: str, figure: str, goal: str, met: bool) -> None:
 
 
 def equal(what: str, ours, theirs, tolerance: float) -> None:
-    """Compare values, print the greatest difference, and remember where it is too great."""
+    """Compare values, print the largest difference and count it if above the tolerance."""
     global different
     error = float(np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)).max())
     good = np.shape(ours) == np.shape(theirs) and error <= tolerance
@@ -56,5 +56,5 @@ def equal(what: str, ours, theirs, tolerance: float) -> None:
 
 
 def images(count: int, side: int, channels: int = 1):
-    """Noise, in which nothing is repeated."""
+    """Generate images of uniform noise."""
     return np.random.default_rng(0).random((count, side, side, channels), np.float32)

@@ -1,14 +1,16 @@
-"""featx beside what users would write today: ratios of times, measured in one process.
+"""Speed and memory of featx relative to peer libraries, measured in one process.
 
     python benchmarks/peers.py [SECTION …]        sections: hog hog31 lbp patches gist sift
                                                             smoothing edges gabor patterns encoders
                                                             folder memory imports
 
-Each line compares two ways of doing one job, run in turns on one thread (unless it says two).
-Ratios are those of the least times: what the code costs when nothing disturbs it. Short jobs run
-in turns of five calls, so that neither finds its memory as the other left it. (Start-up times are
-medians, and the loop of scikit-image over a folder runs once.) A ratio is marked "met" or
-"missed" by its goal and fails nothing; values that are not equal end the run with exit status 1.
+Each line compares two implementations of one task, run in turns on one thread unless stated
+otherwise. Ratios are those of the minimum times, which other jobs of the machine affect least.
+Short tasks run in turns of five calls, so that caches are warm. Start-up times are medians, and the
+loop of scikit-image over a folder runs once.
+
+Each ratio is marked "met" or "missed" by its goal, without effect on the exit status. Unequal
+values end the run with exit status 1.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Descriptors beside scikit-image, OpenCV and numpy."""
+"""Benchmarks of descriptors against scikit-image, OpenCV and numpy."""
 
 import warnings
 from collections.abc import Callable
@@ -72,7 +72,7 @@ hog_of_two_cells = partial(hog, cells_per_block=(2, 2))
 
 
 def numpy_hog31(image):
-    """Add up whole arrays; lengths are divided among the cells by two products of matrices."""
+    """Compute HOG-31 by whole-array operations; matrix products assign magnitudes to cells."""
     height, width = image.shape
     right, down = image[1:-1, 2:] - image[1:-1, :-2], image[2:, 1:-1] - image[:-2, 1:-1]
     angles = (np.pi * np.arange(9) / 9).astype(np.float32)
@@ -94,7 +94,7 @@ def numpy_hog31(image):
 
 
 def near_cells(length: int):
-    """Give each inner pixel's share in each cell of 8 pixels, linear by distance."""
+    """Compute the bilinear weight of each inner pixel in each cell of 8 pixels."""
     distance = np.arange(1, length - 1)[:, None] + 0.5 - 8 * (np.arange(length // 8) + 0.5)
     return np.maximum(1 - np.abs(distance) / 8, 0).astype(np.float32)
 
@@ -163,7 +163,7 @@ def compare_patches(name: str, image, stage, peer, goal: float) -> None:
 
 
 def pixel_patches(image):
-    """Patches of 8 x 8 pixels by numpy's strides, normalised in one go."""
+    """Extract patches of 8 x 8 pixels by numpy's strides and normalize them at once."""
     parts = []
     for spacing in (1, 2, 4):
         side = 7 * spacing + 1
@@ -176,7 +176,7 @@ def pixel_patches(image):
 
 
 def color_statistics(image):
-    """Means and deviations of cells by OpenCV's box filter."""
+    """Compute means and deviations of cells by OpenCV's box filter."""
     parts = []
     for side in (16, 32):
         cell = side // 4
@@ -195,10 +195,10 @@ def color_statistics(image):
 
 
 def lbp_histograms(image):
-    """Histograms of scikit-image's patterns, counted window by window."""
+    """Compute histograms of scikit-image's patterns, window by window."""
     gray = image[..., 0].astype(np.float64)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of floating point
+        warnings.simplefilter("ignore")  # warns about floating-point images
         codes = local_binary_pattern(gray, 8, 1, "nri_uniform")[1:-1, 1:-1].astype(int)
     rows = []
     for side in (16, 32):
@@ -237,7 +237,7 @@ def section_gist() -> None:
 
 
 def scipy_gist(side: int) -> Callable[[np.ndarray], np.ndarray]:
-    """Prepare the filters of LMgist for images of one size, and a loop over them."""
+    """Prepare the filters of LMgist for one image size, and return a loop over them."""
     padded = side + 64
     across, down = np.meshgrid(np.fft.fftfreq(padded), np.fft.fftfreq(padded))
     frequency, direction = np.hypot(across, down), np.arctan2(-down, across)
@@ -266,16 +266,16 @@ def scipy_gist(side: int) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def section_sift() -> None:
-    """DenseSIFT of 256 x 256 pixels against OpenCV at the same points and bins; with encoder."""
+    """DenseSIFT of 256 x 256 pixels against OpenCV at equal points and bins, and with encoder."""
     image = photograph(256)
-    # A step of 8 and bins of 4 pixels, 16 x 16 patches, make 961 descriptors.
+    # A step of 8 and bins of 4 pixels (patches of 16 x 16) yield 961 descriptors.
     for step, bin_size in ((8, 4), (7, 8), (4, 16)):
         compare_sift(image, step, bin_size)
     compare_fisher_sift(image)
 
 
 def photograph(side: int):
-    """Draw structure at all scales, as photographs have it, in 8 bits."""
+    """Generate an 8-bit image with structure at all scales, similar to a photograph."""
     rng = np.random.default_rng(0)
     picture = np.zeros((side, side), np.float32)
     for sigma in (1, 2, 4, 8, 16, 32):
@@ -285,7 +285,7 @@ def photograph(side: int):
 
 
 def opencv_sift(image, positions, bin_size: int):
-    """Describe upright key points, of whom OpenCV smooths the image as DenseSIFT does."""
+    """Describe upright key points whose size makes OpenCV smooth as DenseSIFT does."""
     points = [cv2.KeyPoint(float(x), float(y), bin_size / 1.5, 0) for y, x in positions]
     return cv2.SIFT_create(sigma=bin_size / 6).compute(image, points)[1]
 
@@ -298,7 +298,7 @@ def compare_sift(image, step: int, bin_size: int) -> None:
     for window in ("flat", "gaussian"):
         stage = DenseSIFT(step, [bin_size], window=window)
         (found,) = stage.fit_transform([image])
-        described = found.values.any(axis=1)  # where all is even, neither gives anything
+        described = found.values.any(axis=1)  # both return zeros in constant regions
         ours = found.values[described]
         theirs = opencv_sift(image, found.positions, bin_size)[described]
         cosines = (ours * theirs).sum(axis=1) / np.linalg.norm(theirs, axis=1)
@@ -311,7 +311,7 @@ def compare_sift(image, step: int, bin_size: int) -> None:
 
 
 def compare_fisher_sift(image) -> None:
-    """Compare the whole job: descriptors of three sizes, PCA to 64 and 256 Gaussians."""
+    """Compare the whole pipeline: descriptors of three sizes, PCA to 64 and 256 Gaussians."""
     sift = DenseSIFT(4, [4, 8, 12], root=True)
     (found,) = sift.fit_transform([image])
     encoder = FisherVector(n_components=64, max_iter=5).fit([found])

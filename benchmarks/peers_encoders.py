@@ -1,4 +1,4 @@
-"""Encoders beside scikit-learn and scikit-image."""
+"""Benchmarks of encoders against scikit-learn and scikit-image."""
 
 import warnings
 
@@ -18,7 +18,7 @@ from featx.core.descriptor_sets import DescriptorSet
 
 
 def descriptors(count: int, length: int):
-    """Make descriptors in overlapping clusters, as those of photographs are."""
+    """Generate descriptors in overlapping clusters, similar to those of photographs."""
     rng = np.random.default_rng(0)
     centres = rng.normal(0, 1, (300, length))
     noise = rng.normal(0, 1, (count, length)) * rng.uniform(0.5, 1, length)
@@ -45,7 +45,7 @@ def as_scikit_learn(encoder) -> GaussianMixture:
 
 
 def in_our_order(vector, modes: int):
-    """Leave out the weights' block; scikit-image's block of deviations has the other sign."""
+    """Drop the block of weights, and flip the sign of scikit-image's block of deviations."""
     means, deviations = np.split(vector[modes:], 2)
     vector = np.concatenate([means, -deviations])
     vector = np.sign(vector) * np.sqrt(np.abs(vector))
@@ -98,7 +98,7 @@ def compare_bags(x, encoder) -> None:
 
 
 def compare_fitting(x) -> None:
-    """Fit 256 Gaussians in as many rounds, from as many clusters of k-means."""
+    """Fit 256 Gaussians in the same number of iterations, initialized by k-means."""
 
     def theirs():
         words = MiniBatchKMeans(256, n_init=1, random_state=0).fit(x).cluster_centers_

@@ -1,4 +1,4 @@
-"""Filters beside SciPy, OpenCV and scikit-image."""
+"""Benchmarks of filters against SciPy, OpenCV and scikit-image."""
 
 from collections.abc import Sequence
 
@@ -79,7 +79,7 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
 
 
 def edge_kernels(sigma: float, radius: int):
-    """Derivatives of a Gaussian in 8 directions, whose response to a unit step is one."""
+    """Return Gaussian derivatives in 8 directions, scaled to a response of 1 to a unit step."""
     rows, columns = np.mgrid[-radius : radius + 1, -radius : radius + 1]
     t = np.arange(-radius, radius + 1)
     profile = np.exp(-(t**2) / (2 * sigma**2))
@@ -135,7 +135,7 @@ def section_gabor() -> None:
 
 
 def gabor_filters(frequencies: Sequence[float]) -> list[dict[str, float]]:
-    """Describe filters of a band of one octave, twice as long as wide, in scikit-image's words."""
+    """Return scikit-image parameters of filters of one octave, twice as long as wide."""
     width = 3 * np.sqrt(np.log(2) / 2) / np.pi
     return [
         {"frequency": frequency, "theta": np.pi / 2 - theta, "sigma_y": 2 * width / frequency}
@@ -145,13 +145,13 @@ def gabor_filters(frequencies: Sequence[float]) -> list[dict[str, float]]:
 
 
 def scikit_image_kernels(frequencies: Sequence[float]) -> list[np.ndarray]:
-    """Take the even and the odd kernel of each filter, turned round, for correlation."""
+    """Return the even and odd kernel of each filter, flipped for correlation."""
     kernels = [np.flip(gabor_kernel(**filter_)) for filter_ in gabor_filters(frequencies)]
     return [part.astype(np.float32) for kernel in kernels for part in (kernel.real, kernel.imag)]
 
 
 def section_patterns() -> None:
-    """Normalised cross-correlation, 31 x 31 in 256 x 256, against skimage's match_template."""
+    """Normalized cross-correlation, 31 x 31 in 256 x 256, against skimage's match_template."""
     pattern = np.random.default_rng(1).random((31, 31, 3), np.float32)
     compare_patterns("grey", images(16, 256)[..., 0], pattern[..., 0])
     compare_patterns("colour", images(16, 256, 3), pattern)

@@ -1,4 +1,4 @@
-"""A folder of files beside the loops that users write, its memory, and the time to start."""
+"""Benchmarks of a folder of files against loops of OpenCV and scikit-image, and of start-up."""
 
 import statistics
 import subprocess
@@ -24,7 +24,7 @@ from featx import (
 
 
 def write_photographs(folder: Path, count: int, side: tuple[int, int], prefix: str) -> list[str]:
-    """Write JPEGs that look like nature to a decoder: smooth noise, a few edges, fine grain."""
+    """Write JPEGs as costly to decode as photographs: smooth noise, a few edges, fine grain."""
     rng = np.random.default_rng(len(prefix) + count)
     paths = []
     for n in range(count):
@@ -63,7 +63,7 @@ def read_colors_and_convert(path: str):
 
 
 def opencv_loop(paths: list[str], read=read_grey) -> list:
-    """HOG from OpenCV's gradients and numpy's histograms; OpenCV 5 has none of its own."""
+    """Compute HOG by OpenCV's gradients and numpy's histograms; OpenCV 5 has no HOG."""
     vectors = []
     cell = np.arange(128) // 8
     offsets = (cell[:, None] * 16 + cell) * 9
@@ -130,7 +130,7 @@ def section_folder() -> None:
         tell_faster(
             "two threads and reduced_decoding, against the first", ratio(opencv, ours_reduced), 4
         )
-        # A subset in the mix of the whole: 100 small and 20 large.
+        # A subset with the same proportion of sizes: 100 small and 20 large files.
         small = [path for path in paths if "small" in path][:100]
         large = [path for path in paths if "large" in path][:20]
         started = time.perf_counter()
@@ -164,7 +164,7 @@ def section_memory() -> None:
         peaks = []
         for repeats in ("1", "10"):
             command = [sys.executable, "-c", PEAK, folder, here, repeats]
-            # Through a shell: Linux counts the memory of the process that starts another as its.
+            # Through a shell: ru_maxrss of a process starts from that of its parent.
             command = ["sh", "-c", '"$@"; exit $?', "sh", *command]
             peaks.append(int(subprocess.run(command, capture_output=True, check=True).stdout))
     print(f"  MB, 2,000 files {peaks[0] / 1024:.0f}, 20,000 files {peaks[1] / 1024:.0f}")

@@ -1,9 +1,9 @@
-"""Store the features of every recipe on twenty inputs, and compare two such folders bit for bit.
+"""Store the features of every recipe for twenty inputs, and compare two runs bit for bit.
 
     python benchmarks/recipe_features.py DIR              writes DIR/<recipe>.npz
     python benchmarks/recipe_features.py DIR --like OLD   and compares each with OLD/<recipe>.npz
 
-A refactoring must leave every bit as it is. Recipes read generated scenes (PNG) or tones (WAV).
+A refactoring must not change any bit. The inputs are generated scenes (PNG) or tones (WAV).
 """
 
 import argparse
@@ -58,7 +58,7 @@ def arrays(prefix: str, value: Any) -> dict[str, np.ndarray]:
 
 
 def features(name: str, inputs: dict[str, tuple[list[str], list[str]]]) -> dict[str, np.ndarray]:
-    np.random.seed(0)  # noqa: NPY002 - scikit-learn estimators without random_state draw from it
+    np.random.seed(0)  # noqa: NPY002 - used by scikit-learn estimators without random_state
     pipeline = load_recipe(name)
     first = type(pipeline[0].stages[0]).__name__
     files, labels = inputs["sounds" if first == "ReadAudio" else "images"]

@@ -1,14 +1,18 @@
-"""What a large job costs: images a second and peak memory of ``featx extract``, and going on.
+"""Throughput and peak memory of ``featx extract`` on large folders, and the cost of resuming.
 
     python benchmarks/scale.py [--images 1000 10000 100000] [--workers 1 2] [--dask] [--data FOLDER]
 
-The images are links to the same few hundred JPEG files: five of 256 x 256 pixels, those below
-FOLDER or scenes drawn by the program, for each of 1600 x 1200. A row is a run of the command line
-from its start to its end, with hashing and writing, in turn with decoding alone: reading the files
-and libjpeg-turbo, in as many threads, on the same files or 10,000 of them. Ratios are given of
-seconds, and of the processor's seconds, which other work on the machine disturbs less. Memory is
-that of all processes of the run, shared pages counted once (PSS). The first features are there when
-the first part is. A second run over the finished store shows what going on costs.
+The images are links to a few hundred JPEG files. For each file of 1600 x 1200 pixels, five smaller
+ones come from FOLDER, or are generated scenes of 256 x 256 pixels.
+
+A row is one run of the command line from start to end, including hashing and writing. The baseline
+is decoding alone: reading and libjpeg-turbo in the same number of threads, on at most 10,000 of the
+files. "x time" is the ratio of wall-clock times. "x work" is the ratio of CPU times, which other
+jobs of the machine affect less.
+
+Peak memory is the sum over all processes of the run, with shared pages counted once (PSS). "first"
+is the time until the first part of the store exists. "again" is a second run over the finished
+store, that is the cost of resuming.
 """
 
 import argparse
@@ -34,7 +38,7 @@ from featx import make_scenes
 RECIPE = "hog-svm"
 _SMALL, _LARGE = 400, 80
 _MOST_DECODED = 10_000
-_SECONDS = 1.0  # between looks at the processes
+_SECONDS = 1.0  # between samples of the processes
 _HEAD = "images  workers  where  images/s  x time  x work  peak MB  bytes/image  first s  again s"
 _ROW = (
     "{images:6d}  {workers:7d}  {where:5}  {rate:8.0f}  {ratio:6.2f}  {work:6.2f}  {peak:7.0f}  "
@@ -43,19 +47,19 @@ _ROW = (
 
 
 def main() -> None:
-    """Run it."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--images", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--data", type=Path, help="A folder with JPEG files.")
-    parser.add_argument("--dask", action="store_true", help="Also with Dask's workers.")
-    parser.add_argument("--out", type=Path, help="A JSON file for the figures.")
+    parser.add_argument("--data", type=Path, help="Folder with JPEG files.")
+    parser.add_argument("--dask", action="store_true", help="Also run on Dask workers.")
+    parser.add_argument("--out", type=Path, help="JSON file for the results.")
     arguments = parser.parse_args()
     rows = []
     print(_HEAD)
     with tempfile.TemporaryDirectory() as place:
         sources = _sources(arguments.data, Path(place))
-        # The first run of an installation compiles loops, for some seconds.
+        # Warm-up: the first run of an installation compiles loops for some seconds.
         _run(_linked(sources, Path(place) / "first", 32), Path(place) / "out", [], [])
         for count in arguments.images:
             folder = _linked(sources, Path(place) / f"images-{count}", count)
@@ -69,7 +73,7 @@ def main() -> None:
 
 
 def _sources(data: Path | None, place: Path) -> list[Path]:
-    """Give a few hundred JPEG files, every sixth of them large."""
+    """List a few hundred JPEG files, every sixth of them large."""
     small, large = place / "small", place / "large"
     if data is None:
         _draw(small, _SMALL, (256, 256))
@@ -89,12 +93,12 @@ def _draw(folder: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def _linked(sources: list[Path], folder: Path, count: int) -> Path:
-    """Make a folder of so many links, a thousand in each of its folders."""
+    """Create a folder of ``count`` links, 1,000 per sub-folder."""
     for index in range(count):
         inside = folder / f"{index // 1000:04}"
         if index % 1000 == 0:
             inside.mkdir(parents=True)
-        # Not symbolic links: listing those would ask for each whether it is a folder.
+        # Hard links: for symbolic links, listing needs a system call per file.
         (inside / f"{index:07}.jpg").hardlink_to(sources[index % len(sources)])
     return folder
 
@@ -126,7 +130,7 @@ def _measure(folder: Path, count: int, workers: int, where: str, out: Path) -> d
 
 
 def _decoding(files: list[Path], workers: int) -> tuple[float, float]:
-    """Give the seconds that reading and decoding alone take, and those of the processor."""
+    """Return wall-clock and CPU seconds of reading and decoding alone."""
 
     def decode(some: list[Path]) -> None:
         for path in some:
@@ -144,7 +148,10 @@ def _run(
 ) -> tuple[float, float, int, float]:
     """Run ``featx extract``.
 
-    Gives seconds, the processor's seconds, peak bytes of memory, seconds to the first features.
+    Returns
+    -------
+    tuple
+        Wall-clock seconds, CPU seconds, peak memory in bytes, seconds until the first features.
     """
     command = [sys.executable, "-m", "featx", "extract", folder, "--recipe", RECIPE, "--out", out]
     started, peak, first = time.perf_counter(), 0, 0.0
@@ -163,7 +170,7 @@ def _run(
             if now - looked > _SECONDS:
                 work |= _work([process.pid, *others])
                 looked = now
-            # Each takes 25 milliseconds of a processor: rarer in a long run.
+            # A sample costs 25 ms of CPU time: take fewer in a long run.
             if now - measured > max(_SECONDS, (now - started) / 20):
                 peak = max(peak, _memory([process.pid, *others]))
                 measured = now
@@ -175,7 +182,7 @@ def _run(
 
 
 def _work(processes: list[int]) -> dict[int, float]:
-    """Give the seconds that processes and all that they have started have worked, for each."""
+    """Return the CPU seconds of processes and their descendants, by process id."""
     seconds = {}
     for process in _with_children(processes):
         with suppress(psutil.Error):
@@ -184,7 +191,7 @@ def _work(processes: list[int]) -> dict[int, float]:
 
 
 def _memory(processes: list[int]) -> int:
-    """Give the bytes of processes and all that they have started."""
+    """Return the memory in bytes of processes and their descendants."""
     memory = 0
     for process in _with_children(processes):
         with suppress(psutil.Error):
@@ -208,10 +215,10 @@ def _here(workers: int) -> Iterator[tuple[list[str], list[int]]]:
 
 @contextmanager
 def _cluster(workers: int) -> Iterator[tuple[list[str], list[int]]]:
-    """Start a scheduler and its workers, as Dask's documentation says."""
+    """Start a Dask scheduler and its workers by the command line of Dask."""
     dask = shutil.which("dask", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     if dask is None:
-        raise SystemExit("Dask is not installed. Install: pip install 'featx[cluster]'")
+        raise SystemExit("Dask is not installed. Install it with: pip install 'featx[cluster]'")
     with tempfile.TemporaryDirectory() as place:
         contact = Path(place) / "scheduler.json"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": place}

@@ -1,11 +1,14 @@
-"""What featx makes of sounds: how fast the tone bank is, and how well the recipes hear.
+"""Speed of `ToneBank`, and accuracy of the audio recipes on recordings.
 
     python benchmarks/sounds.py [--data FOLDER]
 
-Speeds are ratios of least times in one process, in turns, on one thread; what is compared is
-checked for equality first. With recordings (FEATX_DATA, its folder audio): the notes that four
-instruments play, by the loudest tone and by the recipe which-note, trained on sounds drawn here;
-and speech, noise and music, every recording being left out of the training in its turn.
+Speeds are ratios of minimum times in one process, in turns, on one thread, after a check for equal
+values. Accuracies require recordings in the folder audio of FEATX_DATA.
+
+- Notes of four instruments, by the loudest tone and by the recipe which-note, trained on synthetic
+  sounds.
+- Speech, noise and music by the recipe speech-noise-music, with leave-one-recording-out
+  cross-validation.
 """
 
 import argparse
@@ -24,8 +27,8 @@ from featx import ReadAudio, ToneBank, load_recipe
 from featx.filters.tones import NOTES
 
 RATE = 22_050
-#: Seconds between which a note is heard, by probabilistic YIN, which sees the waveform and not its
-#: tones. The last E3s of the cello it took for an octave less than Bach wrote.
+#: Start, end (seconds) and name of the notes, by probabilistic YIN, which uses the waveform and not
+#: a tone bank. It placed the last E3s of the cello one octave too low.
 HEARD = {
     "cello.ogg": (
         "0.05-0.42 G2, 0.37-0.58 D3, 0.53-0.81 B3, 0.74-1.00 A3, 0.93-1.23 B3, 1.25-1.58 B3, "
@@ -55,11 +58,11 @@ HEARD = {
 }
 
 
-# How fast.
+# Speed.
 
 
 def least(job: Callable[[], object], other: Callable[[], object], turns: int) -> list[float]:
-    """Time both in turns, and give the least seconds of each."""
+    """Time both in turns and return the minimum seconds of each."""
     seconds: list[list[float]] = [[], []]
     for _ in range(turns):
         for one, taken in zip((job, other), seconds, strict=True):
@@ -70,7 +73,7 @@ def least(job: Callable[[], object], other: Callable[[], object], turns: int) ->
 
 
 def loop_of_numpy(signal: np.ndarray, size: int, hop: int) -> np.ndarray:
-    """Convolve with one note after the other, as one would write it down."""
+    """Convolve with one note after the other by `np.convolve`."""
     window, phase = hann(size, sym=False), 2 * np.pi / RATE * np.arange(size)
     found = []
     for note in notes():
@@ -111,14 +114,14 @@ def speed() -> None:
             lambda stft=stft: np.abs(stft.stft(signal)),
             turns=10,
         )
-        print(f"all bins of {size}, hop {hop}: {times[0] / times[1]:.2f} of ShortTimeFFT's time")
+        print(f"all bins of {size}, hop {hop}: {times[0] / times[1]:.2f}x the time of ShortTimeFFT")
 
 
-# How well.
+# Accuracy.
 
 
 def drawn(note: str, rng: np.random.Generator) -> np.ndarray:
-    """Draw three quarters of a second of a note with random overtones, slightly out of tune."""
+    """Synthesize 0.74 seconds of a slightly detuned note with random overtones."""
     hertz = NOTES[note] * 2 ** rng.uniform(-1 / 48, 1 / 48)
     orders = np.arange(1, 16)[np.arange(1, 16) * hertz < RATE / 2, np.newaxis]
     loudness = rng.uniform(0.5, 1) ** orders * rng.uniform(0.2, 1, orders.shape)
@@ -141,9 +144,11 @@ def which_note(folder: Path) -> None:
         tones = [names[row.argmax()] for row in recipe[0].transform(pieces)]
         predicted = recipe.predict(pieces)
         right = np.equal(tones, truth).sum(), np.equal(predicted, truth).sum()
-        print(f"{name}: of {len(truth)} notes, loudest tone {right[0]}, which-note {right[1]}")
+        print(
+            f"{name}: {len(truth)} notes; correct: loudest tone {right[0]}, which-note {right[1]}"
+        )
         by_tone, by_recipe, total = by_tone + right[0], by_recipe + right[1], total + len(truth)
-    print(f"all: loudest tone {by_tone / total:.1%}, which-note {by_recipe / total:.1%}")
+    print(f"accuracy: loudest tone {by_tone / total:.1%}, which-note {by_recipe / total:.1%}")
 
 
 def speech_noise_music(folder: Path) -> None:
@@ -158,7 +163,7 @@ def speech_noise_music(folder: Path) -> None:
             if np.sqrt(np.mean(piece**2)) > 1e-3:
                 pieces.append(piece)
                 labels.append(label)
-                # There is one recording of noise: its parts are taken for several.
+                # Noise has only one recording: its parts count as separate recordings.
                 groups.append(f"{path.stem} {index // 2}" if label == "noise" else path.stem)
     recipe, truth = load_recipe("speech-noise-music"), np.array(labels)
     vectors = recipe[0].fit_transform(pieces)
@@ -168,11 +173,11 @@ def speech_noise_music(folder: Path) -> None:
         f"{name} {value:.0%} of {sum(truth == name)}" for name, value in right.items()
     )
     balanced = np.mean(list(right.values()))
-    print(f"speech-noise-music, pieces of 0.6 s: balanced {balanced:.1%}; {counts}")
+    print(f"speech-noise-music, pieces of 0.6 s: balanced accuracy {balanced:.1%}; {counts}")
     for name in sorted(set(groups)):
         own = np.array(groups) == name
         if (wrong := np.mean(predicted[own] != truth[own])) > 0.2:
-            print(f"    {name}: {wrong:.0%} taken for {', '.join(set(predicted[own]))}")
+            print(f"    {name}: {wrong:.0%} errors, predicted as {', '.join(set(predicted[own]))}")
 
 
 if __name__ == "__main__":
@@ -182,6 +187,6 @@ if __name__ == "__main__":
     with threadpool_limits(1):
         speed()
     if arguments.data is None:
-        raise SystemExit("No recordings: set FEATX_DATA, or give --data.")
+        raise SystemExit("No recordings. Set FEATX_DATA or pass --data.")
     which_note(Path(arguments.data) / "audio")
     speech_noise_music(Path(arguments.data) / "audio")

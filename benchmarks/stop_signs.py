@@ -1,13 +1,17 @@
-"""How well stop signs are found, whole, partly hidden, in noise, and too dark or too light.
+"""Robustness of the recipe stop-sign against occlusion, noise and exposure.
 
     python benchmarks/stop_signs.py [--data FOLDER] [--out FILE.png]
 
-The recipe stop-sign on the folder stopsigns of FEATX_DATA, five stratified folds, seed 0. It is
-always trained on pictures as they are, and tested on pictures that were changed: a rectangle of
-another picture covers a part of the box of the strongest response, which is the sign's where there
-is one; or noise is added to the picture; or its values are multiplied.
-Each figure of hiding and noise is over five draws. The curves go to FILE.png. First it tells of
-how many signs the box covers more than a half, against boxes that were drawn by eye.
+The data are the folder stopsigns of FEATX_DATA, with five stratified folds and seed 0. The recipe
+is trained on unmodified images and tested on modified ones:
+
+- Occlusion: a rectangle of another image covers a fraction of the box of the strongest response.
+- Noise: Gaussian noise is added to the image.
+- Exposure: the values of the image are multiplied.
+
+Accuracies under occlusion and noise are means of five random draws. FILE.png receives the curves.
+The first line reports for how many signs the strongest box has an IoU above 0.5 with a box drawn by
+hand.
 """
 
 import argparse
@@ -32,7 +36,7 @@ DRAWS = 5
 HIDDEN = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 NOISE = (0.0, 0.05, 0.1, 0.2, 0.3)
 EXPOSURE = (0.25, 0.5, 1.0, 1.5, 2.0)
-#: Row, column, height and width of each sign, by eye, in pixels of the picture as it is read.
+#: Row, column, height and width of each sign in pixels of the image as read, drawn by hand.
 SIGNS = {
     "1": (7, 226, 95, 94),
     "11": (33, 133, 123, 122),
@@ -75,7 +79,7 @@ def strongest(image: np.ndarray) -> Hit:
 
 
 def overlap(box: Hit, sign: tuple[int, ...]) -> float:
-    """Give the area that two boxes share, as a part of what they cover together."""
+    """Compute the intersection over union (IoU) of two boxes."""
     one, other = np.array(box[1:]), np.array([sign], np.float64)
     areas = one[2:].prod(), other[0, 2:].prod()
     shared = common_part(one, other)[0] * min(areas)
@@ -83,7 +87,7 @@ def overlap(box: Hit, sign: tuple[int, ...]) -> float:
 
 
 def hidden(image: np.ndarray, part: float, box: Hit, other: np.ndarray, rng) -> np.ndarray:
-    """Cover this part of the box with a piece of another picture, from one of its sides."""
+    """Cover a fraction of the box with a patch of another image, from one of its sides."""
     top, left, height, width = (round(value) for value in box[1:])
     rows, columns = height, round(part * width)
     if rng.random() < 0.5:
@@ -91,7 +95,7 @@ def hidden(image: np.ndarray, part: float, box: Hit, other: np.ndarray, rng) -> 
     top += rng.choice([0, height - rows])
     left += rng.choice([0, width - columns])
     place = image[top : top + rows, left : left + columns]
-    # From where there is enough of the other picture; it wraps around its borders.
+    # A random patch of the other image, which wraps around its borders.
     first = rng.integers(0, other.shape[0]), rng.integers(0, other.shape[1])
     changed = image.copy()
     changed[top : top + rows, left : left + columns] = other.take(
@@ -101,7 +105,7 @@ def hidden(image: np.ndarray, part: float, box: Hit, other: np.ndarray, rng) -> 
 
 
 def accuracy(changed: np.ndarray, whole: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Train on whole pictures, test on those of the other folds, changed; right or wrong."""
+    """Train on unmodified images, test on modified ones; return 1 where correct, else 0."""
     classifier, right = load_recipe("stop-sign")[1:], np.zeros(len(labels))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     for seen, held_back in folds.split(whole, labels):
@@ -116,7 +120,7 @@ def main() -> None:
     parser.add_argument("--out")
     arguments = parser.parse_args()
     if arguments.data is None:
-        raise SystemExit("No pictures: set FEATX_DATA, or give --data.")
+        raise SystemExit("No images. Set FEATX_DATA or pass --data.")
     images, labels, names = read(arguments.data)
     search, boxes = load_recipe("stop-sign")[0].stages[1], [strongest(image) for image in images]
     whole = np.array([[box.strength] for box in boxes])
@@ -126,8 +130,8 @@ def main() -> None:
         if label == "stop"
     ]
     print(
-        f"{sum(value > 0.5 for value in overlaps)} of {len(overlaps)} signs: the strongest box and "
-        f"the sign share more than a half of what they cover; {min(overlaps):.0%} at the least",
+        f"{sum(value > 0.5 for value in overlaps)} of {len(overlaps)} signs: IoU of the strongest "
+        f"box above 0.5; the minimum is {min(overlaps):.2f}",
         flush=True,
     )
     others = [image for image, label in zip(images, labels, strict=True) if label == "other"]
@@ -150,11 +154,11 @@ def main() -> None:
 
     curves = {}
     for name, change, unchanged, levels, draws in (
-        ("part of the sign hidden", hide, 0, HIDDEN, DRAWS),
-        ("standard deviation of noise", add_noise, 0, NOISE, DRAWS),
+        ("occluded fraction of the sign", hide, 0, HIDDEN, DRAWS),
+        ("standard deviation of the noise", add_noise, 0, NOISE, DRAWS),
         ("exposure", expose, 1, EXPOSURE, 1),
     ):
-        print(name, flush=True)
+        print(f"accuracy by {name}", flush=True)
         for level in levels:
             searched = (
                 [whole]
@@ -167,7 +171,7 @@ def main() -> None:
             right = np.mean([accuracy(changed, whole, labels) for changed in searched], axis=0)
             found, spared = right[labels == "stop"].mean(), right[labels == "other"].mean()
             print(
-                f"    {level:g}: {right.mean():.1%}; signs {found:.1%}, others {spared:.1%}",
+                f"    {level:g}: all {right.mean():.1%}, signs {found:.1%}, others {spared:.1%}",
                 flush=True,
             )
             curves.setdefault(name, []).append((level, right.mean(), found, spared))
@@ -185,7 +189,7 @@ def draw_curves(curves: dict[str, list[tuple[float, ...]]], file: str) -> None:
             axis.plot(levels, column, marker="o", label=label)
         axis.set_xlabel(name)
         axis.set_ylim(0, 1.03)
-    figure.axes[0].set_ylabel("right")
+    figure.axes[0].set_ylabel("accuracy")
     figure.axes[0].legend()
     figure.savefig(file, dpi=100)
 

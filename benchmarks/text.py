@@ -1,16 +1,16 @@
-"""How well text is told from scenes without it, on real pictures and on drawn ones.
+"""Accuracy of the recipe contains-text on photographs and on synthetic images.
 
     python benchmarks/text.py [--data FOLDER]
 
-The recipe contains-text. Real pictures with text are few, the folder text of FEATX_DATA; those
-without are the photographs of scenes8, some of which have text on shops and count as wrong if it
-is found. Drawn pictures are words in many types, colours, sizes and perspectives, on paper or on
-photographs, noisy and compressed.
+The few photographs with text are those in the folder text of FEATX_DATA. The images without text
+are the photographs of scenes8. Some of these show text on shops, which counts as an error if it is
+detected. Synthetic images show words in many fonts, colors, sizes and perspectives, on paper or on
+photographs, with noise and JPEG compression.
 
-Trained on one kind, the recipe is tested on the other; on real ones it is also trained, by five
-stratified folds, seed 0. The scenes are small files and the pictures of text are large ones: so
-that it is seen what size alone does, those of text are also shrunk to the scenes' 256 pixels, and
-street photographs of up to 640 pixels are tested, of which some have signs with text.
+The recipe is trained on one kind and tested on the other, and is also cross-validated on
+photographs by five stratified folds with seed 0. The scenes are small and the photographs of text
+are large. To separate the effect of size, the latter are also tested after shrinking to 256 pixels.
+Street photographs of up to 640 pixels, some with text on signs, are tested as well.
 """
 
 import argparse
@@ -37,7 +37,7 @@ DRAWN = 200
 
 
 def draw_text(rng: np.random.Generator, photograph: Path | None) -> np.ndarray:
-    """Draw a page of text, or a board on a photograph, as a camera would have it."""
+    """Generate an image of a page of text, or of a board with text on a photograph."""
     ink, paper = draw_colors(rng)
     lines = [
         " ".join(rng.choice(TEXT.split(), rng.integers(1, 4)))
@@ -58,7 +58,7 @@ def draw_text(rng: np.random.Generator, photograph: Path | None) -> np.ndarray:
     else:
         picture = Image.open(photograph).convert("RGB").resize((640, 640))
         board.thumbnail(tuple(int(640 * rng.uniform(0.3, 0.9)) for _ in range(2)))
-        # The corners move inwards, each by itself.
+        # Each corner moves inwards independently.
         x, y = board.width, board.height
         corners = np.array([(0, 0), (0, y), (x, y), (x, 0)], float)
         seen = corners + rng.uniform(0, 0.12, (4, 2)) * (x, y) * np.sign([(x, y)] - 2 * corners)
@@ -79,7 +79,7 @@ def draw_text(rng: np.random.Generator, photograph: Path | None) -> np.ndarray:
 
 
 def draw_colors(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Draw two colours that differ in their brightness by a third."""
+    """Draw two colors that differ in brightness by at least a third of the range."""
     while True:
         one, other = rng.integers(0, 256, (2, 3))
         if abs((one - other) @ (0.299, 0.587, 0.114)) > 85:
@@ -87,18 +87,18 @@ def draw_colors(rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[int, .
 
 
 def projection(seen: np.ndarray, corners: np.ndarray) -> list[float]:
-    """Solve for the eight numbers that take each of four points to where it comes from."""
+    """Solve for the eight coefficients of the projective map from ``seen`` to ``corners``."""
     rows = []
     for (x, y), (u, v) in zip(seen, corners, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
     return np.linalg.solve(np.array(rows), corners.ravel()).tolist()
 
 
-def report(name: str, answers: np.ndarray, truth: np.ndarray) -> None:
-    """Print how many of each kind are right, with Wilson's intervals."""
+def report(name: str, predicted: np.ndarray, truth: np.ndarray) -> None:
+    """Print the balanced accuracy, and correct predictions per class with Wilson intervals."""
     shares, said = [], []
     for kind, value in (("text", 1), ("none", 0)):
-        right, count = int((answers[truth == value] == value).sum()), int((truth == value).sum())
+        right, count = int((predicted[truth == value] == value).sum()), int((truth == value).sum())
         if count > 0:
             low, high = wilson_interval(right / count, count)
             shares.append(right / count)
@@ -111,7 +111,7 @@ def main() -> None:
     parser.add_argument("--data", default=os.environ.get("FEATX_DATA"))
     data = parser.parse_args().data
     if data is None:
-        sys.exit("No pictures: set FEATX_DATA, or give --data.")
+        sys.exit("No images. Set FEATX_DATA or pass --data.")
     stream, classifier = (load_recipe("contains-text")[part] for part in (0, slice(1, None)))
     texts = sorted((Path(data) / "text").iterdir())
     scenes = sorted((Path(data) / "scenes8" / "train").glob("*/*.jpg"))
@@ -128,38 +128,50 @@ def main() -> None:
     for path, strength in zip(texts, real[:, 0], strict=True):
         print(f"{path.name}: {strength:.1f}")
     levels = np.quantile(without, [0.5, 0.9, 0.95, 0.99])
-    print(f"scenes, half, 90, 95, 99 % of them: {', '.join(f'{level:.1f}' for level in levels)}")
+    print(
+        f"scenes, quantiles 0.5, 0.9, 0.95, 0.99: {', '.join(f'{level:.1f}' for level in levels)}"
+    )
 
     vectors = np.concatenate([real, without])
     truth = np.repeat([1, 0], [len(real), len(without)])
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
-    report("real, all scenes", cross_val_predict(classifier, vectors, truth, cv=folds), truth)
-    answers, truths = [], []
+    report(
+        "photographs, all scenes", cross_val_predict(classifier, vectors, truth, cv=folds), truth
+    )
+    predictions, truths = [], []
     for draw in range(100):
         chosen = np.random.default_rng(draw).choice(len(without), len(real), replace=False)
         pair = np.concatenate([real, without[chosen]])
         truths.append(np.repeat([1, 0], len(real)))
         folds = StratifiedKFold(len(real), shuffle=True, random_state=draw)
-        answers.append(cross_val_predict(clone(classifier), pair, truths[-1], cv=folds))
-    right = np.mean(np.array(answers) == np.array(truths))
-    print(f"real, as many scenes, one of each left out, 100 draws: {right:.1%}")
+        predictions.append(cross_val_predict(clone(classifier), pair, truths[-1], cv=folds))
+    right = np.mean(np.array(predictions) == np.array(truths))
+    print(f"photographs, equal number of scenes, leave-one-out per class, 100 draws: {right:.1%}")
 
-    # What was drawn on is not tested on.
+    # Photographs used as backgrounds are excluded from the tests.
     first, second = np.array_split(photographs[DRAWN:], 2)
     vectors = np.concatenate([drawn, without[first]])
     fitted = clone(classifier).fit(vectors, np.repeat([1, 0], [len(drawn), len(first)]))
-    for name, found in (("real", real), ("real at 256 pixels", shrunk)):
+    for name, found in (("photographs", real), ("photographs at 256 pixels", shrunk)):
         tested = np.concatenate([found, without[second]])
         truth = np.repeat([1, 0], [len(found), len(second)])
-        report(f"trained on drawn, tested on {name}", fitted.predict(tested), truth)
-    report("trained on drawn, street photographs", fitted.predict(street), np.zeros(len(street)))
+        report(f"trained on synthetic images, tested on {name}", fitted.predict(tested), truth)
+    report(
+        "trained on synthetic images, tested on street photographs",
+        fitted.predict(street),
+        np.zeros(len(street)),
+    )
     fitted = clone(classifier).fit(
         np.concatenate([real, without[first]]), np.repeat([1, 0], [len(real), len(first)])
     )
     tested = np.concatenate([drawn, without[second]])
     truth = np.repeat([1, 0], [len(drawn), len(second)])
-    report("trained on real, tested on drawn", fitted.predict(tested), truth)
-    report("trained on real, street photographs", fitted.predict(street), np.zeros(len(street)))
+    report("trained on photographs, tested on synthetic images", fitted.predict(tested), truth)
+    report(
+        "trained on photographs, tested on street photographs",
+        fitted.predict(street),
+        np.zeros(len(street)),
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Checks of the contract of stages, for featx's own and for yours.
+"""Checks of the contract of `ImageStage`, for stages of featx and for your own.
 
-`check_stage` runs them all on one stage, as scikit-learn's `check_estimator` does on an estimator;
-`stage_checks` lists them for a test runner.
+`check_stage` runs all checks on one stage, as scikit-learn's `check_estimator` does on an
+estimator. `stage_checks` yields them for a test runner.
 """
 
 import pickle
@@ -32,7 +32,7 @@ from featx.core.stage import ImageStage, Kind
 from featx.core.suggestions import nearest
 from featx.pipeline.stream import Stream
 
-#: What is added to the smallest input: items are all of the first size, or of these three sizes.
+#: Increments of the smallest input size: all items use the first, or one each.
 _SIZES: dict[str, list[tuple[int, ...]]] = {
     "images": [(21, 18), (24, 19), (18, 25)],
     "signals": [(60,), (75,), (52,)],
@@ -47,15 +47,15 @@ class CheckResult(NamedTuple):
     name: str
     #: "passed", "failed", or "xfail" for an expected failure.
     status: str
-    #: What the check raised.
+    #: The exception raised by the check, or None.
     exception: Exception | None
-    #: Why the failure was expected.
+    #: Reason of an expected failure, or "".
     reason: str
 
 
 @dataclass(frozen=True)
 class Case:
-    """A stage and the inputs on which it is checked."""
+    """A stage and the description of its test inputs."""
 
     parameters: ImageStage
     channels: int
@@ -63,7 +63,7 @@ class Case:
 
     @property
     def stage(self) -> ImageStage:
-        """The stage, not fitted."""
+        """An unfitted clone of the stage."""
         made: ImageStage = clone(self.parameters)
         return made
 
@@ -74,12 +74,12 @@ class Case:
 
     @property
     def kind(self) -> Kind:
-        """The kind of data that the stage takes."""
+        """The input kind of the stage."""
         return self.parameters.input_kind
 
     @property
     def made_of(self) -> str:
-        """Whether items are images, signals or descriptors, or files of the first two."""
+        """The content of items or of their files: images, signals or descriptors."""
         if self.kind == "paths":
             return "signals" if self.parameters.gives == "signals" else "images"
         return self.kind if self.kind in _SIZES else "images"
@@ -91,21 +91,21 @@ class Case:
 
     @property
     def noun(self) -> str:
-        """The word for an item in errors."""
+        """The noun for an item in error messages."""
         return "signal" if self.kind == "signals" else "image"
 
     @property
     def least(self) -> tuple[int, ...]:
-        """The smallest shape that the stage takes."""
+        """The smallest input shape of the stage."""
         shape = self.parameters.check_parameters().shape
         return shape[:1] if self.made_of == "signals" else shape
 
     def shape(self, size: tuple[int, ...]) -> tuple[int, ...]:
-        """Return a height and width with the channels; signals have none."""
+        """Return the shape of an item; only images have channels."""
         return (*size[:2], self.channels) if self.made_of == "images" else size
 
     def items(self, folder: Path, seed: int = 0, ragged: bool = False) -> list[Any]:
-        """Make three items of one size, or of three sizes."""
+        """Generate three random items of equal size, or of different sizes if ``ragged``."""
         rng = np.random.default_rng(seed)
         sizes = _SIZES[self.made_of] if ragged else _SIZES[self.made_of][:1] * 3
         if self.made_of == "descriptors":
@@ -122,7 +122,7 @@ class Case:
 
 
 class Trial:
-    """A case with its batch, and the stage that is fitted on it."""
+    """A case, a batch, and the stage fitted on the batch."""
 
     def __init__(self, case: Case, folder: Path) -> None:
         self.case = case
@@ -136,7 +136,7 @@ _CHECKS: list[Check] = []
 
 
 def _listed(check: Check) -> Check:
-    """Append a check to the list of all."""
+    """Register a check. Works as a decorator."""
     _CHECKS.append(check)
     return check
 
@@ -149,20 +149,20 @@ def check_stage(
     expected_failed_checks: Mapping[str, str] | None = None,
     on_fail: str = "raise",
 ) -> list[CheckResult]:
-    """Check that a stage keeps the contract of `ImageStage`.
+    """Check that a stage fulfills the contract of `ImageStage`.
 
     Parameters
     ----------
     stage : ImageStage
-        The stage with its parameters; it is cloned, not fitted.
+        The stage with its parameters. It is cloned and not modified.
     channels : tuple of int, optional
-        The numbers of channels of the images on which it is checked; by default those that it
-        requires, or grey and colour.
+        Numbers of channels of the test images. Defaults to those required by the stage, or to
+        1 and 3.
     tolerance : float, default=0
-        How far the result for an image may depend on the other images of its batch, as it does
-        with networks.
+        Allowed absolute difference between the result for an image alone and in a batch. Networks
+        need a small tolerance.
     expected_failed_checks : dict of str to str, optional
-        Names of checks that may fail, each with the reason.
+        Names of checks that may fail, with the reasons.
     on_fail : {"raise", "return"}, default="raise"
         Raise the first unexpected failure, or return all results.
 
@@ -174,7 +174,7 @@ def check_stage(
     Raises
     ------
     AssertionError
-        If a check fails, names it.
+        If a check fails; the message begins with its name.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def check_stage(
     checks = list(stage_checks(stage, channels=channels, tolerance=tolerance))
     if unknown := sorted(set(expected) - {name for name, _, _ in checks}):
         hint = nearest(unknown[0], list(dict.fromkeys(name for name, _, _ in checks)))
-        raise InputError(f"check_stage: there is no check {unknown[0]!r}. {hint}")
+        raise InputError(f"check_stage: unknown check {unknown[0]!r}. {hint}")
     results = []
     for name, _, run in checks:
         try:
@@ -205,7 +205,7 @@ def check_stage(
 def stage_checks(
     stage: ImageStage, *, channels: tuple[int, ...] | None = None, tolerance: float = 0.0
 ) -> Iterator[tuple[str, int, Callable[[], None]]]:
-    """Yield the checks of a stage: name, number of channels, and a function that runs it.
+    """Yield the checks of a stage as tuples: name, number of channels, function to run.
 
     The parameters are those of `check_stage`.
 
@@ -239,7 +239,7 @@ def _runner(check: Check, case: Case) -> Callable[[], None]:
 
 @_listed
 def check_parameters_are_stored(trial: Trial) -> None:
-    """Check that parameters are those of ``__init__``, stored as they are given."""
+    """Check that parameters are those of ``__init__``, stored unmodified."""
     stage = trial.case.parameters
     parameters = stage.get_params(deep=False)
     names = set(signature(type(stage)).parameters)
@@ -251,7 +251,7 @@ def check_parameters_are_stored(trial: Trial) -> None:
 
 @_listed
 def check_clone(trial: Trial) -> None:
-    """Check that a clone has the parameters, and nothing that was fitted."""
+    """Check that a clone has equal parameters and no fitted attributes."""
     copy = clone(trial.fitted)
     assert _equal(copy.get_params(), trial.case.parameters.get_params())
     assert vars(copy).keys() == vars(trial.case.stage).keys()
@@ -267,7 +267,7 @@ def check_unknown_parameters(trial: Trial) -> None:
 
 @_listed
 def check_set_params(trial: Trial) -> None:
-    """Check that a stage that is given other parameters is as good as a new one."""
+    """Check that refitting after `set_params` is equivalent to a new stage."""
     stage, batch = trial.case.stage.fit(trial.batch, _LABELS), trial.batch
     stage.set_params(**trial.case.parameters.get_params(deep=False)).fit(batch, _LABELS)
     assert_same(stage.transform(batch), trial.fitted.transform(batch), trial.case.tolerance)
@@ -281,7 +281,7 @@ def check_bad_values(trial: Trial) -> None:
         constraints = [make_constraint(constraint) for constraint in declared]
         values = [b"bytes", None, float("nan"), "nonsense"]
         for constraint in declared:
-            with suppress(NotImplementedError):  # of those that admit every value of their type
+            with suppress(NotImplementedError):  # the constraint accepts all values of its type
                 values.append(bad_value(constraint))
         *most, last = map(str, constraints)
         right = f"{', '.join(most)} or {last}" if most else last
@@ -298,7 +298,7 @@ def check_bad_values(trial: Trial) -> None:
 
 @_listed
 def check_tags(trial: Trial) -> None:
-    """Check that tags say whether the stage must be fitted, and `transform` raises if it is not."""
+    """Check the tag ``requires_fit``, and that an unfitted trainable stage raises."""
     stage, name = trial.case.stage, trial.case.name
     assert get_tags(stage).requires_fit == stage.learns
     if stage.learns:
@@ -314,18 +314,18 @@ def check_tags(trial: Trial) -> None:
 
 @_listed
 def check_html(trial: Trial) -> None:
-    """Check that the HTML representation shows the name and the parameters."""
+    """Check that the HTML representation contains the name and the parameters."""
     html = trial.case.parameters._repr_html_()
     for word in (trial.case.name, *trial.case.parameters.get_params(deep=False)):
         assert re.search(rf"\b{word}\b", html), f"no {word} in the HTML representation"
 
 
-# One image, several, none.
+# Batches of one, several and no images.
 
 
 @_listed
 def check_batch_is_a_stack_of_singles(trial: Trial) -> None:
-    """Check that the result for a batch is that for each image."""
+    """Check that the result for a batch equals the results for its images."""
     stage, batch, tolerance = trial.fitted, trial.batch, trial.case.tolerance
     expected = _together(stage, _singles(stage, batch))
     assert_same(stage.transform(batch), expected, tolerance)
@@ -335,7 +335,7 @@ def check_batch_is_a_stack_of_singles(trial: Trial) -> None:
 
 @_listed
 def check_ragged_batch(trial: Trial) -> None:
-    """Check that images of different sizes are transformed as by themselves."""
+    """Check that images of different sizes in a batch give the same results as alone."""
     case, stage = trial.case, trial.fitted
     items = case.items(trial.folder, ragged=True)
     results = _singles(stage, items)
@@ -356,14 +356,14 @@ def check_ragged_batch(trial: Trial) -> None:
 
 @_listed
 def check_fit_transform(trial: Trial) -> None:
-    """Check that `fit_transform` is `fit` and then `transform`."""
+    """Check that `fit_transform` equals `fit` followed by `transform`."""
     given = trial.case.stage.fit_transform(trial.batch, _LABELS)
     assert_same(given, trial.fitted.transform(trial.batch), trial.case.tolerance)
 
 
 @_listed
 def check_empty_batch(trial: Trial) -> None:
-    """Check that no images give an empty batch of the right shape; `fit` rejects it."""
+    """Check that an empty batch keeps its shape in `transform` and is rejected by `fit`."""
     case, stage = trial.case, trial.fitted
     some = stage.transform(trial.batch)
     if stage.gives == "descriptors" or case.kind == "paths":
@@ -381,7 +381,7 @@ def check_empty_batch(trial: Trial) -> None:
 
 @_listed
 def check_single_image_is_rejected(trial: Trial) -> None:
-    """Check that a single image in place of a batch is rejected, never guessed."""
+    """Check that a single image instead of a batch is rejected."""
     case, item = trial.case, trial.batch[0]
     expected = f"{case.name} takes {_wanted(case, item)}"
     assert_equal(raised(trial.fitted.transform, item), expected)
@@ -389,7 +389,7 @@ def check_single_image_is_rejected(trial: Trial) -> None:
 
 
 def _wanted(case: Case, item: Any) -> str:
-    """Return how the error goes on for a single item."""
+    """Return the rest of the error message for a single item."""
     if case.kind == "paths":
         return f"a batch of paths, but got {item!r}. For a single image, wrap it in a list: [path]."
     if case.kind == "signals":
@@ -412,12 +412,12 @@ def _wanted(case: Case, item: Any) -> str:
     )
 
 
-# What images may be.
+# Accepted and rejected images.
 
 
 @_listed
 def check_results(trial: Trial) -> None:
-    """Check that results are finite, float32, writable, and share no memory with the images."""
+    """Check that results are finite, float32 and writable, and share no memory with images."""
     case, stage = trial.case, trial.fitted
     ragged = case.items(trial.folder, ragged=True)
     for items in (trial.batch, ragged):
@@ -452,7 +452,7 @@ def check_images_are_not_modified(trial: Trial) -> None:
 
 @_listed
 def check_memory_layout(trial: Trial) -> None:
-    """Check that results do not depend on how an array lies in memory."""
+    """Check that results do not depend on the memory layout of an array."""
     if not trial.case.numeric:
         return
 
@@ -477,7 +477,7 @@ def check_memory_layout(trial: Trial) -> None:
 
 @_listed
 def check_types_of_pixels(trial: Trial) -> None:
-    """Check that pixels of uint8, uint16 and bool give what their floats give."""
+    """Check that pixels of uint8, uint16 and bool give the results of the scaled floats."""
     if trial.case.kind not in ("pixels", "maps"):
         return
     stage, batch = trial.fitted, trial.batch
@@ -492,7 +492,7 @@ def check_types_of_pixels(trial: Trial) -> None:
 
 @_listed
 def check_grey_images_without_channels(trial: Trial) -> None:
-    """Check that in a list, grey images need no axis of channels."""
+    """Check that gray images in a list need no channel axis."""
     if trial.case.kind in ("pixels", "maps") and trial.case.channels == 1:
         flat = [item[..., 0] for item in trial.batch]
         assert_same(trial.fitted.transform(flat), trial.fitted.transform(trial.batch))
@@ -500,7 +500,7 @@ def check_grey_images_without_channels(trial: Trial) -> None:
 
 @_listed
 def check_channels(trial: Trial) -> None:
-    """Check that images without channels, or with others than the stage requires, are rejected."""
+    """Check that images without channels, or with a wrong number of them, are rejected."""
     case, least = trial.case, trial.case.least
     if case.kind not in ("pixels", "maps"):
         return
@@ -519,7 +519,7 @@ def check_channels(trial: Trial) -> None:
 
 @_listed
 def check_constant_images(trial: Trial) -> None:
-    """Check that black, grey and white images give finite results."""
+    """Check that constant images give finite results."""
     if trial.case.numeric:
         constant = [np.full_like(trial.batch[0], value) for value in (0, 0.5, 1)]
         for result in trial.fitted.transform(constant):
@@ -528,7 +528,7 @@ def check_constant_images(trial: Trial) -> None:
 
 @_listed
 def check_small_images(trial: Trial) -> None:
-    """Check that the smallest image is transformed; a smaller one is rejected with both sizes."""
+    """Check that the smallest image is accepted, and that the error for a smaller one is right."""
     if not trial.case.numeric:
         return
     case, stage, least = trial.case, trial.fitted, trial.case.least
@@ -547,14 +547,14 @@ def check_small_images(trial: Trial) -> None:
         )
         assert_equal(raised(case.stage.fit, [small]), expected.format(0))
         assert_equal(raised(stage.transform, [trial.batch[0], small]), expected.format(1))
-        if stage.gives != "descriptors":  # of which an empty batch has no shape
+        if stage.gives != "descriptors":  # an empty batch of descriptors has no shape
             none = expected.replace(f"{case.noun} {{}}", "an image of this empty batch")
             assert_equal(raised(stage.transform, small[np.newaxis][:0]), none)
 
 
 @_listed
 def check_values_that_are_not_finite(trial: Trial) -> None:
-    """Check that NaN, infinity and what is too large for float32 are rejected."""
+    """Check that NaN, infinity and values too large for float32 are rejected."""
     case = trial.case
     if case.kind == "paths":
         return
@@ -575,7 +575,7 @@ def check_values_that_are_not_finite(trial: Trial) -> None:
 
 @_listed
 def check_other_types(trial: Trial) -> None:
-    """Check that types that are no pixels are rejected."""
+    """Check that unsupported data types are rejected."""
     case, batch = trial.case, trial.batch
     if case.numeric:
         expected = (
@@ -591,19 +591,19 @@ def check_other_types(trial: Trial) -> None:
 
 @_listed
 def check_feature_names(trial: Trial) -> None:
-    """Check that there is one name for each column, and each is there once."""
+    """Check that feature names are unique and match the number of features."""
     names = trial.fitted.get_feature_names_out()
     assert names.dtype == object
     assert all(isinstance(name, str) for name in names)
     assert len(set(names)) == len(names), "feature names are not unique"
-    if trial.fitted.output_kind != "signals":  # the samples of which are no features
+    if trial.fitted.output_kind != "signals":  # samples of a signal are not features
         count = trial.fitted.transform(trial.batch)[0].shape[-1]
         assert len(names) == count, f"{len(names)} feature names for {count} features"
 
 
 @_listed
 def check_input_names(trial: Trial) -> None:
-    """Check that feature names follow from those of the channels, of which there must be enough."""
+    """Check feature names for named input channels, and the error for a wrong number of names."""
     case, stage = trial.case, trial.fitted
     if case.kind not in ("pixels", "maps"):
         return
@@ -623,7 +623,7 @@ def check_input_names(trial: Trial) -> None:
 
 @_listed
 def check_data_frames(trial: Trial) -> None:
-    """Check that vectors go into data frames of pandas and polars, if installed."""
+    """Check `set_output` with pandas and polars, if installed."""
     values, stage = trial.fitted.transform(trial.batch), deepcopy(trial.fitted)
     for library in filter(find_spec, ("pandas", "polars")):
         given = stage.set_output(transform=library).transform(trial.batch)
@@ -639,14 +639,14 @@ def check_data_frames(trial: Trial) -> None:
 
 @_listed
 def check_pickle(trial: Trial) -> None:
-    """Check that a pickled stage transforms as before."""
+    """Check that an unpickled stage gives the same results."""
     _check_loaded(trial, pickle.loads(pickle.dumps(trial.fitted)))
 
 
 @_listed
 def check_skops(trial: Trial) -> None:
-    """Check that a stage in a skops file transforms as before, and holds its own type only."""
-    # It loads torch where that is installed, which takes seconds.
+    """Check that a stage loaded by skops gives the same results and needs no other type."""
+    # Imported here: skops imports torch if installed, which takes seconds.
     import skops.io
 
     content = skops.io.dumps(trial.fitted)
@@ -665,7 +665,7 @@ def _check_loaded(trial: Trial, loaded: Any) -> None:
 
 @_listed
 def check_threads(trial: Trial) -> None:
-    """Check that several threads give the results of one, alone and in a `Stream`."""
+    """Check that several threads give the results of one, directly and in a `Stream`."""
     items = [item for seed in range(4) for item in trial.case.items(trial.folder, seed)]
     expected = _singles(trial.fitted, items)
     with ThreadPoolExecutor(4) as pool:
@@ -675,25 +675,25 @@ def check_threads(trial: Trial) -> None:
     assert_same(stream.transform(items), _together(trial.fitted, expected))
 
 
-# Comparing.
+# Comparisons.
 
 
 def raised(call: Callable[..., Any], *arguments: Any, error: type[Exception] = ValueError) -> str:
-    """Return the message of the error that a call raises; fail if it raises none."""
+    """Return the message of the error raised by a call; fail if none is raised."""
     try:
         call(*arguments)
     except error as caught:
         return str(caught)
-    raise AssertionError(f"{getattr(call, '__qualname__', call)} raised no {error.__name__}")
+    raise AssertionError(f"{getattr(call, '__qualname__', call)} did not raise {error.__name__}")
 
 
 def assert_equal(actual: str, expected: str) -> None:
-    """Fail unless two sentences are the same."""
+    """Fail unless two messages are equal."""
     assert actual == expected, f"the error reads\n    {actual}\nand should read\n    {expected}"
 
 
 def assert_same(actual: Any, expected: Any, tolerance: float = 0) -> None:
-    """Fail unless results, arrays or lists or made of arrays, are the same entry by entry."""
+    """Fail unless results, arrays or containers of arrays, are equal entry by entry."""
     assert type(actual) is type(expected), f"{type(actual)} is not {type(expected)}"
     if isinstance(expected, np.ndarray):
         assert actual.dtype == expected.dtype, f"{actual.dtype} is not {expected.dtype}"
@@ -709,7 +709,7 @@ def assert_same(actual: Any, expected: Any, tolerance: float = 0) -> None:
 
 
 def _equal(first: Any, second: Any) -> bool:
-    """Compare parameters, of which some may be arrays."""
+    """Compare parameters, including arrays."""
     if isinstance(first, dict) and isinstance(second, dict):
         return first.keys() == second.keys() and all(
             _equal(value, second[key]) for key, value in first.items()
@@ -724,21 +724,21 @@ def _singles(stage: ImageStage, items: list[Any]) -> list[Any]:
 
 
 def _together(stage: ImageStage, results: list[Any]) -> Any:
-    """Return results for single images as the stage returns them for a batch."""
+    """Combine results for single images as the stage does for a batch."""
     if stage.gives == "descriptors" or len({result.shape for result in results}) > 1:
         return results
     return np.stack(results)
 
 
 def _parts(item: Any) -> list[NDArray[Any]]:
-    """List the arrays that an item, or a result for one, is made of."""
+    """List the arrays of an item, or of a result for one."""
     if is_dataclass(item):
         return [part for field in fields(item) for part in _parts(getattr(item, field.name))]
     return [item] if isinstance(item, np.ndarray) else []
 
 
 def _random_set(rng: np.random.Generator, count: int) -> DescriptorSet:
-    """Make descriptors that lie anywhere in an image."""
+    """Generate random descriptors at random positions."""
     length, size = 8, (30, 40)
     values = rng.random((count, length), np.float32)
     positions = rng.random((count, 2), np.float32) * np.asarray(size, np.float32)
@@ -746,7 +746,7 @@ def _random_set(rng: np.random.Generator, count: int) -> DescriptorSet:
 
 
 def _write(path: Path, values: NDArray[np.uint8]) -> Path:
-    """Write pixels to a PNG file, or samples of 8 bits to a WAV file."""
+    """Write pixels to a PNG file, or 8-bit samples to a WAV file."""
     from PIL import Image
 
     if values.ndim == 3:

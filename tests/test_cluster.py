@@ -103,7 +103,7 @@ def test_nobody_answers(images, tmp_path):
     patience = dask.config.set({"distributed.comm.timeouts.connect": "1s"})
     with patience, pytest.raises(WorkerError) as error:
         extract(tmp_path / "out", images, scheduler="tcp://127.0.0.1:1")
-    assert str(error.value).startswith("tcp://127.0.0.1:1: no Dask scheduler answers: ")
+    assert str(error.value).startswith("tcp://127.0.0.1:1: cannot connect to a Dask scheduler: ")
     assert not (tmp_path / "out").exists()
 
 

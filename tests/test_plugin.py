@@ -121,8 +121,8 @@ def test_a_module_in_the_current_folder(fresh, folder):
     train = ["train", "photos", "--recipe", "symmetry.yaml", "--out", "other.skops"]
     predict = ["predict", "photos", "--model", "model.skops", "--out", "other.csv"]
     said = run(featx, *train, cwd=folder, code=2)
-    assert said.startswith("featx: symmetry.yaml:5: there is no stage 'Symmetry'. ")
-    assert said.endswith(" A stage of your own must be imported first: --plugin MODULE.\n")
+    assert said.startswith("featx: symmetry.yaml:5: unknown stage 'Symmetry'. ")
+    assert said.endswith(" Import your own stages with --plugin MODULE.\n")
     said = run(featx, *predict, cwd=folder, code=1)
     assert said == "featx: " + not_trusted("model.skops")
     (folder / "symmetry.py").unlink()

@@ -129,7 +129,7 @@ def test_failures_may_be_expected():
     with pytest.raises(ValueError) as caught:
         check_stage(Contrast(), expected_failed_checks={"check_nothing": "a typing error"})
     assert str(caught.value) == (
-        "check_stage: there is no check 'check_nothing'. Did you mean check_tags?"
+        "check_stage: unknown check 'check_nothing'. Did you mean check_tags?"
     )
 
 

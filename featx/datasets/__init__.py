@@ -1,1 +1,1 @@
-"""Images with their labels."""
+"""Images with labels: listing, loading and generated scenes."""

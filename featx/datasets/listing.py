@@ -1,4 +1,4 @@
-"""What is at a folder, a glob, a manifest, an archive or a URL: paths and labels, as they come."""
+"""Iteration over the files of a folder, glob, manifest, archive or URL, with labels."""
 
 import glob
 import os
@@ -16,33 +16,36 @@ from featx.io.remote import find, is_url
 from featx.io.writing import as_text
 
 _MANIFESTS = (".csv", ".parquet")
-_BLOCK = 2**16  # names of a folder, or bytes of a list, that are taken at a time
-_WANTED = (
-    "Wanted: a folder of images, whose sub-folders are the classes; a glob; a CSV or Parquet "
-    "manifest with the columns path and label; an archive; a URL; or - for a list."
+_BLOCK = 2**16  # names of a folder, or bytes of a list, read at a time
+_ACCEPTED = (
+    "Pass a folder with one sub-folder per class, a glob, a CSV or Parquet manifest with the "
+    "columns path and label, an archive, a URL, or - for a list."
 )
 
 
 def iterate_images(source: str | Path) -> Iterator[tuple[Any, str | None]]:
-    """Give path and label of the files at a place, as they are found.
+    """Yield path and label of the files of a source, as they are found.
 
-    ``source`` is a folder, a glob, a manifest, a zip or tar archive, a URL, or ``-`` for a list on
-    standard input, one path a line, or with null bytes between them. Every file is given, since
-    one that is not cannot be reported; only folders whose names begin with a dot are passed over.
-    A file's label is the first folder below ``source``; for a glob, a list, or a URL with a
-    pattern, its own folder; for a manifest, what it says.
+    ``source`` is a folder, a glob, a manifest, a zip or tar archive, a URL, or ``-``. The last
+    means a list of paths on standard input, separated by line ends or null bytes.
+
+    All files are included, whatever their type, so that each can be reported. Only folders whose
+    names begin with a dot are skipped.
+
+    The label of a file is the first folder below ``source``. For a glob, a list or a URL with a
+    pattern, it is the file's own folder. For a manifest, it is the value of the column ``label``.
 
     Raises
     ------
     DatasetError
-        If there is nothing at ``source``, or it cannot be read.
+        If ``source`` does not exist, contains no files, or cannot be read.
     """
     count = 0
     for row in _find(str(source)):
         count += 1
         yield row
     if count == 0:
-        raise DatasetError(f"{source}: there are no files in it. {_WANTED}")
+        raise DatasetError(f"{source}: no files found. {_ACCEPTED}")
 
 
 def _find(source: str) -> Iterator[tuple[Any, str | None]]:
@@ -56,7 +59,7 @@ def _find(source: str) -> Iterator[tuple[Any, str | None]]:
         return _read_manifest(Path(source))
     if is_archive(source) and os.path.isfile(source):
         return _list_archive(source)
-    # A file's own name may look like a glob: photo[1].jpg.
+    # The name of a file may look like a glob: photo[1].jpg.
     pattern = glob.escape(source) if os.path.exists(source) else source
     return _match(source, pattern)
 
@@ -64,7 +67,7 @@ def _find(source: str) -> Iterator[tuple[Any, str | None]]:
 def _match(source: str, pattern: str) -> Iterator[tuple[Any, str | None]]:
     found = sorted(file for file in glob.glob(pattern, recursive=True) if _is_file(file))
     if not found and not glob.has_magic(pattern):
-        raise DatasetError(f"{source}: there is no such folder or file.")
+        raise DatasetError(f"{source}: no such folder or file.")
     for file in found:
         if is_archive(file):
             yield from _list_archive(file)
@@ -77,9 +80,9 @@ def _own_folder(path: str) -> str | None:
 
 
 def _walk(folder: str) -> Iterator[tuple[Any, str | None]]:
-    """List a folder: its files, then those of each folder in it, in the order of their names.
+    """Yield the files of a folder, then those of each sub-folder, sorted by name.
 
-    Names are sorted in blocks, so that a folder of millions does not keep anyone waiting.
+    Names are sorted in blocks: the first files of a huge folder are available at once.
     """
     waiting: list[tuple[str, str | None]] = [(folder, None)]
     while waiting:
@@ -98,7 +101,7 @@ def _walk(folder: str) -> Iterator[tuple[Any, str | None]]:
                     for name in sorted(files):
                         yield start + name, label
         except OSError as error:
-            refusal = "unreadable", f"this folder cannot be listed: {error.strerror}."
+            refusal = "unreadable", f"the folder cannot be listed: {error.strerror}."
             yield ImageFile(place, refusal=refusal), label
         for name in sorted(folders, reverse=True):
             if not name.startswith("."):
@@ -109,12 +112,12 @@ def _walk(folder: str) -> Iterator[tuple[Any, str | None]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
 def _leads_up(link: str, top: str) -> bool:
-    """Tell a link to a folder above, which would lead round for ever."""
+    """Return whether a link leads to a parent folder, which would cause an endless loop."""
     above = os.path.dirname(link)
     while len(above) > len(top):
         if os.path.samefile(above, link):
@@ -124,7 +127,7 @@ def _leads_up(link: str, top: str) -> bool:
 
 
 def _read_list(file: BinaryIO) -> Iterator[tuple[Any, str | None]]:
-    """Read paths with line ends or null bytes between them, as they come."""
+    """Yield paths separated by line ends or null bytes, as soon as they arrive."""
     rest, separator = b"", b""
     while block := (file.read1(_BLOCK) if hasattr(file, "read1") else file.read(_BLOCK)):
         rest += block
@@ -145,7 +148,7 @@ def _list_archive(archive: str) -> Iterator[tuple[Any, str | None]]:
             inside, separator, _ = member.name.removeprefix("./").partition("/")
             yield file, as_text(inside) if separator else None
     except (*ARCHIVE_ERRORS, OSError) as error:
-        refusal = "corrupt", f"as an archive it is broken ({error})."
+        refusal = "corrupt", f"the archive is damaged ({error})."
         yield ImageFile(archive, refusal=refusal), None
 
 
@@ -164,12 +167,12 @@ def _is_file(path: str) -> bool:
 
 
 def _read_manifest(path: Path) -> Iterator[tuple[Any, str | None]]:
-    """Read a manifest a few thousand rows at a time."""
-    # pyarrow takes long to load, and folders do not need it.
+    """Yield the rows of a manifest, read a few thousand at a time."""
+    # Imported here: pyarrow loads slowly, and folders do not need it.
     import pyarrow
 
     if not path.is_file():
-        raise DatasetError(f"{path}: there is no such file.")
+        raise DatasetError(f"{path}: no such file.")
     count = 0
     try:
         for names, batch in _batches(path):
@@ -188,7 +191,7 @@ def _read_manifest(path: Path) -> Iterator[tuple[Any, str | None]]:
 
 
 def _batches(path: Path) -> Iterator[tuple[list[str], Any]]:
-    """Give the names of the columns, and some rows."""
+    """Yield the column names together with a batch of rows."""
     import pyarrow
     from pyarrow import csv, parquet
 
@@ -202,7 +205,7 @@ def _batches(path: Path) -> Iterator[tuple[list[str], Any]]:
         return
     text = {"path": pyarrow.string(), "label": pyarrow.string()}
     options = csv.ConvertOptions(column_types=text, null_values=[""], strings_can_be_null=True)
-    # Errors name the row only where one thread reads.
+    # Errors name the row only if a single thread reads.
     alone = csv.ReadOptions(use_threads=False)
     with csv.open_csv(path, alone, convert_options=options) as reader:
         yield reader.schema.names, reader.schema.empty_table()
@@ -213,9 +216,9 @@ def _batches(path: Path) -> Iterator[tuple[list[str], Any]]:
 def _check_columns(path: Path, names: list[str]) -> None:
     for name in ("path", "label"):
         if names.count(name) > 1:
-            raise DatasetError(f"{path}: there are two columns {name!r}. Remove one.")
+            raise DatasetError(f"{path}: duplicate column {name!r}. Remove one.")
     if "path" not in names:
         raise DatasetError(
-            f"{path}: there is no column 'path'. A manifest has the columns path and, for labelled "
-            f"images, label; this one has: {', '.join(names) or 'none'}."
+            f"{path}: the column 'path' is missing. A manifest has the columns path and, for "
+            f"labeled images, label; this one has: {', '.join(names) or 'none'}."
         )

@@ -1,4 +1,4 @@
-"""Images and their classes, and the cards of known data sets."""
+"""Loading of labeled images, and cards of known data sets."""
 
 import os
 from collections import Counter
@@ -17,23 +17,23 @@ from featx.core.suggestions import nearest
 from featx.datasets.listing import iterate_images
 from featx.io import bundled
 
-#: Where data sets with a card are looked for.
+#: Environment variable with the root folder of data sets that have a card.
 ROOT_VARIABLE = "FEATX_DATA"
-#: Which classes make up each new one, for example ``{"city": ["street", "tallbuilding"]}``.
+#: The merged classes of each new class, for example ``{"city": ["street", "tallbuilding"]}``.
 Target = Mapping[str, Sequence[str]]
 
 
 class Dataset(NamedTuple):
-    """Images and their classes; unpacks as ``paths, labels``."""
+    """Images and their class labels; unpacks as ``paths, labels``."""
 
-    #: The files, in the order of their names or of the manifest's rows; or a store's images.
+    #: The files, sorted by name or in the order of the manifest; or the images of a store.
     paths: list[Any]
-    #: The class of each, an array of str.
+    #: The class label of each image, an array of str.
     labels: NDArray[Any]
 
 
 class Listing(NamedTuple):
-    """Files, or images in a store, as they are found: some may have no label."""
+    """Files, or images of a store, as found; labels may be None."""
 
     paths: list[Any]
     labels: list[str | None]
@@ -41,15 +41,15 @@ class Listing(NamedTuple):
 
 @dataclass(frozen=True)
 class Card:
-    """What is known of a data set."""
+    """Metadata of a data set."""
 
     name: str
     title: str
     citation: str
     terms: str
-    #: Where the archive is, and its SHA-256; None where the data set is generated.
+    #: URL and SHA-256 of the archive; None if the data set is generated.
     archive: Mapping[str, str] | None
-    #: Its folder of class sub-folders, from the root of all data sets.
+    #: Folder with one sub-folder per class, relative to the root of all data sets.
     folder: str
     targets: Mapping[str, Target]
     known_faults: Sequence[str]
@@ -58,32 +58,35 @@ class Card:
 def load_dataset(
     source: str | Path, target: str | Target | None = None, root: str | Path | None = None
 ) -> Dataset:
-    """List the images of a data set, and their classes.
+    """List the images of a data set and their class labels.
 
     Parameters
     ----------
     source : str or Path
-        A folder, whose sub-folders are the classes; a glob, such as ``"photos/*/*.jpg"``, the
-        folder of each file being its class; a CSV or Parquet manifest with the columns ``path``
-        and ``label``; a folder that ``featx extract`` wrote, whose features then stand for the
-        images; or the name of a data set with a card.
+        One of:
+
+        - a folder with one sub-folder per class,
+        - a glob, such as ``"photos/*/*.jpg"``: the folder of each file is its class,
+        - a CSV or Parquet manifest with the columns ``path`` and ``label``,
+        - a folder written by ``featx extract``: its features are used instead of images,
+        - the name of a data set with a card.
     target : str or dict, optional
-        Which classes are merged to what, ``{"city": ["street", "tallbuilding"], ...}``; others
-        are left out. For a data set with a card also the name of one of its targets.
+        Mapping of new classes to lists of the classes merged into them, such as
+        ``{"city": ["street", "tallbuilding"], ...}``. Images of other classes are excluded. For
+        a data set with a card also the name of one of its targets.
     root : str or Path, optional
-        Where data sets with a card are; by default what the environment variable ``FEATX_DATA``
-        says.
+        Root folder of data sets with a card. Defaults to the environment variable ``FEATX_DATA``.
 
     Returns
     -------
     Dataset
-        ``paths``, a list of str (or of `featx.store.stored_images.StoredImage`), and
-        ``labels``, an array of str.
+        ``paths``, a list of str (or of `featx.store.stored_images.StoredImage`), and ``labels``,
+        an array of str.
 
     Raises
     ------
     DatasetError
-        If there is no such data set or class, or no image has a class.
+        If the data set or a class does not exist, or no image has a label.
 
     Examples
     --------
@@ -106,19 +109,19 @@ def load_dataset(
             target = _named_target(card, target)
     elif isinstance(target, str):
         raise DatasetError(
-            f"target {target!r}: only data sets with a card have named targets. For {name}, give "
+            f"target={target!r}: only data sets with a card have named targets. For {name}, pass "
             "{'new class': ['old class', ...]}."
         )
     return labelled(merge_labels(list_images(source), target), name)
 
 
 def list_images(source: str | Path) -> Listing:
-    """List the files at a place, whether or not they are images; see `iterate_images`.
+    """List all files of a source, whether or not they are images; see `iterate_images`.
 
-    Of what ``featx extract`` wrote, the images that were not refused are listed.
+    For a folder written by ``featx extract``, list the images that were not rejected.
     """
     if os.path.isdir(source) and any(name.startswith("part-") for name in os.listdir(source)):
-        # pyarrow takes long to load, and folders of images do not need it.
+        # Imported here: pyarrow loads slowly, and folders of images do not need it.
         from featx.store.store import is_store
         from featx.store.stored_images import stored_images
 
@@ -128,20 +131,21 @@ def list_images(source: str | Path) -> Listing:
 
 
 def merge_labels(listing: Listing, target: Target | None) -> Listing:
-    """Keep the images of the classes in ``target``, under their new names."""
+    """Select the images of the classes in ``target``, and rename their classes."""
     if target is None:
         return listing
     found = sorted({label for label in listing.labels if label is not None})
     new_names: dict[str, str] = {}
     for new, olds in target.items():
         if isinstance(olds, str):
-            raise DatasetError(f"target: {new!r} must be a list of classes, not {olds!r} alone.")
+            raise DatasetError(f"target: {new!r} must map to a list of classes, got {olds!r}.")
         for old in olds:
             if old not in found:
-                raise DatasetError(f"There is no class {old!r}. {nearest(old, found)}")
+                raise DatasetError(f"target: unknown class {old!r}. {nearest(old, found)}")
             if new_names.setdefault(old, new) != new:
                 raise DatasetError(
-                    f"Class {old!r} goes to {new_names[old]!r} and to {new!r}. Choose one."
+                    f"target: class {old!r} is mapped to both {new_names[old]!r} and {new!r}. "
+                    "Choose one."
                 )
     kept = [
         (path, new_names[label]) for path, label in zip(*listing, strict=True) if label in new_names
@@ -150,24 +154,24 @@ def merge_labels(listing: Listing, target: Target | None) -> Listing:
 
 
 def labelled(listing: Listing, source: str | Path) -> Dataset:
-    """Give paths and labels; images without a class are left out with a warning.
+    """Return the labeled images; warn if images without a label are skipped.
 
     Raises
     ------
     DatasetError
-        If no image has a class.
+        If no image has a label.
     """
     kept = [(path, label) for path, label in zip(*listing, strict=True) if label is not None]
     missing = [path for path, label in zip(*listing, strict=True) if label is None]
     if not kept:
         raise DatasetError(
-            f"{source}: none of the {len(missing)} images has a class. Put the images of each "
-            "class into a sub-folder of its own."
+            f"{source}: none of the {len(missing)} images has a label. Put the images of each "
+            "class into its own sub-folder."
         )
     if missing:
         warn(
-            f"{source}: {len(missing)} of {len(listing.paths)} files are in no class folder and "
-            f"are left out, for example {missing[0]}.",
+            f"{source}: {len(missing)} of {len(listing.paths)} files have no label and are "
+            f"skipped, for example {missing[0]}.",
             stacklevel=3,
         )
     paths, labels = _columns(kept)
@@ -175,19 +179,21 @@ def labelled(listing: Listing, source: str | Path) -> Dataset:
 
 
 def parse_target(options: Sequence[str]) -> Target | None:
-    """Read options such as ``city=street,tallbuilding``; None where there are none."""
+    """Parse options such as ``city=street,tallbuilding``; return None without options."""
     target: dict[str, list[str]] = {}
     for option in options:
         new, equals, olds = option.partition("=")
         names = [name.strip() for name in olds.split(",")]
         if not (new.strip() and equals and all(names)):
-            raise DatasetError(f"labels {option!r}: wanted is NEW=old,old, as city=street,tower.")
+            raise DatasetError(
+                f"labels: invalid value {option!r}. Use NEW=OLD,OLD, such as city=street,tower."
+            )
         target.setdefault(new.strip(), []).extend(names)
     return target or None
 
 
 def class_counts(labels: Iterable[Any]) -> str:
-    """Say how many images each class has, in one line."""
+    """Format the number of images of each class in one line."""
     counts = sorted(Counter(map(str, labels)).items())
     return ", ".join(f"{label} {count}" for label, count in counts)
 
@@ -198,11 +204,11 @@ def read_card(name: str) -> Card:
 
 
 def card_file(name: str) -> Path:
-    """Find the card of a data set."""
+    """Return the file of a data set's card."""
     path = bundled.find("datasets", name)
     if path is None:
         hint = nearest(name, bundled.names("datasets"))
-        raise DatasetError(f"{name}: no data set of this name has a card. {hint}")
+        raise DatasetError(f"{name}: unknown data set. {hint}")
     return path
 
 
@@ -210,20 +216,20 @@ def _folder_of(card: Card, root: str | Path | None) -> Path:
     root = root or os.environ.get(ROOT_VARIABLE)
     if root is None:
         raise DatasetError(
-            f"{card.name}: it is not known where the data are. Set {ROOT_VARIABLE} to the folder "
-            f"that holds {card.folder}, or give root=."
+            f"{card.name}: the location of the data is unknown. Set {ROOT_VARIABLE} to the folder "
+            f"that contains {card.folder}, or pass root."
         )
     folder = Path(root) / card.folder
     if not folder.is_dir():
         how = card.archive["url"] if card.archive else f"featx datasets make --out {folder}"
-        raise DatasetError(f"{card.name}: there is no folder {folder}. To get the data: {how}")
+        raise DatasetError(f"{card.name}: folder {folder} not found. To get the data: {how}")
     return folder
 
 
 def _named_target(card: Card, name: str) -> Target:
     if name not in card.targets:
         hint = nearest(name, list(card.targets))
-        raise DatasetError(f"{card.name} has no target {name!r}. {hint}")
+        raise DatasetError(f"{card.name}: unknown target {name!r}. {hint}")
     return card.targets[name]
 
 

@@ -1,1 +1,1 @@
-"""Why a model decided so: numbers, no drawing."""
+"""Explanations of predictions as arrays; `featx.report` draws them."""

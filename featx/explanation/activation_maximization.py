@@ -1,4 +1,4 @@
-"""Images that excite a unit of a network, by gradient ascent."""
+"""Activation maximization: images that excite a unit, found by gradient ascent."""
 
 from dataclasses import dataclass
 
@@ -15,29 +15,29 @@ from featx.networks.pretrained_net import PretrainedNet
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 Net = ConvNet | PretrainedNet
-#: Deviation of the noise with which a silent unit is woken, in those of a pixel, at most.
+#: Maximum standard deviation of the restart noise, in standard deviations of the pixels.
 _MOST_NOISE = 2.0
 
 
 @dataclass(frozen=True)
 class Regularizers:
-    """What keeps images that excite a unit from being noise.
+    """Regularization of activation maximization.
 
     Attributes
     ----------
     jitter : float
-        Before each step, the image is shifted at random by up to this share of its shorter side.
+        Maximum random shift of the image before each step, as a fraction of its shorter side.
     decay : float
-        After each step, pixels are multiplied by one minus this.
+        After each step, pixels are multiplied by ``1 - decay``.
     blur : float
-        The deviation, in pixels, of a Gaussian that smooths each step, and after each fourth the
-        image.
+        Standard deviation in pixels of the Gaussian blur applied to each step, and to the image
+        after every fourth step.
     first_blur : float
-        What is added to that deviation at the first step, as a share of the shorter side; it falls
-        evenly to nothing, so that what is large comes before what is small.
+        Increase of that standard deviation at the first step, as a fraction of the shorter side.
+        It decreases linearly to zero, so that coarse structure forms before fine structure.
     norm_percentile, contribution_percentile : float
-        Pixels whose colours have a norm, or a share in the activation, below this percentile
-        become the mean colour, after each fourth step.
+        After every fourth step, pixels are set to the mean color if their norm, or their
+        contribution to the activation, is below this percentile.
     """
 
     jitter: float = 0.05
@@ -58,10 +58,11 @@ def maximize_activation(
     regularizers: Regularizers | None = None,
     random_state: int = 0,
 ) -> Float32:
-    """Climb from noise to an image that excites a unit, or the middle of a map.
+    """Compute an image that excites a unit, or the center of a map, by gradient ascent from noise.
 
-    Steps are regularised as in [1]_, and by random shifts, as in [2]_: they leave nothing that
-    excites the unit at one place only. A unit that does not respond is woken with stronger noise.
+    Steps are regularized as in [1]_, and by random shifts as in [2]_, which suppress patterns that
+    excite the unit at a single position only. While the gradient is zero, the image is replaced
+    by stronger noise.
 
     Parameters
     ----------
@@ -70,22 +71,22 @@ def maximize_activation(
     layer : str
         The layer's name.
     unit : int
-        The unit's number, or the channel's, if the layer gives maps.
+        Index of the unit, or of the channel if the layer outputs maps.
     size : (int, int), optional
-        Height and width; by default those of the images of `fit`, or 224 × 224.
+        Height and width. Defaults to those of the training images, or to 224 × 224.
     steps : int, default=200
-        How many steps are taken.
+        Number of steps.
     learning_rate : float, default=0.12
-        The length of a step: the root mean square of what is added to the pixels, in deviations.
+        Root mean square of a step, in standard deviations of the pixels.
     regularizers : Regularizers, optional
-        What is done before and after the steps.
+        Regularization before and after the steps. Defaults to ``Regularizers()``.
     random_state : int, default=0
-        Seeds the noise and the shifts.
+        Random seed for the noise and the shifts.
 
     Returns
     -------
     ndarray of float32, (height, width, channels)
-        In [0, 1].
+        The image, with values in [0, 1].
 
     References
     ----------
@@ -108,7 +109,7 @@ def maximize_activation(
         ascent = _blurred(ascent, regularizers.blur + more)
         longest = np.sqrt(np.mean(ascent**2))
         if longest == 0:
-            # A silent unit leads nowhere: it is woken with more noise.
+            # The gradient of an inactive unit is zero: restart from stronger noise.
             noise = min(1.5 * noise, _MOST_NOISE)
             image = rng.normal(scale=noise, size=shape).astype(np.float32)
             continue
@@ -125,7 +126,7 @@ def maximize_activation(
 
 
 def _slope(network: UpToLayer, image: Float32, layer: str, unit: int) -> Float32:
-    """Give by how much each pixel moves the activation of a unit, or of the middle of its map."""
+    """Compute the gradient of a unit's activation, or of the center of its map."""
     x = torch.from_numpy(image).permute(2, 0, 1)[np.newaxis].requires_grad_()
     found = of_unit(network(x), layer, unit)
     middle = found[tuple(side // 2 for side in found.shape)] if found.ndim else found
@@ -137,6 +138,6 @@ def _slope(network: UpToLayer, image: Float32, layer: str, unit: int) -> Float32
 def _blurred(image: Float32, sigma: float) -> Float32:
     if sigma <= 0:
         return image
-    # OpenCV leaves out the axis of a single channel.
+    # OpenCV drops the axis of a single channel.
     blurred = cv2.GaussianBlur(image, (0, 0), sigma)
     return np.asarray(blurred, np.float32).reshape(image.shape)

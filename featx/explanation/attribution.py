@@ -1,4 +1,4 @@
-"""What parts of an image spoke for a model's answer, and what parts against it."""
+"""Attribution maps: contributions of image regions to a prediction."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -19,39 +19,42 @@ from featx.networks.conv_net import ConvNet
 from featx.pipeline.stream import Stream
 
 Float64 = NDArray[np.float64]
-#: Rows and columns of a map of parts.
+#: Number of rows and columns of an attribution map.
 SIDE = 48
-#: Steps that make of each entry of a vector some of their own, whatever the others are.
+#: Steps that transform each entry of a vector independently of the others.
 _ENTRY_BY_ENTRY = (KernelMap, MaxAbsScaler, MinMaxScaler, StandardScaler)
 
 
 def attribute(
     model: Pipeline, images: Sequence[Any], answers: Sequence[int]
 ) -> tuple[NDArray[np.float32], str]:
-    r"""Map the parts of images that spoke for a fitted model's answers.
+    r"""Compute the contributions of image regions to predictions of a fitted model.
 
-    Of a linear classifier on local descriptors that are encoded, the map is what each descriptor
-    adds to the score of the answer beyond the mean of all classes' scores, spread evenly over its
-    patch. It is exact: with :math:`\phi_j` the steps between, which take each entry :math:`v_j` of
-    an encoded vector by itself, a score is :math:`\sum_j w_j \phi_j(0) + b` and a sum over the
-    entries, of :math:`c_j = w_j (\phi_j(v_j) - \phi_j(0))`, which `Encoder.parts` parts among the
-    descriptors. Of a convolutional network, it is Grad-CAM.
+    For a convolutional network, the map is Grad-CAM. For a linear classifier on encoded local
+    descriptors, it is the contribution of each descriptor to the score of the class minus the mean
+    score of all classes. A contribution is spread evenly over the descriptor's patch.
+
+    The decomposition is exact. The steps :math:`\phi_j` between encoder and classifier transform
+    each entry :math:`v_j` of the encoded vector independently. A score is therefore
+    :math:`\sum_j w_j \phi_j(0) + b` plus the sum of
+    :math:`c_j = w_j (\phi_j(v_j) - \phi_j(0))`. `Encoder.parts` distributes each :math:`c_j` over
+    the descriptors.
 
     Parameters
     ----------
     model : Pipeline
-        The model, which begins with a `Stream` that ends in an encoder, or is a `ConvNet` alone.
+        A `Stream` that ends in an encoder, followed by other steps; or a `ConvNet` alone.
     images : sequence
-        What the model takes.
+        Input of the model.
     answers : sequence of int
-        For each image, the position of the class in the model's ``classes_``.
+        For each image, the index of the class to explain in ``model.classes_``.
 
     Returns
     -------
     maps : ndarray of float32, (n, 48, 48)
-        None, if there is a reason.
+        The attribution maps; empty if the model is not supported.
     reason : str
-        Why there are none, in words; else "".
+        Why the model is not supported, or "".
     """
     if isinstance(model[-1], ConvNet) and len(model) == 1:
         return _grad_cams(model[-1], images, answers)
@@ -62,31 +65,31 @@ def attribute(
     *between, last = (step for _, step in model.steps[1:])
     weights = _beyond_mean(class_weights(last))
     maps = []
-    for image, answer in zip(images, answers, strict=True):
-        drawn = _of_descriptors(encoders, between, weights[answer], image)
+    for image, label in zip(images, answers, strict=True):
+        drawn = _of_descriptors(encoders, between, weights[label], image)
         if drawn is None:
-            return none, "the local descriptors carry no positions"
+            return none, "the local descriptors have no positions"
         maps.append(drawn)
     return np.stack([*none, *maps]).astype(np.float32) if maps else none, ""
 
 
 def _obstacle(model: Pipeline, encoders: list[tuple[list[Any], Encoder]]) -> str:
-    """Return why the scores of a model are no sums over descriptors; "" where they are."""
+    """Return why the scores of a model are not a sum over descriptors, or ""."""
     if not encoders:
-        return "what is learned is not an encoder of local descriptors"
+        return "the model has no encoder of local descriptors"
     if not all(any(map(_gives_descriptors, before)) for before, _ in encoders):
-        return "a store of local descriptors does not tell the sides of their patches"
+        return "a store of local descriptors does not record the size of their patches"
     *between, last = (step for _, step in model.steps[1:])
     if class_weights(last) is None:
-        return f"the scores of {type(last).__name__} are not linear in what it takes"
+        return f"the scores of {type(last).__name__} are not linear in its input"
     for step in between:
         if not isinstance(step, _ENTRY_BY_ENTRY):
-            return f"{type(step).__name__} mixes the entries of the encoded vectors"
+            return f"{type(step).__name__} combines entries of the encoded vectors"
     return ""
 
 
 def _beyond_mean(weights: Any) -> NDArray[Any]:
-    """Subtract the mean over the classes from weights; two classes share a row of either sign."""
+    """Subtract the mean over classes from weights; expand one row to two classes first."""
     if len(weights) == 1:
         weights = np.concatenate([-weights, weights])
     beyond: NDArray[Any] = weights - weights.mean(axis=0)
@@ -94,32 +97,32 @@ def _beyond_mean(weights: Any) -> NDArray[Any]:
 
 
 def class_weights(classifier: Any) -> NDArray[Any] | None:
-    """Give the weights (classes or 1, d) of a linear classifier; None of others."""
+    """Return the weights (classes or 1, d) of a linear classifier, None for other classifiers."""
     classes = len(classifier.classes_)
     weights = getattr(classifier, "coef_", None)
     if not isinstance(weights, np.ndarray) or weights.ndim != 2:
         return None
     if isinstance(classifier, SVC | NuSVC) and classes > 2:
-        return None  # of pairs of classes
+        return None  # weights per pair of classes
     return weights if len(weights) == (1 if classes == 2 else classes) else None
 
 
 def _grad_cams(
     net: ConvNet, images: Sequence[Any], answers: Sequence[int]
 ) -> tuple[NDArray[np.float32], str]:
-    # torch is an extra.
+    # Imported here: torch is an optional dependency.
     from featx.explanation.networks import block_maps, grad_cam
 
     maps = np.zeros((len(images), SIDE, SIDE), np.float32)
     if len(images) and not block_maps(net, images[0]):
-        return maps[:0], "the network has no filters, and Grad-CAM is of their maps"
-    for drawn, image, answer in zip(maps, images, answers, strict=True):
-        drawn[:] = cv2.resize(grad_cam(net, image, answer), (SIDE, SIDE))
+        return maps[:0], "the network has no convolutional layer, which Grad-CAM requires"
+    for drawn, image, label in zip(maps, images, answers, strict=True):
+        drawn[:] = cv2.resize(grad_cam(net, image, label), (SIDE, SIDE))
     return maps, ""
 
 
 def _encoders(stages: Sequence[Any]) -> list[tuple[list[Any], Encoder]]:
-    """List the encoders side by side in which stages end, each after the stages before it."""
+    """List the parallel encoders at the end of stages, each with the stages before it."""
     *before, last = stages
     if isinstance(last, FeatureUnion):
         found = [_encoders([*before, branch]) for _, branch in last.transformer_list]
@@ -132,7 +135,7 @@ def _encoders(stages: Sequence[Any]) -> list[tuple[list[Any], Encoder]]:
 def _of_descriptors(
     encoders: list[tuple[list[Any], Encoder]], between: list[Any], weights: Float64, image: Any
 ) -> Float64 | None:
-    """Map what each descriptor adds to a score; None if they have no places."""
+    """Map the contribution of each descriptor to a score; return None without positions."""
     sets = [Stream(before).transform([image])[0] for before, _ in encoders]
     if any(found.positions is None or found.size is None for found in sets):
         return None
@@ -143,7 +146,7 @@ def _of_descriptors(
     for step in between:
         mapped = step.transform(mapped)
     shares = weights * np.subtract(*mapped.astype(np.float64))
-    # Where steps make several entries of one, they stand in rows one after the other.
+    # A step that expands entries returns blocks of len(vector): sum the blocks.
     shares = shares.reshape(-1, len(vector)).sum(axis=0)
     ends = np.cumsum([len(one) for one in vectors])[:-1]
     drawn = np.zeros((SIDE, SIDE))
@@ -157,17 +160,17 @@ def _gives_descriptors(stage: Any) -> bool:
 
 
 def spread(found: DescriptorSet, parts: Float64) -> Float64:
-    """Spread a number for each descriptor evenly over its support.
+    """Spread a value per descriptor evenly over its support.
 
-    What lies beyond the border is left out of a patch; the sum of the map is that of the numbers.
+    Patches are clipped to the image; the sum of the map is the sum of the values.
     """
-    centres = found.relative_positions.astype(np.float64)
+    centers = found.relative_positions.astype(np.float64)
     sides = np.ones(len(found)) if found.scales is None else found.support * found.scales
     halves = sides[:, np.newaxis] / np.asarray(found.size) / 2
-    low = np.clip(np.rint(SIDE * (centres - halves)), 0, SIDE - 1).astype(int)
-    high = np.clip(np.rint(SIDE * (centres + halves)), low + 1, SIDE).astype(int)
+    low = np.clip(np.rint(SIDE * (centers - halves)), 0, SIDE - 1).astype(int)
+    high = np.clip(np.rint(SIDE * (centers + halves)), low + 1, SIDE).astype(int)
     heights = parts / (high - low).prod(axis=1)
-    # Corners, of which the sums over rows and columns are the patches.
+    # Signed corners: their cumulative sum over rows and columns fills the patches.
     corners = np.zeros((SIDE + 1, SIDE + 1))
     (top, left), (bottom, right) = low.T, high.T
     np.add.at(corners, (top, left), heights)

@@ -1,6 +1,6 @@
-"""Looking into networks: what their filters are, what excites a unit, what an answer rests on.
+"""Inspection of networks: filters, activations, occlusion, Grad-CAM and parameter counts.
 
-All of it works on a fitted `ConvNet` and on a `PretrainedNet`.
+All functions accept a fitted `ConvNet` or a `PretrainedNet`.
 """
 
 import math
@@ -28,21 +28,24 @@ Net = ConvNet | PretrainedNet
 
 
 def filters(net: Net) -> Float32:
-    """Give the filters of the first layer that has any, (n, height, width, channels)."""
+    """Return the filters of the first convolution, (n, height, width, channels)."""
     weights = _convolutions(opened_network(net).network)[0].weight
     found: Float32 = weights.detach().permute(0, 2, 3, 1).numpy()
     return found
 
 
 def edge_likeness(banks: NDArray[Any]) -> Float64:
-    r"""Score how much each filter looks like the edge of some orientation.
+    r"""Compute the similarity of each filter to an oriented edge.
 
-    A filter with several channels is taken in the mixture of colours in which it is strongest;
-    its mean is subtracted. The score is its largest cosine, in magnitude, with a first derivative
-    of a Gaussian, :math:`(x\cos\theta + y\sin\theta)\,e^{-(x^2+y^2)/2\sigma^2}`, of any of 36
-    orientations, of :math:`\sigma` a sixth, a quarter or a third of the filter's side, and of its
-    centre anywhere in the filter's middle. It is 1 for a perfect edge; noise of 5 × 5 pixels gets
-    about a half, so that scores are to be held against those of a network that has not learned.
+    The mean of a filter is subtracted, and its channels are projected onto their first principal
+    direction. The score is the largest absolute cosine similarity with the first derivative of a
+    Gaussian, :math:`(x\cos\theta + y\sin\theta)\,e^{-(x^2+y^2)/2\sigma^2}`.
+
+    The search covers 36 orientations, three widths and 9 centers in the middle third of the filter.
+    The widths :math:`\sigma` are 1/6, 1/4 and 1/3 of the longer side of the filter.
+
+    A perfect edge scores 1. Noise of 5 × 5 pixels scores about 0.5: compare the scores with those
+    of an untrained network.
 
     Parameters
     ----------
@@ -52,6 +55,7 @@ def edge_likeness(banks: NDArray[Any]) -> Float64:
     Returns
     -------
     ndarray of shape (n,)
+        Scores in [0, 1].
     """
     n, height, width, channels = banks.shape
     flat = banks.reshape(n, height * width, channels).astype(np.float64)
@@ -63,7 +67,7 @@ def edge_likeness(banks: NDArray[Any]) -> Float64:
 
 
 def _edges(height: int, width: int) -> Float64:
-    """Make edges of all orientations, sizes and places, each of mean zero and length one."""
+    """Return edges of all orientations, sizes and centers, with zero mean and unit norm."""
     y, x = np.mgrid[:height, :width].astype(float)
     found = []
     for row in np.linspace((height - 1) / 3, (height - 1) * 2 / 3, 3):
@@ -82,7 +86,7 @@ def _edges(height: int, width: int) -> Float64:
 
 
 def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
-    """Compute what each layer makes of an image, in the order in which they are computed.
+    """Compute the activations of all layers for an image, in the order of computation.
 
     Parameters
     ----------
@@ -94,7 +98,7 @@ def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
     Returns
     -------
     dict of str to ndarray
-        Maps (height, width, channels) or vectors, by the names of layers that hold no others.
+        Maps (height, width, channels) or vectors, by the names of the layers without sub-layers.
     """
     opened = opened_network(net)
     found = _to_be_found(_leaves(opened.network))
@@ -104,10 +108,10 @@ def activations(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
 
 
 def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
-    """Compute the maps that each convolution, or block that holds some, makes of an image.
+    """Compute the output maps of each convolution, or block of convolutions, for an image.
 
-    They show a deep network in few steps. Of a `PretrainedNet`, there are those up to the layer
-    whose activations it gives.
+    Blocks summarize a deep network in a few steps. For a `PretrainedNet`, only blocks up to its
+    output layer are included.
 
     Parameters
     ----------
@@ -125,7 +129,7 @@ def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
     found = _to_be_found(_blocks(opened.network))
     network = opened.network
     if isinstance(net, PretrainedNet):
-        # It leaves the network at this layer, after what is to be found has been taken down.
+        # The forward pass stops at this layer, after the hooks have stored the maps.
         network = UpToLayer(network, net.layer)
     with torch.inference_mode():
         network(_as_input(net, opened, image))
@@ -133,7 +137,7 @@ def block_maps(net: Net, image: NDArray[Any]) -> dict[str, Float32]:
 
 
 def _to_be_found(layers: Sequence[tuple[str, Any]]) -> dict[str, Float32]:
-    """Give a dictionary that is filled with what layers give, once their network is computed."""
+    """Return a dictionary that a forward pass fills with the outputs of layers."""
     found: dict[str, Float32] = {}
 
     def keep(name: str) -> Any:
@@ -150,25 +154,25 @@ def _to_be_found(layers: Sequence[tuple[str, Any]]) -> dict[str, Float32]:
 def most_exciting(
     net: Net, images: Iterable[Any], layer: str, unit: int, count: int = 9
 ) -> NDArray[np.int64]:
-    """Find the images that excite a unit most; of a map, its largest value in the image counts.
+    """Find the images with the largest activation of a unit; a map counts by its maximum.
 
     Parameters
     ----------
     net : ConvNet or PretrainedNet
         The network.
     images : iterable of images
-        The images; each is taken once.
+        The images; iterated once.
     layer : str
         The layer's name.
     unit : int
-        The unit's number, or the channel's, if the layer gives maps.
+        Index of the unit, or of the channel if the layer outputs maps.
     count : int, default=9
-        How many are wanted.
+        Number of images.
 
     Returns
     -------
     ndarray of int
-        Positions among the images, the most exciting first.
+        Indices of the images, by decreasing activation.
     """
     opened = opened_network(net)
     network = UpToLayer(opened.network, layer)
@@ -181,23 +185,36 @@ def most_exciting(
 
 
 def of_unit(output: Any, layer: str, unit: int) -> Any:
-    """Give a unit's activation, or its map, for the first image."""
+    """Return the activation of a unit, or its map, for the first image."""
     count = output.shape[1]
     if not 0 <= unit < count:
-        raise InputError(f"Layer {layer} has the units 0 to {count - 1}, and no unit {unit}.")
+        raise InputError(f"Layer {layer} has units 0 to {count - 1}, got unit {unit}.")
     return output[0, unit]
 
 
 def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: int = 8) -> Float32:
-    """Map by how much the score of an answer falls where a square is hidden.
+    """Compute the decrease of a class score when a square of the image is occluded.
 
-    The square has the mean colour of the images that the network learned from; see
-    `featx.explanation.occlusion.occlusion`, which does the same for any score.
+    The square is filled with the mean color of the training images. See
+    `featx.explanation.occlusion.occlusion` for other scores.
+
+    Parameters
+    ----------
+    net : ConvNet or PretrainedNet
+        The network.
+    image : ndarray of shape (height, width, channels)
+        The image.
+    answer : int
+        Index of the score: for a `ConvNet`, of the class in ``classes_``.
+    side : int, default=16
+        Side of the square, in pixels.
+    step : int, default=8
+        Stride of the square, in pixels.
 
     Returns
     -------
     ndarray of float32, (height, width)
-        For each pixel, the mean fall for the squares that hid it; zero where none did.
+        For each pixel, the mean decrease over the squares that cover it; zero if none does.
     """
     opened = opened_network(net)
 
@@ -213,16 +230,16 @@ def occlusion(net: Net, image: NDArray[Any], answer: int, side: int = 16, step: 
 def grad_cam(
     net: Net, image: NDArray[Any], answer: int | NDArray[Any], layer: str | None = None
 ) -> Float32:
-    r"""Map what speaks for an answer in the maps of a layer.
+    r"""Compute the Grad-CAM map of a class score.
 
-    With the maps :math:`A_k` of the layer and the score :math:`s` of the answer,
+    For the maps :math:`A_k` of a layer and the score :math:`s`, the map is
 
     .. math::
 
         \max\Bigl(0, \sum_k \alpha_k A_k\Bigr), \qquad
         \alpha_k = \operatorname{mean}_{y,x} \frac{\partial s}{\partial A_k(y, x)},
 
-    brought to the size of the image.
+    resized to the size of the image.
 
     Parameters
     ----------
@@ -231,14 +248,15 @@ def grad_cam(
     image : ndarray of shape (height, width, channels)
         The image.
     answer : int or ndarray
-        The number of the score, which is that of the class in ``classes_``; or a weight for each
-        of the features that the network gives, whose sum is the score.
+        Index of the score: for a `ConvNet`, of the class in ``classes_``. Or one weight per output
+        feature of the network: the score is then their weighted sum.
     layer : str, optional
-        A layer that gives maps; by default the last convolution.
+        A layer that outputs maps. Defaults to the last convolution.
 
     Returns
     -------
     ndarray of float32, (height, width)
+        The map, with values of at least zero.
 
     References
     ----------
@@ -272,29 +290,35 @@ def grad_cam(
 
 @dataclass(frozen=True)
 class LayerCount:
-    """How many numbers a layer has learned, beside what a dense layer would need."""
+    """Number of parameters of a layer, and of an equivalent dense layer."""
 
     layer: str
     kind: str
-    #: What it gives for one image, (channels, height, width) or (units,).
+    #: Output shape for one image, (channels, height, width) or (units,).
     shape: tuple[int, ...]
     parameters: int
-    #: Weights of a dense layer from all that it takes to all that it gives.
+    #: Weights of a dense layer with the same numbers of inputs and outputs.
     dense: int
 
 
 def parameter_counts(net: Net, shape: Sequence[int] | None = None) -> list[LayerCount]:
-    r"""Count the parameters of each layer that has any, for images of this shape.
+    r"""Count the parameters of each layer that has any.
 
-    A layer of :math:`n` filters of 5 × 5 pixels has :math:`25n` weights, where a dense layer that
-    takes 28 × 28 pixels and gives :math:`n` maps of 24 × 24 has :math:`451{,}584\,n`.
+    A layer of :math:`n` filters of 5 × 5 pixels has :math:`25n` weights. A dense layer from
+    28 × 28 pixels to :math:`n` maps of 24 × 24 pixels has :math:`451{,}584\,n`.
 
     Parameters
     ----------
     net : ConvNet or PretrainedNet
         The network.
     shape : (int, int, int), optional
-        Height, width and channels; by default those of the images of `fit`, or 224 × 224 × 3.
+        Height, width and channels of the images. Defaults to those of the training images, or to
+        224 × 224 × 3.
+
+    Returns
+    -------
+    list of LayerCount
+        One per layer, in the order of computation.
     """
     opened = opened_network(net)
     height, width, channels = shape or usual_shape(net)
@@ -318,7 +342,7 @@ def parameter_counts(net: Net, shape: Sequence[int] | None = None) -> list[Layer
 
 
 def opened_network(net: Net) -> Backbone:
-    """Give a network of one's own, and what images are standardized by."""
+    """Return a separate instance of a network, with mean and deviation of its input."""
     if isinstance(net, ConvNet):
         return Backbone(net.network(), net.mean_, net.deviation_)
     with seeded():
@@ -327,13 +351,13 @@ def opened_network(net: Net) -> Backbone:
 
 
 def usual_shape(net: Net) -> tuple[int, int, int]:
-    """Give the shape of the images of `fit`, or those that pretrained networks saw."""
+    """Return the shape of the training images, or 224 × 224 × 3 for pretrained networks."""
     height, width, channels = getattr(net, "input_shape_", (224, 224, 3))
     return height, width, channels
 
 
 def standardized(net: Net, opened: Backbone, image: NDArray[Any]) -> Float32:
-    """Check an image as the stage does, and give it as the network takes it, channels last."""
+    """Check an image as the stage does, and standardize it, channels last."""
     pixels = net.check_items([image])[0]
     if pixels.shape[2] == 1 < len(opened.mean):
         pixels = np.repeat(pixels, len(opened.mean), axis=2)
@@ -355,7 +379,7 @@ def _leaves(network: Any) -> list[tuple[str, Any]]:
 
 
 def _blocks(network: Any, within: str = "") -> list[tuple[str, Any]]:
-    """Give the convolutions, and blocks that hold some; lists of these are opened."""
+    """List convolutions and blocks that contain some; sequences of blocks are flattened."""
     found = []
     for name, part in network.named_children():
         if isinstance(part, nn.Sequential | nn.ModuleList):
@@ -363,14 +387,14 @@ def _blocks(network: Any, within: str = "") -> list[tuple[str, Any]]:
         elif any(isinstance(module, nn.Conv2d) for module in part.modules()):
             found.append((within + name, part))
     if len(found) == 1 and not isinstance(found[0][1], nn.Conv2d):
-        # Not a block, but the network itself in something else.
+        # A wrapper around the whole network rather than a block.
         ((name, part),) = found
         return _blocks(part, f"{name}.")
     return found
 
 
 def dense_layers(net: ConvNet) -> list[str]:
-    """Return the names of the fully connected layers, in their order."""
+    """Return the names of the fully connected layers, in order."""
     modules = net.network().named_modules()
     return [name for name, module in modules if isinstance(module, nn.Linear)]
 
@@ -378,5 +402,7 @@ def dense_layers(net: ConvNet) -> list[str]:
 def _convolutions(network: Any) -> list[Any]:
     found = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     if not found:
-        raise InputError("The network has no convolution, and so no filters and no maps.")
+        raise InputError(
+            "The network has no convolutional layer, so it has neither filters nor maps."
+        )
     return found

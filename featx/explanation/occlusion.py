@@ -1,4 +1,4 @@
-"""Which parts of an image a score rests on: it falls where they are hidden."""
+"""Occlusion maps: decrease of a score when parts of an image are hidden."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_TOGETHER = 16  # images that are scored at a time
+_TOGETHER = 16  # images scored per batch
 
 
 def occlusion(
@@ -17,25 +17,25 @@ def occlusion(
     step: int,
     hidden: Any = 0,
 ) -> NDArray[np.float32]:
-    """Map by how much a score falls where a square of an image is hidden.
+    """Compute the decrease of a score when a square of an image is occluded.
 
     Parameters
     ----------
     score : function
-        From a list of images to the score of each.
+        Maps a list of images to their scores.
     image : ndarray of shape (height, width, channels)
         The image.
     side : int
-        The side of a square, in pixels.
+        Side of the square, in pixels.
     step : int
-        Pixels from one square to the next; the last of a row or column touches the border.
+        Stride of the square, in pixels. The last square of a row or column touches the border.
     hidden : number or array of shape (channels,), default=0
-        What stands in place of the pixels of a square.
+        Fill value of the square.
 
     Returns
     -------
     ndarray of float32, (height, width)
-        For each pixel, the mean fall for the squares that hid it; zero where none did.
+        For each pixel, the mean decrease over the squares that cover it; zero if none does.
 
     References
     ----------

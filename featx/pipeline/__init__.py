@@ -1,1 +1,1 @@
-"""Stages that run together, and pipelines as data."""
+"""Execution of pipelines, the registry of stages, and recipes."""

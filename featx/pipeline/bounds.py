@@ -1,7 +1,8 @@
 """Upper bounds on the parameters of scikit-learn's estimators in recipes.
 
-scikit-learn bounds most numbers from below only. A recipe may come from a stranger: larger numbers
-than these are mistakes, or meant to take all memory. The bounds of stages are in their constraints.
+scikit-learn bounds most numbers only from below. A recipe may come from an untrusted source, where
+a larger number is an error or an attempt to exhaust memory. Stages declare their bounds in their
+own constraints.
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any
 from featx.core.constraints import Each, Interval, fraction, natural_to, positive, validate
 
 _degree = Interval(Real, 0, 10, closed="both")
-#: Constraints by the name of a parameter, beside those that scikit-learn checks.
+#: Constraints by parameter name, checked in addition to those of scikit-learn.
 ESTIMATOR_BOUNDS: dict[str, list[Any]] = {
     "Cs": [natural_to(1000), Each(positive)],
     "alphas": [positive, Each(positive)],

@@ -1,4 +1,4 @@
-"""The code of stages that are not featx's, as a digest: other code, another digest."""
+"""Digests of the source code of user-defined stages."""
 
 import ast
 import hashlib
@@ -13,13 +13,13 @@ from typing import Any
 
 from sklearn.base import BaseEstimator
 
-# Their code is known by their version.
+# The code of these packages is identified by their version.
 _VERSIONED = {"featx", "numpy", "scipy", "sklearn", "joblib", "cv2", "__builtin__"}
 _INSTALLED = ("site-packages", "dist-packages")
 
 
 def is_own(kind: type) -> bool:
-    """Return whether a class, or a base of it, belongs neither to featx nor to its libraries."""
+    """Return whether a class or one of its bases is defined outside featx and its dependencies."""
     return any(map(_is_own, kind.__mro__))
 
 
@@ -34,35 +34,37 @@ def _top(kind: Any) -> str:
 
 @cache
 def code_digest(kind: type) -> str:
-    """Compute a digest of the code of a class and its bases, except featx and its libraries.
+    """Compute a digest of the code of a class and its bases, except featx and its dependencies.
 
-    The digest is of the source of the module that defines the class. For an estimator it includes
-    the modules that this one imports, in functions too, and that are in the same package or,
-    outside of ``site-packages``, in the same folder. For a class that has no source file, as in a
-    notebook, it is of the class alone. Where a file was edited after its import, the digest is
-    neither that of the old code nor that of the new.
+    The digest covers the source file of the module that defines the class. For an estimator it
+    also covers the modules that this file imports, directly or not, at module level or in
+    functions. Only modules of the same package or, outside of ``site-packages``, of the same
+    folder are included.
+
+    A class without a source file, as in a notebook, is hashed by itself. If a file was edited
+    after its import, the digest differs from those of the old and the new code.
     """
     digest = hashlib.sha256()
     for one in kind.__mro__:
         if _is_own(one):
             digest.update(f"{one.__module__}.{one.__qualname__}\0".encode())
-            # Packages from which it derives, or whose objects it has, can be as large as torch.
+            # Other packages of base classes or attributes can be as large as torch.
             alone = _top(one) != _top(kind) or not issubclass(kind, BaseEstimator)
             digest.update(_source(one, alone) or _description(one))
     return digest.hexdigest()[:16]
 
 
 def own_code(value: Any) -> list[tuple[str, str]]:
-    """List the classes of all objects in a value that are not featx's, with their digests."""
+    """List the user-defined classes of all objects within a value, with their digests."""
     return sorted(
         (f"{kind.__module__}.{kind.__qualname__}", code_digest(kind)) for kind in _own_kinds(value)
     )
 
 
 def own_modules(value: Any) -> list[ModuleType]:
-    """List the packages, or modules, of the own classes of all objects in a value.
+    """List the packages or modules of the user-defined classes of all objects within a value.
 
-    Those that are installed in ``site-packages`` are left out.
+    Modules installed in ``site-packages`` are excluded.
     """
     own = {one for kind in _own_kinds(value) for one in kind.__mro__ if _is_own(one)}
     names = {_top(one) if _top(one) in sys.modules else str(one.__module__) for one in own}
@@ -82,18 +84,18 @@ def _own_kinds(value: Any) -> list[type]:
 
 
 class _Classes(pickle.Pickler):
-    """Collects the classes of what it pickles, and writes nothing."""
+    """Pickler that collects the classes of the objects it visits and writes nothing."""
 
     def __init__(self) -> None:
         super().__init__(_Nowhere(), protocol=5, buffer_callback=lambda buffer: None)
         self.kinds: set[type] = set()
 
     def reducer_override(self, value: Any) -> Any:
-        """Note the class of an object."""
+        """Record the class of an object."""
         if not isinstance(value, type | FunctionType):
             self.kinds.add(type(value))
             return NotImplemented
-        # Local classes and functions cannot be pickled: something else in their place.
+        # Local classes and functions cannot be pickled: replace them by an empty string.
         return NotImplemented if value is str else (str, ())
 
 
@@ -103,9 +105,9 @@ class _Nowhere:
 
 
 def _source(kind: type, alone: bool) -> bytes | None:
-    """Return the source of a class's module and of what it imports beside it, if there are files.
+    """Return the source of a class's module and of its imports, None without a source file.
 
-    ``alone`` leaves out what it imports.
+    If ``alone`` is true, imports are excluded.
     """
     file = Path(getattr(sys.modules.get(kind.__module__), "__file__", None) or "")
     if not file.is_file():
@@ -122,7 +124,7 @@ def _source(kind: type, alone: bool) -> bytes | None:
 
 
 def _stale(value: Any, file: Path, source: bytes) -> bytes:
-    """Describe a class or a module if its functions are not those of its source file."""
+    """Describe the functions of a class or module if they differ from its source file."""
     functions = [*_functions(value, str(file))]
     if not functions:
         return b""
@@ -133,7 +135,7 @@ def _stale(value: Any, file: Path, source: bytes) -> bytes:
 
 
 def _functions(value: Any, file: str) -> Iterator[FunctionType]:
-    """Yield the functions of a class, or of a module and its classes, that a file defines."""
+    """Yield the functions that a file defines in a class, or in a module and its classes."""
     for one in vars(value).values():
         if isinstance(one, type) and one.__module__ == getattr(value, "__name__", None):
             yield from _functions(one, file)
@@ -143,7 +145,7 @@ def _functions(value: Any, file: str) -> Iterator[FunctionType]:
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
-    """Yield a code object and all within it."""
+    """Yield a code object and all code objects nested in it."""
     yield code
     for value in code.co_consts:
         if isinstance(value, CodeType):
@@ -151,17 +153,17 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 
 
 def _root(file: Path, module: str) -> Path:
-    """Return the folder in which a module's package, or the module, is."""
+    """Return the folder that contains a module's top-level package, or the module itself."""
     inside = file if file.name == "__init__.py" else file.with_suffix("")
     names = module.split(".")
     parts = inside.parent.parts if file.name == "__init__.py" else inside.parts
-    if list(parts[-len(names) :]) != names:  # a script, or imported by its path
+    if list(parts[-len(names) :]) != names:  # a script, or a module imported by its path
         return file.parent
     return Path(*parts[: -len(names)])
 
 
 def _imported(file: Path, root: Path) -> set[Path]:
-    """List a source file and those below a folder that it imports, directly or not."""
+    """List a source file and all files below a folder that it imports, directly or not."""
     found, waiting = set[Path](), [file]
     while waiting:
         one = waiting.pop()
@@ -181,11 +183,11 @@ def _first(file: Path, root: Path) -> str:
 
 
 def _imports(file: Path, root: Path) -> Iterator[str]:
-    """Yield the names of the modules that a source file may import, in functions too."""
+    """Yield the names of the modules that a source file may import, also within functions."""
     package = file.relative_to(root).parent.parts
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # a module whose import fails, too
+    except (SyntaxError, ValueError):  # importing this module fails, too
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -194,19 +196,19 @@ def _imports(file: Path, root: Path) -> Iterator[str]:
             base = package[: len(package) - node.level + 1] if node.level else ()
             module = ".".join([*base, *filter(None, [node.module])])
             yield module
-            # What is imported from a package may be one of its modules.
+            # A name imported from a package may be one of its modules.
             yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def _files(root: Path, name: str) -> list[Path]:
-    """List the files that are run when a module below a folder is imported."""
+    """List the files that run when a module below a folder is imported."""
     parts = name.split(".")
     above = [root.joinpath(*parts[:count], "__init__.py") for count in range(1, len(parts) + 1)]
     return [file for file in (*above, root.joinpath(*parts).with_suffix(".py")) if file.is_file()]
 
 
 def _description(kind: type) -> bytes:
-    """Describe a class that has no source file: its source if that is known, else its bytecode."""
+    """Return the source of a class without a source file, or a description of its bytecode."""
     try:
         return inspect.getsource(kind).encode()
     except (OSError, TypeError):

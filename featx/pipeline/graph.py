@@ -1,8 +1,8 @@
-"""Stages as a graph, run depth first over chunks of images.
+"""Computation graph of stages, run depth first over chunks of images.
 
-In the graph of one stream, or of several that are compared, equal stages on equal input are one
-node. A chunk of images goes through the whole graph before the next is begun, so that maps stay
-in cache and memory does not grow with the number of images.
+Equal stages on equal input share a node, within a stream and across the streams of a comparison.
+Each chunk of images passes through the whole graph before the next one starts. Maps stay in cache,
+and memory does not grow with the number of images.
 """
 
 import time
@@ -30,35 +30,35 @@ from featx.core.threads import one_thread_inside
 
 @dataclass(eq=False)
 class Node:
-    """A stage and the nodes that give its input, or, without a stage, the source or a union."""
+    """A stage and its input nodes; without a stage, the source or a union."""
 
     stage: Any = None
     inputs: tuple["Node", ...] = ()
-    #: The names of a union's branches.
+    #: Names of the branches of a union.
     branches: tuple[str, ...] = ()
 
 
 @dataclass
 class Chunk:
-    """What a graph gives for a few consecutive images."""
+    """Outputs of a graph for a chunk of consecutive images."""
 
-    #: The images, as they came.
+    #: The input images.
     items: list[Any]
-    #: For each output of the graph, one result for every image that was not refused.
+    #: For each output of the graph, one result per accepted image.
     outputs: list[Any]
-    #: The refused images, by their position in ``items``, in their order.
+    #: Rejected images by their position in ``items``, in order.
     refused: dict[int, RefusedImage]
-    #: Processor seconds that each node took.
+    #: CPU seconds per node.
     seconds: Counter[Node] = field(default_factory=Counter)
 
     @property
     def kept(self) -> list[int]:
-        """The positions of the images that were not refused."""
+        """Positions of the accepted images."""
         return [index for index in range(len(self.items)) if index not in self.refused]
 
 
 class Graph:
-    """Nodes in an order in which each comes after its inputs, and those whose values are wanted."""
+    """Nodes in topological order, with the output nodes."""
 
     def __init__(self, outputs: Sequence[Node], tried: Sequence[Node] = ()) -> None:
         self.outputs = list(outputs)
@@ -70,10 +70,10 @@ class Graph:
 
     @classmethod
     def of(cls, streams: Iterable[Sequence[Any]], tried: Iterable[Sequence[Any]] = ()) -> "Graph":
-        """Make the graph of several lists of stages, each of which gives one output.
+        """Build the graph of several lists of stages, with one output per list.
 
-        Of those that are ``tried``, what stands before the stages that learn is computed and not
-        kept: images that are unsuitable for it are refused.
+        For the lists in ``tried``, the stateless stages are run and their results discarded:
+        images unsuitable for them are rejected.
         """
         source, known = Node(), dict[Any, Node]()
         outputs = [_extend(source, stages, known) for stages in streams]
@@ -82,7 +82,7 @@ class Graph:
     def run(
         self, items: Iterable[Any], chunk_size: int, n_jobs: int | None
     ) -> Generator[Chunk, None, None]:
-        """Take all items through the graph, a few chunks at a time, and keep their order."""
+        """Run the graph on all items, a few chunks at a time, and yield the chunks in order."""
         chunks = batched(items, chunk_size)
         adapt_allocator()
         workers = joblib.effective_n_jobs(n_jobs)
@@ -92,7 +92,7 @@ class Graph:
                 return
             pool = ThreadPoolExecutor(workers, thread_name_prefix="featx")
             try:
-                # Two chunks a worker are under way, so that memory does not grow.
+                # At most two chunks per worker are pending: this bounds memory.
                 waiting: deque[Future[Chunk]] = deque()
                 for chunk in chunks:
                     waiting.append(pool.submit(self.run_chunk, chunk))
@@ -104,9 +104,9 @@ class Graph:
                 pool.shutdown(cancel_futures=True)
 
     def run_chunk(self, items: list[Any]) -> Chunk:
-        """Take one chunk through the graph.
+        """Run the graph on one chunk.
 
-        An image that a stage cannot take is refused by itself, with the stage's words.
+        If a stage raises an error for an image, only that image is rejected, with the error's text.
         """
         chunk = Chunk(items, [], {})
         values: dict[Node, Any] = {}
@@ -133,24 +133,24 @@ class Graph:
         return chunk
 
     def checked(self, items: Batch) -> Batch:
-        """Refuse what the first stages refuse, and give what can be indexed by positions."""
+        """Check a batch by the first stages and return it in an indexable form."""
         for node in self.nodes:
             if isinstance(node.stage, ImageStage) and not node.inputs[0].inputs:
                 items = node.stage.check_batch(items)
         return items
 
     def values(self, items: Batch) -> dict[Node, Any]:
-        """Give what every node gives for these images."""
+        """Compute the output of every node for a batch."""
         values: dict[Node, Any] = {}
         for node in self.nodes:
             values[node] = compute(node, items, values)
         return values
 
     def feature_names(self, node: Node) -> NDArray[Any]:
-        """Name what a node gives, its stages being fitted."""
+        """Return the output feature names of a node whose stages are fitted."""
         if node.stage is not None:
             inputs = self.feature_names(node.inputs[0])
-            # Arrays that nothing reads have no names, and may have other channels than files.
+            # Unread arrays have no names, and may have another number of channels than files.
             shape: tuple[int, ...] = getattr(node.stage, "input_shape_", ())
             known = len(inputs) > 0 and (len(shape) != 3 or len(inputs) == shape[2])
             names = node.stage.get_feature_names_out(inputs if known else None)
@@ -163,7 +163,7 @@ class Graph:
         return np.asarray(named, dtype=object)
 
     def above(self, node: Node) -> list[Node]:
-        """List a node and all that it depends on."""
+        """List a node and all nodes that it depends on."""
         return Graph([node]).nodes
 
     def _add(self, node: Node) -> None:
@@ -174,7 +174,7 @@ class Graph:
 
 
 def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
-    """Lead a node through stages, and use the nodes that are already known."""
+    """Append stages to a node, and reuse known nodes of equal stages."""
     for stage in stages:
         if isinstance(stage, FeatureUnion):
             node = _branch(node, stage, known)
@@ -185,8 +185,8 @@ def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
         if isinstance(stage, str) and stage == "passthrough":
             continue
         if not hasattr(stage, "transform"):
-            raise InputError(f"Stream takes transformers, but got {stage!r}.")
-        # What learns may be in different states: only the same object is the same stage.
+            raise InputError(f"Stream: stages must be transformers, got {stage!r}.")
+        # Equal trainable stages may differ in state: they are shared only if identical.
         identity = id(stage) if learns(stage) else joblib.hash(stage.get_params())
         key = (type(stage), identity, id(node))
         node = known.setdefault(key, Node(stage, (node,)))
@@ -195,7 +195,9 @@ def _extend(node: Node, stages: Sequence[Any], known: dict[Any, Node]) -> Node:
 
 def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
     if union.transformer_weights:
-        raise InputError("Stream takes no transformer_weights; scale after the stream.")
+        raise InputError(
+            "Stream: transformer_weights of a union is not supported. Scale after the stream."
+        )
     branches = {
         name: _extend(node, [branch], known)
         for name, branch in union.transformer_list
@@ -206,7 +208,7 @@ def _branch(node: Node, union: FeatureUnion, known: dict[Any, Node]) -> Node:
 
 
 def _unlearned(outputs: list[Node]) -> list[Node]:
-    """List what neither learns nor stands after what learns."""
+    """List the nodes that are stateless and depend on stateless nodes only."""
     found: list[Node] = []
     for node in Graph(outputs).nodes:
         if not learns(node.stage) and all(source in found for source in node.inputs):
@@ -215,7 +217,7 @@ def _unlearned(outputs: list[Node]) -> list[Node]:
 
 
 def gives(stage: Any) -> Kind:
-    """Tell the kind of data that a stage, or several in one, gives."""
+    """Return the output kind of a stage, pipeline or union."""
     if isinstance(stage, Pipeline):
         return gives(stage.steps[-1][1])
     if isinstance(stage, FeatureUnion):
@@ -225,7 +227,7 @@ def gives(stage: Any) -> Kind:
 
 
 def learns(stage: Any) -> bool:
-    """Tell whether a stage, or any within it, must be fitted to images."""
+    """Return whether a stage, or any stage within it, is trainable."""
     if stage is None or isinstance(stage, str):
         return False
     if isinstance(stage, Pipeline):
@@ -240,53 +242,53 @@ def _one_by_one(
 ) -> dict[Node, Any]:
     """Compute a node's value image by image, after its batch raised an error.
 
-    Images that raise one by themselves are refused, and the values without them are given.
+    Reject the images that raise an error on their own, and return the values of the others.
     """
     kept = chunk.kept
     results, good = [], []
-    for place, index in enumerate(kept):
-        single = {source: values[source][place : place + 1] for source in node.inputs}
+    for row, index in enumerate(kept):
+        single = {source: values[source][row : row + 1] for source in node.inputs}
         try:
             results.append(compute(node, [chunk.items[index]], single))
         except ValueError as own:
             chunk.refused[index] = _refusal(chunk.items[index], own)
         else:
-            good.append(place)
+            good.append(row)
     if len(good) == len(kept):
-        raise error  # each image will do by itself, so it is their sizes that do not agree
+        raise error  # every image succeeds on its own, so their sizes are inconsistent
     values = {source: _rows(value, good) for source, value in values.items()}
     return {**values, node: join(results)}
 
 
-def _rows(batch: Any, places: list[int]) -> Any:
-    return batch[places] if isinstance(batch, np.ndarray) else [batch[place] for place in places]
+def _rows(batch: Any, rows: list[int]) -> Any:
+    return batch[rows] if isinstance(batch, np.ndarray) else [batch[row] for row in rows]
 
 
 def compute(node: Node, items: Batch, values: dict[Node, Any]) -> Any:
-    """Compute what a node gives for images, from what its inputs give."""
+    """Compute the output of a node from the outputs of its inputs."""
     if node.stage is not None:
         result = node.stage.transform(values[node.inputs[0]])
-        # scikit-learn can be set to give data frames.
+        # scikit-learn can be configured to return data frames.
         return result.to_numpy() if hasattr(result, "to_numpy") else result
     if not node.inputs:
         return items
     parts = [values[source] for source in node.inputs]
     if any(isinstance(item, DescriptorSet) for part in parts for item in part[:1]):
         raise InputError(
-            "The branches of a union give descriptor sets, which cannot be put side by side. End "
+            "FeatureUnion: the branches output descriptor sets, which cannot be concatenated. End "
             "each branch with an encoder, such as FisherVector."
         )
     if all(isinstance(part, np.ndarray) for part in parts):
-        return _side_by_side(parts)
-    return [_side_by_side(group) for group in zip(*parts, strict=True)]
+        return _concatenated(parts)
+    return [_concatenated(group) for group in zip(*parts, strict=True)]
 
 
-def _side_by_side(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def _concatenated(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     if len({part.shape[:-1] for part in parts}) > 1:
         sizes = ", ".join(" x ".join(map(str, part.shape[-3:-1])) for part in parts)
         raise InputError(
-            f"The branches of a union give maps of different sizes ({sizes} pixels). Use a "
-            'padding that keeps the size, such as padding="reflect", or summarize each branch.'
+            f"FeatureUnion: the branches output maps of different sizes ({sizes} pixels). Use a "
+            'padding that keeps the size, such as padding="reflect", or pool with Summarize.'
         )
     return np.concatenate(parts, axis=-1)
 

@@ -1,7 +1,7 @@
-"""Processes on this machine that wait for work.
+"""Pools of worker processes on this machine.
 
-They load what work needs as they start, which takes seconds: they may be started before the
-process that has the work has loaded it for itself.
+Workers import their modules when they start, which takes seconds. A pool can therefore be started
+before the main process has finished its own imports.
 """
 
 import gc
@@ -17,56 +17,56 @@ from joblib.externals import loky
 
 from featx.core.memory import configure_own_process
 
-#: Seconds after which processes that have nothing to do end.
+#: Seconds after which an idle worker ends.
 _IDLE = 60
 
 
 def count(n_jobs: int | None) -> int:
-    """Tell how many processes these are; -1 stands for one a processor."""
+    """Return the number of processes for ``n_jobs``; -1 means one per processor."""
     return int(joblib.effective_n_jobs(n_jobs))
 
 
 def shared(workers: int, preload: str) -> Any:
-    """Return the executor of so many processes; running ones are reused.
+    """Return the shared executor with this number of workers, and reuse running processes.
 
-    ``preload`` is the module that each process imports when it starts.
+    Each process imports the module ``preload`` when it starts.
     """
     return loky.get_reusable_executor(workers, **_options(preload))
 
 
 def single(preload: str) -> Any:
-    """Return an executor of one process that is not shared."""
+    """Return an unshared executor with one process."""
     return loky.ProcessPoolExecutor(1, **_options(preload))
 
 
 def start(n_jobs: int | None, preload: str) -> None:
-    """Start the processes that `shared` will return."""
+    """Start the processes of the executor that `shared` returns."""
     shared(count(n_jobs), preload).submit(int)
 
 
 def _options(preload: str) -> dict[str, Any]:
-    """Give what loky needs to start a process."""
+    """Return the arguments of a loky executor."""
     return {
         "timeout": _IDLE,
         "initializer": _begin,
         "initargs": (os.getpid(), preload),
-        # Processes that crash would print all their threads; the file's reason is enough.
+        # A crash would print the stack of each thread; the reason of the rejection is enough.
         "env": {"PYTHONFAULTHANDLER": ""},
     }
 
 
 def _begin(parent: int, preload: str) -> None:
-    """Leave it to the process that started this one what an interruption ends, and load."""
+    """Initialize a worker: ignore SIGINT, follow the parent process and import a module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, args=(parent,), daemon=True).start()
     configure_own_process()
     import_module(preload)
-    # What is imported stays: the collector need not look at it.
+    # Imported objects are permanent: exclude them from garbage collection.
     gc.freeze()
 
 
 def _follow(parent: int) -> None:
-    """End with the process that started this one, also where that is killed."""
+    """Exit when the parent process has ended, even if it was killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

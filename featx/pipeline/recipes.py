@@ -1,4 +1,4 @@
-"""Recipes: pipelines as data, which name stages and estimators of the registry only."""
+"""Recipes: pipelines in YAML files, restricted to registered stages and estimators."""
 
 import hashlib
 import inspect
@@ -24,51 +24,54 @@ from featx.pipeline import registry
 from featx.pipeline.bounds import check_bounds
 from featx.pipeline.stream import Stream, named_stages
 
-_LARGEST = 100_000  # bytes; recipes are short, and what is longer is no recipe
-#: Parameters by which a stranger's recipe would write over any file.
+_LARGEST = 100_000  # bytes; bounds the cost of parsing an untrusted file
+#: Parameters through which an untrusted recipe could overwrite a file.
 _WRITTEN = ("checkpoint",)
-_LONGEST_LINE = 1000  # characters of what is wrong; a parameter may have thousands of numbers
-_DEEPEST = 20  # lists in lists; a recipe has a handful
+_LONGEST_LINE = (
+    1000  # characters of an error message; a parameter may be a list of thousands of numbers
+)
+_DEEPEST = 20  # levels of nesting; real recipes need a few
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe as it stands in its file, checked."""
+    """The checked content of a recipe file."""
 
     name: str
     title: str
     source: str
     path: Path
-    #: Its steps as plain data, from which the digest is made.
+    #: The steps as plain data, the input of the digest.
     steps: list[Any]
     pipeline: Pipeline
-    #: Accuracies in per cent that its source reports, by the name of what was told apart.
+    #: Accuracies in percent reported by the source, by the name of the classification task.
     published: dict[str, float]
 
     @property
     def digest(self) -> str:
-        """A short hash of the steps and their parameters: equal for equal features."""
+        """Short hash of the steps and their parameters: equal for equal features."""
         canonical = json.dumps(self.steps, sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def load_recipe(recipe: str | Path) -> Pipeline:
-    """Load a recipe as a scikit-learn pipeline, not yet fitted.
+    """Load a recipe as an unfitted scikit-learn pipeline.
 
     Parameters
     ----------
     recipe : str or Path
-        The name of a recipe that comes with featx, or the path of a YAML file.
+        The name of a bundled recipe, or the path of a YAML file.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        A `Stream` of the recipe's image stages, then its other steps. It takes paths or images.
+        A `Stream` of the recipe's image stages, followed by the other steps. Its input is paths or
+        images.
 
     Raises
     ------
     RecipeError
-        If there is no such recipe, or anything in it is wrong; the whole recipe is checked.
+        If the recipe does not exist or is invalid. The whole recipe is checked.
 
     Examples
     --------
@@ -80,12 +83,12 @@ def load_recipe(recipe: str | Path) -> Pipeline:
 
 
 def read_recipe(recipe: str | Path) -> Recipe:
-    """Read and check a recipe; as `load_recipe`, with its title and source."""
+    """Read and check a recipe, including its title and source; see `load_recipe`."""
     path = find_recipe(recipe)
     fields = _fields(path, _compose(path))
     steps = fields.get("steps")
     if not isinstance(steps, yaml.SequenceNode) or not steps.value:
-        raise RecipeError(f"{path}: 'steps' must be a list of one step at least.")
+        raise RecipeError(f"{path}: 'steps' must be a list of at least one step.")
     built = [_step(path, step) for step in steps.value]
     count = _stage_count(path, steps.value, built)
     _check_order(path, steps.value, built)
@@ -101,17 +104,17 @@ def read_recipe(recipe: str | Path) -> Recipe:
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """Find the file of a recipe, by its name or its path."""
+    """Return the file of a recipe given by name or path."""
     path = bundled.find("pipelines", str(recipe)) or Path(recipe)
-    # Path.is_file raises an error for some names.
+    # Path.is_file raises an error for some names; os.path.isfile does not.
     if not os.path.isfile(path):
         hint = nearest(str(recipe), bundled.names("pipelines"))
-        raise RecipeError(f"{recipe}: no recipe of this name, and no such file. {hint}")
+        raise RecipeError(f"{recipe}: no such recipe or file. {hint}")
     return path
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain YAML, in which 1e-3 is a number, as in every newer version of YAML."""
+    """Safe YAML loader that parses 1e-3 as a number, as YAML 1.2 requires."""
 
 
 _Loader.add_implicit_resolver(
@@ -122,14 +125,14 @@ _Loader.add_implicit_resolver(
 
 
 def _compose(path: Path) -> yaml.Node:
-    """Parse YAML to nodes, which know their lines, and refuse what could run or explode."""
+    """Parse YAML to nodes with line numbers. Raise on tags, aliases and excessive nesting."""
     try:
         with open(path, "rb") as file:
             content = file.read(_LARGEST + 1)
     except OSError as error:
         raise RecipeError(f"{path}: {error.strerror}.") from None
     if len(content) > _LARGEST:
-        raise RecipeError(f"{path}: larger than a recipe may be ({_LARGEST} bytes).")
+        raise RecipeError(f"{path}: the file is too large. A recipe has at most {_LARGEST} bytes.")
     try:
         text = content.decode("utf-8-sig")
         depth = 0
@@ -142,7 +145,9 @@ def _compose(path: Path) -> yaml.Node:
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _DEEPEST:
-                raise _wrong(path, event, "this is nested too deeply for a recipe.")
+                raise _wrong(
+                    path, event, f"nested too deeply. A recipe has at most {_DEEPEST} levels."
+                )
         node = yaml.compose(text, Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
@@ -150,12 +155,12 @@ def _compose(path: Path) -> yaml.Node:
         problem = " ".join((getattr(error, "problem", None) or str(error)).split())
         raise RecipeError(f"{where}: not valid YAML: {problem}.") from None
     if node is None:
-        raise RecipeError(f"{path}: empty. A recipe has title, source and steps.")
+        raise RecipeError(f"{path}: the file is empty. A recipe must have title, source and steps.")
     return node
 
 
 def _plain(path: Path, node: yaml.Node) -> Any:
-    """Give a node as plain data."""
+    """Convert a node to plain data."""
     try:
         return _Loader("").construct_object(node, deep=True)
     except (yaml.YAMLError, ValueError) as error:
@@ -165,7 +170,7 @@ def _plain(path: Path, node: yaml.Node) -> Any:
 
 def _fields(path: Path, node: yaml.Node) -> dict[str, yaml.Node]:
     known = ["title", "source", "published", "steps"]
-    fields = dict(_items(path, node, "a recipe has title, source and steps."))
+    fields = dict(_items(path, node, "a recipe must be a mapping with title, source and steps."))
     for key, value in fields.items():
         if key not in known:
             raise _wrong(path, value, f"unknown field {key!r}. {nearest(key, known)}")
@@ -175,14 +180,14 @@ def _fields(path: Path, node: yaml.Node) -> dict[str, yaml.Node]:
 def _text(path: Path, fields: dict[str, yaml.Node], name: str) -> str:
     node = fields.get(name)
     if not isinstance(node, yaml.ScalarNode) or not node.value:
-        raise RecipeError(f"{path}: {name!r} is missing: a line of text is wanted.")
+        raise RecipeError(f"{path}: {name!r} must be a line of text.")
     return str(node.value)
 
 
 def _published(path: Path, node: yaml.Node | None) -> dict[str, float]:
     if node is None:
         return {}
-    wanted = "'published' gives accuracies in per cent: {fifteen scenes: 81.4}."
+    wanted = "'published' must map tasks to accuracies in percent, such as {fifteen scenes: 81.4}."
     figures = {key: _plain(path, value) for key, value in _items(path, node, wanted)}
     if not all(isinstance(figure, int | float) for figure in figures.values()):
         raise _wrong(path, node, wanted)
@@ -197,7 +202,7 @@ def _items(path: Path, node: yaml.Node, wanted: str) -> Iterator[tuple[str, yaml
         if not isinstance(key, yaml.ScalarNode):
             raise _wrong(path, key, wanted)
         if key.value in seen:
-            raise _wrong(path, key, f"{key.value!r} is there twice.")
+            raise _wrong(path, key, f"duplicate key {key.value!r}.")
         seen.add(key.value)
         yield key.value, value
 
@@ -206,7 +211,7 @@ def _step(path: Path, node: yaml.Node) -> Any:
     """Build one step: ``Name``, ``Name: {parameter: value}`` or ``union: [branch, branch]``."""
     if isinstance(node, yaml.ScalarNode):
         return _estimator(path, node, str(node.value), {})
-    wanted = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertical}'."
+    wanted = "a step must be a name, or a name with parameters: 'Sobel: {axis: vertical}'."
     items = list(_items(path, node, wanted))
     if len(items) != 1:
         raise _wrong(path, node, wanted)
@@ -215,8 +220,8 @@ def _step(path: Path, node: yaml.Node) -> Any:
         return _union(path, value)
     if name == "score_sum":
         return _score_sum(path, value)
-    _found(path, node, name)  # a wrong name first
-    wanted = f"the parameters of {name} are written {{name: value, ...}}."
+    _found(path, node, name)  # report a wrong name before wrong parameters
+    wanted = f"the parameters of {name} must be a mapping: {{name: value, ...}}."
     empty = isinstance(value, yaml.ScalarNode) and value.tag.endswith("null")
     return _estimator(path, node, name, {} if empty else dict(_items(path, value, wanted)))
 
@@ -230,31 +235,32 @@ def _union(path: Path, node: yaml.Node) -> FeatureUnion:
 
 
 def _score_sum(path: Path, node: yaml.Node) -> ScoreSum:
-    """Build a sum of the scores of pipelines, each of image stages and a classifier."""
+    """Build a late fusion of pipelines, each of image stages and a classifier."""
     pipelines = []
     for nodes, built in _branches(path, node, "a score_sum"):
         count = _stage_count(path, nodes, built)
         _check_order(path, nodes, built)
         if not hasattr(built[-1], "decision_function"):
             name = type(built[-1]).__name__
-            raise _wrong(path, nodes[-1], f"{name} gives no scores, and is to end a score_sum.")
+            problem = f"{name} has no decision_function. End each branch of score_sum with a "
+            raise _wrong(path, nodes[-1], problem + "classifier that has one.")
         pipelines.append(make_pipeline(Stream(built[:count]), *built[count:]))
     names = named_stages([pipeline[0].stages[0] for pipeline in pipelines])
     return ScoreSum(list(zip(names, pipelines, strict=True)))
 
 
-def _branches(path: Path, node: yaml.Node, what: str) -> Iterator[tuple[list[yaml.Node], Any]]:
+def _branches(path: Path, node: yaml.Node, owner: str) -> Iterator[tuple[list[yaml.Node], Any]]:
     if not isinstance(node, yaml.SequenceNode) or len(node.value) < 2:
-        raise _wrong(path, node, f"{what} is a list of two or more branches.")
+        raise _wrong(path, node, f"{owner} must be a list of at least two branches.")
     for branch in node.value:
         steps = branch.value if isinstance(branch, yaml.SequenceNode) else [branch]
         if not steps:
-            raise _wrong(path, branch, f"a branch of {what} has one step at least.")
+            raise _wrong(path, branch, f"a branch of {owner} must have at least one step.")
         yield steps, [_step(path, step) for step in steps]
 
 
 def _stage_count(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> int:
-    """Count the image stages with which steps begin."""
+    """Count the image stages before the first other step."""
     count = next((i for i, step in enumerate(steps) if not _is_stage(step)), len(steps))
     if count == 0:
         raise _wrong(path, nodes[0], "the first step must be a stage, such as ReadImages.")
@@ -262,7 +268,7 @@ def _stage_count(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> int:
 
 
 def _found(path: Path, node: yaml.Node, name: str) -> Any:
-    """Return the class of this name, if a recipe may name it."""
+    """Return the class that a recipe refers to by name."""
     try:
         return registry.find(name)
     except (LookupError, FeatxError) as error:
@@ -274,10 +280,10 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
     known = [*inspect.signature(made).parameters]
     for key, value in values.items():
         if key not in known:
-            hint = nearest(key, known) if known else "It has none."
+            hint = nearest(key, known) if known else "It has no parameters."
             raise _wrong(path, value, f"{name} has no parameter {key!r}. {hint}")
         if key in _WRITTEN:
-            problem = f"{name}: {key!r} names a file to be written, which a recipe may not do."
+            problem = f"{name}: {key!r} is not allowed in a recipe, since it writes a file."
             raise _wrong(path, value, f"{problem} Set it in Python.")
     parameters = {key: _plain(path, value) for key, value in values.items()}
     try:
@@ -296,7 +302,7 @@ def _estimator(path: Path, node: yaml.Node, name: str, values: dict[str, yaml.No
 
 
 def _check_order(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> None:
-    """Check that each step can take what the one before it gives."""
+    """Check that each step accepts the output of the step before it."""
     for node, step in zip(nodes, steps, strict=True):
         for _, branch in step.transformer_list if isinstance(step, FeatureUnion) else []:
             inner = [one for _, one in branch.steps] if isinstance(branch, Pipeline) else [branch]
@@ -312,7 +318,7 @@ def _check_order(path: Path, nodes: list[yaml.Node], steps: list[Any]) -> None:
 def _check_transforms(path: Path, node: yaml.Node, step: Any) -> None:
     if not hasattr(step, "transform"):
         name = type(step).__name__
-        raise _wrong(path, node, f"{name} gives no features, so it must be the last step.")
+        raise _wrong(path, node, f"{name} is not a transformer, so it must be the last step.")
 
 
 def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
@@ -320,15 +326,15 @@ def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
         for _, pipeline in step.pipelines:
             _check_pair(path, node, before, pipeline[0].stages[0])
         return
-    gives = before.output_kind if isinstance(before, ImageStage) else "vectors"
-    takes = step.input_kind if isinstance(step, ImageStage) else "vectors"
+    provided = before.output_kind if isinstance(before, ImageStage) else "vectors"
+    required = step.input_kind if isinstance(step, ImageStage) else "vectors"
     name, name_before = type(step).__name__, type(before).__name__
-    if takes == "paths":
-        raise _wrong(path, node, f"{name} takes paths, so it must be the first step.")
+    if required == "paths":
+        raise _wrong(path, node, f"{name} reads paths, so it must be the first step.")
     alike = [{"pixels", "maps"}, {"signals"}, {"descriptors"}, {"vectors"}]
-    if not any({gives, takes} <= kinds for kinds in alike):
-        problem = f"{name} takes {takes}, but {name_before} before it gives {gives}."
-        signals = gives == "signals" and isinstance(step, ImageStage)
+    if not any({provided, required} <= kinds for kinds in alike):
+        problem = f"{name} requires {required}, but {name_before} outputs {provided}."
+        signals = provided == "signals" and isinstance(step, ImageStage)
         raise _wrong(
             path, node, problem + (signals_hint(step.check_parameters()) if signals else "")
         )
@@ -337,12 +343,12 @@ def _check_pair(path: Path, node: yaml.Node, before: Any, step: Any) -> None:
         raise _wrong(
             path,
             node,
-            f"{name} is for {rates[1]} samples a second, but {name_before} gives {rates[0]}.",
+            f"{name} has rate={rates[1]}, but {name_before} has rate={rates[0]}. Set equal rates.",
         )
 
 
 def _edges(step: Any, last: bool) -> list[Any]:
-    """List the stages with which a step begins, or ends."""
+    """List the first stages of a step, or the last ones if ``last`` is true."""
     if isinstance(step, FeatureUnion):
         return [edge for _, branch in step.transformer_list for edge in _edges(branch, last)]
     if isinstance(step, Pipeline):
@@ -351,7 +357,7 @@ def _edges(step: Any, last: bool) -> list[Any]:
 
 
 def _is_stage(step: Any) -> bool:
-    # A network learns from labels, as classifiers do, and stands among them.
+    # A network is trained on labels: it belongs to the steps after the Stream.
     return isinstance(step, ImageStage | FeatureUnion) and not hasattr(step, "predict")
 
 

@@ -1,4 +1,4 @@
-"""Stages and estimators known by name: those of featx, of the user, and of installed packages."""
+"""Registry of stages and estimators: those of featx, of the user and of installed packages."""
 
 import ast
 import os
@@ -17,7 +17,7 @@ from featx.core.suggestions import nearest
 
 Stage = TypeVar("Stage", bound=type)
 
-#: The estimators that a recipe may name beside stages, with their modules.
+#: Estimators that recipes may contain besides stages, with their modules.
 ESTIMATORS = {
     name: module
     for module, listed in {
@@ -43,27 +43,27 @@ ESTIMATORS = {
     }.items()
     for name in listed.split()
 }
-#: The entry-point group in which installed packages name their stages.
+#: Entry-point group in which installed packages declare their stages.
 GROUP = "featx.stages"
-#: What a recipe's step may be beside a stage or an estimator.
+#: Keywords for steps that combine branches.
 COMBINATIONS = ("union", "score_sum")
-#: The modules and packages whose public names are stages ...
+#: Modules and packages whose public names are stages, ...
 _HOMES = ("io.images", "io.audio", "filters", "descriptors", "encoders", "networks")
-#: ... but for these.
+#: ... except these names.
 _NO_STAGES = ("FeedForwardNetwork",)
 
 _registered: dict[str, type] = {}
 
 
 def register_stage(stage: Stage) -> Stage:
-    """Register a stage, so that recipes can name it: a class decorator.
+    """Register a stage for use in recipes. Works as a class decorator.
 
-    A recipe names the stage by the name of its class. Files that featx writes name it by its
-    module and class, such as ``mypackage.MyStage``. Registering a class of the same module and
-    name again, as a reload does, replaces it.
+    A recipe refers to the stage by its class name. Files written by featx refer to it by module
+    and class, such as ``mypackage.MyStage``. Registering a class of the same module and name
+    again, as on a reload, replaces it.
 
-    An installed package can name its stages in the entry-point group ``featx.stages`` instead;
-    they are imported when a recipe names them.
+    An installed package can declare its stages in the entry-point group ``featx.stages`` instead.
+    They are imported when a recipe uses them.
 
     Parameters
     ----------
@@ -78,11 +78,11 @@ def register_stage(stage: Stage) -> Stage:
     Raises
     ------
     InputError
-        If it is no subclass of `ImageStage`, or its name is already in use.
+        If it is not a subclass of `ImageStage`, or its name is already in use.
 
     Examples
     --------
-    In a module of your own, or a notebook::
+    In your own module or a notebook::
 
         from featx import ImageStage, register_stage
 
@@ -92,7 +92,7 @@ def register_stage(stage: Stage) -> Stage:
                 return 1 - image
     """
     if not isinstance(stage, type):
-        raise InputError(f"register_stage: {stage!r} is no class. Register a class of stages.")
+        raise InputError(f"register_stage: stage must be a class, got {stage!r}.")
     _register(stage.__name__, stage)
     return stage
 
@@ -100,26 +100,26 @@ def register_stage(stage: Stage) -> Stage:
 def _register(name: str, stage: Any) -> None:
     where = f"register_stage: {name}"
     if not name.isidentifier():
-        raise InputError(f"{where}: this is no name of a class. Use letters, digits and _.")
+        raise InputError(f"{where}: not a valid class name. Use letters, digits and _.")
     if not (isinstance(stage, type) and issubclass(stage, ImageStage)):
-        raise InputError(f"{where}: this is no stage. Derive the class from featx.ImageStage.")
+        raise InputError(f"{where}: not a stage. Derive the class from featx.ImageStage.")
     taken = None
     if name in stage_names():
         taken = "a stage of featx"
     elif name in ESTIMATORS:
-        taken = "an estimator that recipes may name"
+        taken = "an estimator of recipes"
     elif name in COMBINATIONS:
-        taken = "a word of recipes"
+        taken = "a keyword of recipes"
     elif name in _registered and public_name(_registered[name]) != public_name(stage):
         taken = public_name(_registered[name])
     if taken is not None:
-        raise InputError(f"{where}: this is also the name of {taken}. Give the class another name.")
+        raise InputError(f"{where}: the name is already used by {taken}. Rename the class.")
     _registered[name] = stage
 
 
 @cache
 def stage_names() -> list[str]:
-    """List featx's own stages by name, in the order of the alphabet, without importing them."""
+    """List the names of the stages of featx alphabetically, without importing them."""
     stub = ast.parse(Path(str(featx.__file__)).with_suffix(".pyi").read_text(encoding="utf-8"))
     names = [
         alias.asname or alias.name
@@ -135,18 +135,18 @@ def _is_home(module: str) -> bool:
 
 
 def known_names() -> list[str]:
-    """List what a recipe's step may be, without importing anything."""
+    """List all names that a recipe's step may have, without importing anything."""
     own = {*_registered, *(point.name for point in _entry_points())} - {*stage_names()}
     return [*stage_names(), *sorted(own), *sorted(ESTIMATORS), *COMBINATIONS]
 
 
 def find(name: str) -> Any:
-    """Return the class that a recipe means by a name.
+    """Return the class that a recipe refers to by name.
 
     Raises
     ------
     LookupError
-        If there is none; the message names the nearest.
+        If the name is unknown; the message suggests the nearest name.
     InputError, PluginError
         If the stage of an installed package cannot be used.
     """
@@ -158,24 +158,24 @@ def find(name: str) -> Any:
         points = [point for point in _entry_points() if point.name == name]
         if not points:
             raise LookupError(
-                f"there is no stage {name!r}. {nearest(name, known_names())} A stage of your own "
-                "must be imported first: --plugin MODULE."
+                f"unknown stage {name!r}. {nearest(name, known_names())} Import your own stages "
+                "with --plugin MODULE."
             )
         _load(points)
     return _registered[name]
 
 
 def _entry_points() -> list[EntryPoint]:
-    """List the stages that installed packages declare, and that a recipe can name."""
+    """List the stages declared by installed packages under names valid in recipes."""
     return [point for point in entry_points(group=GROUP) if point.name.isidentifier()]
 
 
 def _load(points: list[EntryPoint]) -> None:
-    """Import the one stage that is declared, and register it."""
+    """Import and register a declared stage; raise unless the declaration is unique."""
     name, values = points[0].name, sorted({point.value for point in points})
     if len(values) > 1:
         raise PluginError(
-            f"{name}: several installed packages have a stage of this name: {', '.join(values)}. "
+            f"{name}: several installed packages declare this stage: {', '.join(values)}. "
             "Uninstall all but one."
         )
     try:
@@ -189,12 +189,12 @@ def _load(points: list[EntryPoint]) -> None:
 
 
 def import_plugins(modules: Iterable[str]) -> list[str]:
-    """Import modules that register stages, from the current folder too.
+    """Import modules that register stages, also from the current folder.
 
     Returns
     -------
     list of str
-        The public names of all stages that are registered, which a model may then hold.
+        The public names of all registered stages, which a model file may then contain.
 
     Raises
     ------
@@ -217,7 +217,7 @@ def import_plugins(modules: Iterable[str]) -> list[str]:
 
 def _import_plugin(module: str) -> None:
     here = os.getcwd()
-    # First, as with python -m; then last, so that a file here is taken for no other module.
+    # First, as with python -m; afterwards last, so that no file here shadows another module.
     sys.path.insert(0, here)
     try:
         import_module(module)
@@ -237,7 +237,7 @@ def _named(error: Exception) -> str:
 
 
 def public_name(stage: type) -> str:
-    """Return the name of a class in files: ``featx.HOG``, or its module and name."""
+    """Return the name of a class as written to files: ``featx.HOG``, or module and name."""
     name = stage.__qualname__
     if stage.__module__.startswith("featx.") and getattr(featx, name, None) is stage:
         return f"featx.{name}"

@@ -1,4 +1,4 @@
-"""Stages as one transformer: the one place that knows of batches of files and of workers."""
+"""`Stream`: a sequence of stages as one scikit-learn transformer."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,31 +21,32 @@ from featx.pipeline.graph import Chunk, Graph, Node, compute, learns
 
 
 class Stream(TransformerMixin, BaseEstimator):
-    """Stages as one transformer, run depth first over small chunks of images.
+    """Apply a sequence of stages to images, depth first over small chunks.
 
     Parameters
     ----------
     stages : list of transformers
-        The stages in order. A `sklearn.pipeline.FeatureUnion` branches: each branch takes what
-        the stages before it give, and the branches' channels or vectors are put side by side.
-        What branches have in common is computed once.
+        The stages in order. Each branch of a `sklearn.pipeline.FeatureUnion` transforms the output
+        of the stages before it. The channels or vectors of the branches are concatenated. Equal
+        stages of several branches are computed once.
     chunk_size : int, default=16
-        How many images go through all stages at a time.
+        Number of images that pass through all stages at a time.
     n_jobs : int, default=1
-        How many threads work on chunks; -1 for one a processor.
+        Number of threads; -1 means one per processor.
     refused : {"raise", "nan"}, default="raise"
-        What `transform` does with images that cannot be read, or are unsuitable for a stage:
-        raise `RefusedImage` for the first, or give a row of NaN for each and warn once.
+        Behavior of `transform` for images that cannot be read or are unsuitable for a stage.
+        "raise" raises `RefusedImage` for the first one. "nan" returns a row of NaN for each and
+        warns once.
 
     Raises
     ------
     RefusedImage
-        If an image is refused and ``refused="raise"``; `fit` always raises.
+        If an image is rejected and ``refused="raise"``; `fit` always raises.
 
     Notes
     -----
-    Results are the same, bit for bit, whatever the chunk size and the number of threads. Stages
-    that learn are fitted in `fit`, each on all that the stages before it give.
+    Results do not depend on the chunk size and the number of threads, bit for bit. `fit` fits each
+    trainable stage on the output of the stages before it.
 
     Examples
     --------
@@ -77,14 +78,14 @@ class Stream(TransformerMixin, BaseEstimator):
         self.refused = refused
 
     def fit(self, X: Batch, y: Any = None) -> Self:
-        """Check everything on the first image, and fit the stages that learn.
+        """Check all stages on the first image, and fit the trainable stages.
 
         Parameters
         ----------
         X : sequence of paths, or batch of images
             The images.
         y : array-like of shape (n,), optional
-            Labels, for stages that use them.
+            Labels for stages that use them.
 
         Returns
         -------
@@ -95,7 +96,7 @@ class Stream(TransformerMixin, BaseEstimator):
         return self
 
     def fit_on_readable(self, X: Batch) -> Self:
-        """Fit without labels, on the images that are not refused.
+        """Fit without labels, and skip rejected images.
 
         Parameters
         ----------
@@ -109,7 +110,7 @@ class Stream(TransformerMixin, BaseEstimator):
         Raises
         ------
         RefusedImage
-            If all of them are refused: the first.
+            If all images are rejected; the error is that of the first.
         """
         graph = self.graph()
         X = graph.checked(X)
@@ -137,9 +138,9 @@ class Stream(TransformerMixin, BaseEstimator):
         self.feature_names_out_ = graph.feature_names(graph.outputs[0])
 
     def _inputs(self, node: Node, X: Batch, skip: bool) -> Any:
-        """Give what a stage that learns is to be fitted on.
+        """Return the training data of a trainable stage.
 
-        Stages of ours may take a few of these images or all; scikit-learn's want all in one array.
+        Stages of featx may sample from a lazy batch; scikit-learn's require all data in one array.
         """
         graph = Graph(node.inputs)
 
@@ -159,7 +160,7 @@ class Stream(TransformerMixin, BaseEstimator):
         return joined.result()
 
     def transform(self, X: Batch) -> Any:
-        """Compute what the last stage gives for every image.
+        """Compute the output of the last stage for all images.
 
         Parameters
         ----------
@@ -169,7 +170,7 @@ class Stream(TransformerMixin, BaseEstimator):
         Returns
         -------
         ndarray or list of ndarray
-            One result an image.
+            One result per image.
         """
         graph = self.graph()
         X = graph.checked(X)
@@ -179,28 +180,28 @@ class Stream(TransformerMixin, BaseEstimator):
         return result
 
     def iterate(self, X: Iterable[Any]) -> Iterator[Chunk]:
-        """Compute chunk by chunk, losing nothing to images that are refused.
+        """Compute outputs chunk by chunk, and report rejected images instead of raising.
 
         Parameters
         ----------
         X : iterable of paths or images
-            The images; only a few chunks of them are held at a time.
+            The images; only a few chunks are in memory at a time.
 
         Yields
         ------
         Chunk
-            In the order of the images.
+            Outputs and rejected images of consecutive images, in order.
         """
         return self.graph().run(X, self.chunk_size, self.n_jobs)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Name what the last stage gives, after `fit`."""
+        """Return the output feature names of the last stage; requires `fit`."""
         if not hasattr(self, "feature_names_out_"):
-            raise InputError("Stream names its features after fit, which sees how many there are.")
+            raise InputError("Stream: the feature names are unknown before fit. Call fit first.")
         return self.feature_names_out_
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters; with ``deep``, also ``sobel`` and ``sobel__axis`` of the stages."""
+        """Return parameters; if ``deep``, also those of stages as ``sobel`` and ``sobel__axis``."""
         parameters: dict[str, Any] = super().get_params(deep=False)
         if deep:
             for name, stage in named_stages(self.stages).items():
@@ -210,7 +211,7 @@ class Stream(TransformerMixin, BaseEstimator):
         return parameters
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters of the stream, or of its stages as ``sobel__axis``."""
+        """Set parameters of the stream, or of its stages by names such as ``sobel__axis``."""
         if "stages" in parameters:
             self.stages = parameters.pop("stages")
         for key in [key for key in parameters if key in named_stages(self.stages)]:
@@ -231,36 +232,36 @@ class Stream(TransformerMixin, BaseEstimator):
         return tags
 
     def graph(self) -> Graph:
-        """Give the graph of the stages, whose parameters are checked."""
+        """Check all parameters and return the graph of the stages."""
         validate(self._parameter_constraints, super().get_params(deep=False), "Stream")
         if len(self.stages) == 0:
-            raise InputError("Stream: stages is empty. Give one stage at least.")
+            raise InputError("Stream: stages is empty. Pass at least one stage.")
         graph = Graph.of([self.stages])
         for node in graph.nodes:
-            # Before any image is read: else each image would be refused for it.
+            # Before any image is read: otherwise each image would be rejected with this error.
             if isinstance(node.stage, ImageStage):
                 node.stage.check_parameters()
         return graph
 
     def _collect(self, graph: Graph, X: Batch, refused: str = "raise") -> list[Any]:
-        # Closed at once if an image is refused: left to the collector of garbage, the workers might
-        # be waited for by one of themselves.
+        # Closed at once if an image is rejected: a garbage collection that runs in a worker thread
+        # could otherwise close the pool and wait for that same thread.
         with closing(graph.run(X, self.chunk_size, self.n_jobs)) as chunks:
             return collect(chunks, len(X), len(graph.outputs), refused)
 
 
 @dataclass
 class Computed:
-    """What several streams give for the images that none of them refused."""
+    """Outputs of several streams for the images that none of them rejected."""
 
-    #: For each stream, the results.
+    #: The results of each stream.
     outputs: list[Any]
-    #: The positions of these images.
+    #: The positions of the accepted images.
     kept: list[int]
     refused: list[RefusedImage]
-    #: For each stream, the processor seconds that an image takes, as if it ran alone.
+    #: CPU seconds per image of each stream, as if it ran alone.
     seconds: list[float]
-    #: The part of them that goes into reading files.
+    #: The part of these seconds spent on reading files.
     reading: list[float]
 
 
@@ -271,10 +272,10 @@ def run_together(
     progress: Callable[[int], object] = int,
     tried: Iterable[Sequence[Any]] = (),
 ) -> Computed:
-    """Run streams side by side, computing once what they have in common.
+    """Run several streams on the same images, and compute shared stages once.
 
-    No stage of theirs may have to be fitted first. ``progress`` is told how many more images are
-    done; ``tried`` is as for `Graph.of`.
+    All stages must be stateless or fitted. ``progress`` is called with the number of images of each
+    finished chunk; for ``tried`` see `Graph.of`.
     """
     graph = Graph.of([stream.stages for stream in streams], tried)
     joined = _JoinedChunks(len(X), len(streams))
@@ -285,7 +286,7 @@ def run_together(
         progress(len(chunk.items))
 
     def per_image(nodes: Iterable[Node]) -> float:
-        """Compute the seconds that nodes take for an image."""
+        """Compute the CPU seconds of nodes per image."""
         return sum(seconds[node] for node in nodes) / max(joined.count, 1)
 
     above = [graph.above(output) for output in graph.outputs]
@@ -299,11 +300,11 @@ def run_together(
 
 
 class _JoinedChunks:
-    """Chunks joined as they come: their outputs, and which images are refused."""
+    """Concatenates the outputs of chunks and collects the rejected images."""
 
     def __init__(self, total: int, outputs: int) -> None:
         self._outputs = [Joined(total) for _ in range(outputs)]
-        #: Images so far, and the positions of those that are not refused.
+        #: Number of images so far, and the positions of the accepted ones.
         self.count = 0
         self.kept: list[int] = []
         self.refused: list[RefusedImage] = []
@@ -337,7 +338,7 @@ def named_stages(stages: Sequence[Any]) -> dict[str, Any]:
 
 
 def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> list[Any]:
-    """Join the outputs of chunks, of which there are ``count``, for ``total`` images in all."""
+    """Concatenate the ``count`` outputs of all chunks, for ``total`` images."""
     joined = _JoinedChunks(total, count)
     for chunk in chunks:
         if chunk.refused and refused == "raise":
@@ -346,7 +347,7 @@ def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> li
     results = joined.results()
     if joined.refused:
         warn(
-            f"{len(joined.refused)} of the images are refused, and their rows are NaN. "
+            f"{len(joined.refused)} of {total} images were rejected, and their rows are NaN. "
             f"The first: {joined.refused[0]}",
             stacklevel=4,
         )
@@ -355,9 +356,12 @@ def collect(chunks: Iterable[Chunk], total: int, count: int, refused: str) -> li
 
 
 def _with_gaps(vectors: Any, kept: list[int], total: int) -> NDArray[np.float32]:
-    """Put vectors into their rows, and NaN into those of the images that were refused."""
+    """Insert rows of NaN for the rejected images."""
     if not isinstance(vectors, np.ndarray) or vectors.ndim != 2:
-        raise InputError('refused="nan" needs a stream that gives vectors, of one image at least.')
+        raise InputError(
+            'Stream: refused="nan" requires a stream that outputs vectors, and at least one '
+            "readable image."
+        )
     rows = np.full((total, vectors.shape[1]), np.nan, np.float32)
     rows[kept] = vectors
     return rows

@@ -1,6 +1,6 @@
-"""Processes that take chunks of files through a graph, on this machine or on a cluster.
+"""Execution of a graph in worker processes, on this machine or on a cluster.
 
-A file on which a decoder crashes, takes all memory or never ends costs one worker, not the run.
+A file on which a decoder crashes, exhausts memory or hangs ends one worker, not the run.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from featx.pipeline import processes
 from featx.pipeline.code_identity import own_modules
 from featx.pipeline.graph import Chunk, Graph
 
-#: Seconds that a new worker is given to start, beside what a file is given.
+#: Seconds allowed for the start of a worker, in addition to the time per file.
 _STARTING = 20.0
 
 
@@ -36,25 +36,25 @@ def run(
     seconds: float,
     scheduler: str | None = None,
 ) -> Generator[Chunk, None, None]:
-    """Take all files through the graph, a few chunks at a time, and keep their order.
+    """Run the graph on all files, a few chunks at a time, and yield the chunks in order.
 
-    A chunk whose worker dies, or takes longer than ``seconds``, is done again file by file; the
-    file with which that happens by itself is refused.
+    A chunk whose worker dies or exceeds the time limit is repeated file by file. A file that does
+    so on its own is rejected.
 
     Parameters
     ----------
     graph : Graph
         The stages.
     files : iterable of ImageFile
-        The images; only a few chunks of them are held at a time.
+        The images; only a few chunks are in memory at a time.
     chunk_size : int
-        How many go through all stages at a time.
+        Number of images that pass through all stages at a time.
     n_jobs : int or None
-        How many processes; -1 for one a processor.
+        Number of processes; -1 means one per processor.
     seconds : float
-        How long one file may take. On a cluster, nobody stops the worker that takes longer.
+        Time limit per file. On a cluster, a worker that exceeds it is not stopped.
     scheduler : str, optional
-        The address of a Dask scheduler, whose workers are used.
+        Address of a Dask scheduler; its workers run the graph.
     """
     pool = _Processes(n_jobs) if scheduler is None else _Cluster(scheduler)
     with closing(pool):
@@ -62,7 +62,7 @@ def run(
         waiting: deque[tuple[list[ImageFile], Future[Chunk]]] = deque()
         for chunk in batched(files, chunk_size):
             waiting.append((chunk, work.begin(chunk)))
-            # One more than are under way, so that no worker waits for what is done with a chunk.
+            # One chunk more than pending ones: no worker idles while the caller uses a chunk.
             if len(waiting) > 2 * pool.workers:
                 yield work.finish(*waiting.popleft())
         while waiting:
@@ -70,7 +70,7 @@ def run(
 
 
 def _pickled(graph: Graph) -> bytes:
-    """Pickle a graph with the code of the user's stages, unless they are installed.
+    """Pickle a graph, including the code of user-defined stages that are not installed.
 
     A worker may be unable to import that code, or may have imported it before it was changed.
     """
@@ -80,7 +80,10 @@ def _pickled(graph: Graph) -> bytes:
         cloudpickle.register_pickle_by_value(module)
     try:
         return bytes(cloudpickle.dumps(graph))
-    except (TypeError, PickleError):  # of a module that holds a lock, a file or the like
+    except (
+        TypeError,
+        PickleError,
+    ):  # a module holds a lock, a file or another object that cannot be pickled
         pass
     finally:
         for module in modules:
@@ -89,7 +92,7 @@ def _pickled(graph: Graph) -> bytes:
 
 
 class _Processes:
-    """Processes on this machine; new ones are started where some have died."""
+    """Worker processes on this machine; dead ones are replaced."""
 
     deaths = (BrokenExecutor, loky.process_executor.ShutdownExecutorError, MemoryError)
 
@@ -98,58 +101,62 @@ class _Processes:
         self._suspects: Any = None
 
     def executor(self) -> Any:
-        """Give the workers for chunks."""
+        """Return the executor for chunks."""
         return processes.shared(self.workers, __name__)
 
     def alone(self) -> Any:
-        """Give a worker that nothing but one file can kill."""
+        """Return the executor for single files, used by one file at a time."""
         self._suspects = self._suspects or processes.single(__name__)
         return self._suspects
 
     def stop(self) -> None:
-        """End the workers for chunks, whatever they are at."""
+        """Kill the workers for chunks."""
         self.executor().shutdown(kill_workers=True)
 
     def stop_alone(self) -> None:
-        """End the worker for single files, whatever it is at."""
+        """Kill the worker for single files."""
         if self._suspects is not None:
             self._suspects.shutdown(kill_workers=True)
         self._suspects = None
 
     def close(self) -> None:
-        """Leave the workers for chunks to what comes next, or to end by themselves."""
+        """Kill the worker for single files; keep the others until reused or idle too long."""
         self.stop_alone()
 
 
 class _Cluster:
-    """The workers of a Dask scheduler, which does by itself again what a dead one was at."""
+    """The workers of a Dask scheduler, which itself repeats the tasks of a dead worker."""
 
     def __init__(self, scheduler: str) -> None:
         try:
             from distributed import Client, KilledWorker
         except ImportError:
             raise WorkerError(
-                "A cluster needs Dask. Install it with: pip install 'featx[cluster]'"
+                "A cluster requires Dask. Install it with: pip install 'featx[cluster]'"
             ) from None
         self.deaths = (KilledWorker, MemoryError)
         try:
             self._client = Client(scheduler, set_as_default=False)
         except (OSError, ValueError) as error:
-            raise WorkerError(f"{scheduler}: no Dask scheduler answers: {error}.") from None
+            raise WorkerError(
+                f"{scheduler}: cannot connect to a Dask scheduler: {error}."
+            ) from None
         self.workers = sum(self._client.nthreads().values())
         if self.workers == 0:
             self._client.close()
-            raise WorkerError(f"{scheduler}: the scheduler has no workers. Start: dask worker.")
+            raise WorkerError(
+                f"{scheduler}: the scheduler has no workers. Start one: dask worker {scheduler}"
+            )
         self._executor = self._client.get_executor(pure=False)
 
     def executor(self) -> Any:
-        """Give all workers; what kills one of them, Dask tells."""
+        """Return the executor of all workers; Dask reports a task that kills its workers."""
         return self._executor
 
     alone = executor
 
     def stop(self) -> None:
-        """Do nothing: a worker of a cluster may be at someone else's work."""
+        """Do nothing: a worker of a cluster may be running tasks of other clients."""
 
     stop_alone = stop
 
@@ -158,7 +165,7 @@ class _Cluster:
 
 
 class _Work:
-    """One graph, and what is done with chunks of files."""
+    """Submission of chunks of files to a pool, and collection of their results."""
 
     def __init__(self, pool: Any, pickled: bytes, seconds: float) -> None:
         self._pool, self._pickled, self._seconds = pool, pickled, seconds
@@ -180,7 +187,7 @@ class _Work:
             self._pool.stop()
             chunk = self._one_by_one(files)
             if all(refused.reason != "too-slow" for refused in chunk.refused.values()):
-                # None of them is to blame: chunks of this recipe take so long.
+                # No single file is too slow: whole chunks of this recipe need more time.
                 self._patience *= 2
             return chunk
         except self._pool.deaths:
@@ -207,19 +214,22 @@ class _Work:
             detail = f"it takes longer than {self._seconds:g} seconds."
             refused = RefusedImage(file, "too-slow", detail)
         except self._pool.deaths:
-            refused = RefusedImage(file, "crashed", "the process that worked on it died.")
+            refused = RefusedImage(file, "crashed", "its worker process died.")
         self._pool.stop_alone()
-        # So that the next run knows it again, and does not try.
+        # Record its size and time, so that the next run recognizes and skips it.
         file.look()
         return Chunk([file], [], {0: refused})
 
 
 def _run_chunk(version: str, pickled: bytes, files: list[ImageFile]) -> Chunk:
-    """Take one chunk through the graph, in a worker."""
+    """Run the graph on one chunk, in a worker."""
     if version != featx.__version__:
-        raise WorkerError(f"A worker has featx {featx.__version__}, but {version} is wanted.")
+        raise WorkerError(
+            f"A worker runs featx {featx.__version__}, but this process sent work of featx "
+            f"{version}. Install the same version on both."
+        )
     adapt_allocator()
-    # A worker of a cluster may be at other work, too: its settings are restored.
+    # Settings are restored, since a worker of a cluster may also run other tasks.
     with one_thread_inside:
         chunk = _graph(pickled).run_chunk(files)
     chunk.seconds.clear()

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from featx import compare, load_dataset
 
-OWN = "A stage of your own must be imported first: --plugin MODULE."
+OWN = "Import your own stages with --plugin MODULE."
 
 
 def remarks(city, field, points):
@@ -121,12 +121,12 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--recipe", "hog-smv"),
         2,
-        "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?",
+        "hog-smv: no such recipe or file. Did you mean hog-svm?",
     )
     fails(
         compared("--recipe", other),
         2,
-        f"{other}:7: there is no stage 'StandardScaller'. Did you mean StandardScaler? {OWN}",
+        f"{other}:7: unknown stage 'StandardScaller'. Did you mean StandardScaler? {OWN}",
     )
     fails(
         compared("--recipe", small / "small.yaml"),
@@ -142,8 +142,8 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--labels", "x=city"),
         1,
-        "A classifier needs images of two classes at least, but there is only one, 'x'. Put the "
-        "images of each class into a sub-folder of its own.",
+        "A classifier requires images of at least two classes, got only 'x'. Put the images "
+        "of each class into its own sub-folder.",
     )
     fails(
         compared("--test", town.parent),
@@ -151,8 +151,8 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
         "There are images of class 'town' to test on, but none to fit on; the classes to fit on "
         "are city, field.",
     )
-    fails(compared("--test", "nowhere"), 2, "nowhere: there is no such folder or file.")
-    fails(compared(images="nowhere"), 2, "nowhere: there is no such folder or file.")
+    fails(compared("--test", "nowhere"), 2, "nowhere: no such folder or file.")
+    fails(compared(images="nowhere"), 2, "nowhere: no such folder or file.")
     fails(
         featx("compare", photos, "--recipe", recipe, "--out", f"{recipe}/out"),
         1,

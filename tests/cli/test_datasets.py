@@ -35,7 +35,7 @@ def test_no_such_card(featx):
     assert (run.code, run.out, run.err) == (
         2,
         "",
-        "featx: scenes9: no data set of this name has a card. Did you mean scenes8?\n",
+        "featx: scenes9: unknown data set. Did you mean scenes8?\n",
     )
 
 

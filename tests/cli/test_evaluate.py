@@ -80,6 +80,6 @@ def test_no_classes(featx, model, photos):
     assert (run.code, run.out, run.err) == (
         2,
         "",
-        f"featx: {photos}/city: none of the 6 images has a class. Put the images of each class "
-        "into a sub-folder of its own.\n",
+        f"featx: {photos}/city: none of the 6 images has a label. Put the images of each class "
+        "into its own sub-folder.\n",
     )

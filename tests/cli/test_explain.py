@@ -110,7 +110,7 @@ def test_failures_leave_nothing(featx, photo, nothing_new):
     fails(
         featx("explain", photo, "--recipe", "edges-alon", "--out", "out.png"),
         2,
-        "edges-alon: no recipe of this name, and no such file. Did you mean edges-alone?",
+        "edges-alon: no such recipe or file. Did you mean edges-alone?",
     )
     fails(
         featx("explain", photo, "--model", photo, "--out", "out.png"),

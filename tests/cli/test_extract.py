@@ -13,7 +13,7 @@ from pyarrow import dataset, parquet
 
 from featx import __version__, load_recipe, read_features
 
-OWN = "A stage of your own must be imported first: --plugin MODULE."
+OWN = "Import your own stages with --plugin MODULE."
 
 
 def test_a_folder(featx, photos, recipe):
@@ -213,13 +213,13 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("images", "message"),
         [
-            ("nowhere", "nowhere: there is no such folder or file."),
-            ("nowhere.csv", "nowhere.csv: there is no such file."),
+            ("nowhere", "nowhere: no such folder or file."),
+            ("nowhere.csv", "nowhere.csv: no such file."),
             (
                 "nothing/*.png",
-                "nothing/*.png: there are no files in it. Wanted: a folder of images, whose "
-                "sub-folders are the classes; a glob; a CSV or Parquet manifest with the "
-                "columns path and label; an archive; a URL; or - for a list.",
+                "nothing/*.png: no files found. Pass a folder with one sub-folder per class, a "
+                "glob, a CSV or Parquet manifest with the columns path and label, an archive, a "
+                "URL, or - for a list.",
             ),
         ],
     )
@@ -232,8 +232,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("x=cty", "There is no class 'cty'. Did you mean city?"),
-            ("x", "labels 'x': wanted is NEW=old,old, as city=street,tower."),
+            ("x=cty", "target: unknown class 'cty'. Did you mean city?"),
+            ("x", "labels: invalid value 'x'. Use NEW=OLD,OLD, such as city=street,tower."),
         ],
     )
     def test_labels(self, featx, photos, recipe, option, message, nothing_new):
@@ -248,19 +248,19 @@ class TestErrors:
         assert (run.code, run.out, run.err) == (
             2,
             "",
-            "featx: hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?\n",
+            "featx: hog-smv: no such recipe or file. Did you mean hog-svm?\n",
         )
         nothing_new()
 
     @pytest.mark.parametrize(
         ("old", "new", "message"),
         [
-            ("Sobel", "Sobl", f"5: there is no stage 'Sobl'. Did you mean Sobel? {OWN}"),
+            ("Sobel", "Sobl", f"5: unknown stage 'Sobl'. Did you mean Sobel? {OWN}"),
             ("axis", "axs", "5: Sobel has no parameter 'axs'. Did you mean axis?"),
             (
                 "GaussianNB",
                 "GausianNB",
-                f"8: there is no stage 'GausianNB'. Did you mean GaussianNB? {OWN}",
+                f"8: unknown stage 'GausianNB'. Did you mean GaussianNB? {OWN}",
             ),
             (
                 "both",

@@ -80,20 +80,20 @@ def test_without_a_command(featx, arguments):
 
 
 def test_debug_shows_where(featx):
-    with pytest.raises(ValueError, match="there is no such folder or file"):
+    with pytest.raises(ValueError, match="no such folder or file"):
         featx("extract", "nowhere", "--recipe", "hog-svm", "--out", "out", "--debug")
     process = start("--debug", "extract", "nowhere", "--recipe", "hog-svm", "--out", "out")
     out, err = process.communicate()
     assert (process.returncode, out) == (1, "")
     assert err.startswith("Traceback (most recent call last):")
-    assert err.endswith("DatasetError: nowhere: there is no such folder or file.\n")
+    assert err.endswith("DatasetError: nowhere: no such folder or file.\n")
 
 
 def test_an_error_is_one_line():
     process = start("extract", "nowhere\n", "--recipe", "hog-svm", "--out", "out")
     out, err = process.communicate()
     assert (process.returncode, out) == (2, "")
-    assert err == "featx: nowhere : there is no such folder or file.\n"
+    assert err == "featx: nowhere : no such folder or file.\n"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_images_that_are_not_there_load_little(tmp_path):
     arguments = ["extract", tmp_path / "nowhere", "--recipe", "hog-svm", "--out", tmp_path / "o"]
     process = python(HEAVY, ALL_HEAVY.replace("numpy,", ""), *arguments)
     assert process.stderr.splitlines() == [
-        f"featx: {tmp_path}/nowhere: there is no such folder or file.",
+        f"featx: {tmp_path}/nowhere: no such folder or file.",
         "loaded:",
     ]
 

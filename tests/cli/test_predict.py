@@ -83,9 +83,9 @@ def test_nothing_to_predict(featx, photos, model, nothing_new):
     fails(
         featx("predict", photos / "empty", "--model", model, "--out", "p.csv"),
         2,
-        f"{photos}/empty: there are no files in it. Wanted: a folder of images, whose sub-folders "
-        "are the classes; a glob; a CSV or Parquet manifest with the columns path and label; "
-        "an archive; a URL; or - for a list.",
+        f"{photos}/empty: no files found. Pass a folder with one sub-folder per class, a glob, "
+        "a CSV or Parquet manifest with the columns path and label, an archive, a URL, or - for a "
+        "list.",
     )
     nothing_new()
 

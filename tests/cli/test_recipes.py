@@ -52,6 +52,4 @@ def test_a_file(featx, recipe):
 def test_no_such_recipe(featx, command):
     run = featx("recipes", command, "hog")
     assert (run.code, run.out) == (2, "")
-    assert run.err == (
-        f"featx: hog: no recipe of this name, and no such file. {nearest('hog', NAMES)}\n"
-    )
+    assert run.err == (f"featx: hog: no such recipe or file. {nearest('hog', NAMES)}\n")

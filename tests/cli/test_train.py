@@ -58,14 +58,14 @@ def test_files_without_a_class(featx, photos, recipe):
     run = featx("train", photos, "--recipe", recipe, "--out", "m.skops")
     assert run.code == 0
     assert run.err == (
-        f"warning: {photos}: 1 of 13 files are in no class folder and are left out, for example "
+        f"warning: {photos}: 1 of 13 files have no label and are skipped, for example "
         f"{photos}/alone.png.\n12 of 12 images\n"
     )
 
 
 ONE_CLASS = (
-    "A classifier needs images of two classes at least, but there is only one, 'city'. Put the "
-    "images of each class into a sub-folder of its own."
+    "A classifier requires images of at least two classes, got only 'city'. Put the images of "
+    "each class into its own sub-folder."
 )
 
 
@@ -93,8 +93,8 @@ def test_no_class(featx, photos, recipe, nothing_new):
     fails(
         featx("train", photos / "city", "--recipe", recipe, "--out", "m.skops"),
         2,
-        f"{photos}/city: none of the 6 images has a class. Put the images of each class into a "
-        "sub-folder of its own.",
+        f"{photos}/city: none of the 6 images has a label. Put the images of each class into "
+        "its own sub-folder.",
     )
     nothing_new()
 

@@ -89,7 +89,7 @@ class TestArchives:
         *_, (last, label) = iterate_images(str(archive))
         reason, detail = last.refusal
         assert reason == "corrupt"
-        assert detail.startswith("as an archive it is broken (")
+        assert detail.startswith("the archive is damaged (")
         assert label is None
 
     def test_no_such_member(self, tmp_path, photos, kind):
@@ -198,7 +198,7 @@ def test_a_list_on_standard_input(photos, monkeypatch, separator):
 
 def test_an_empty_list(monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
-    with pytest.raises(DatasetError, match=r"-: there are no files in it\."):
+    with pytest.raises(DatasetError, match=r"-: no files found\."):
         list(iterate_images("-"))
 
 

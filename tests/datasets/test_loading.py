@@ -28,8 +28,8 @@ from featx.io import bundled
 CARDS = bundled.names("datasets")
 SEVEN = ["coast", "forest", "insidecity", "mountain", "opencountry", "street", "tallbuilding"]
 WANTED = (
-    "Wanted: a folder of images, whose sub-folders are the classes; a glob; a CSV or Parquet "
-    "manifest with the columns path and label; an archive; a URL; or - for a list."
+    "Pass a folder with one sub-folder per class, a glob, a CSV or Parquet manifest with the "
+    "columns path and label, an archive, a URL, or - for a list."
 )
 
 
@@ -164,7 +164,7 @@ def test_a_folder_that_may_not_be_read():
     assert listed(listing, folder) == [("a/x.jpg", "a"), ("b", "b")]
     assert listing.paths[1].refusal == (
         "unreadable",
-        "this folder cannot be listed: Permission denied.",
+        "the folder cannot be listed: Permission denied.",
     )
 
 
@@ -203,12 +203,12 @@ def test_names_that_look_like_globs(tmp_path, name):
 
 def test_nothing_there(tmp_path):
     missing = tmp_path / "nowhere"
-    assert message(list_images, missing) == f"{missing}: there is no such folder or file."
+    assert message(list_images, missing) == f"{missing}: no such folder or file."
     for empty in (tmp_path, f"{tmp_path}/*.jpg", f"{tmp_path}/[a].csv"):
-        assert message(list_images, empty) == f"{empty}: there are no files in it. {WANTED}"
+        assert message(list_images, empty) == f"{empty}: no files found. {WANTED}"
     for manifest in ("m.csv", "m.parquet"):
         path = tmp_path / manifest
-        assert message(list_images, path) == f"{path}: there is no such file."
+        assert message(list_images, path) == f"{path}: no such file."
 
 
 def write_manifest(path, columns):
@@ -252,8 +252,8 @@ class TestManifest:
     def test_no_column_path(self, tmp_path, name):
         path = write_manifest(tmp_path / name, {"file": ["a"], "label": ["x"]})
         assert message(list_images, path) == (
-            f"{path}: there is no column 'path'. A manifest has the columns path and, for labelled "
-            "images, label; this one has: file, label."
+            f"{path}: the column 'path' is missing. A manifest has the columns path and, for "
+            "labeled images, label; this one has: file, label."
         )
 
     def test_row_without_path(self, tmp_path, name):
@@ -265,7 +265,7 @@ class TestManifest:
         text = pyarrow.string()
         columns = {"path": pyarrow.array([], text), "label": pyarrow.array([], text)}
         path = write_manifest(tmp_path / name, columns)
-        assert message(list_images, path) == f"{path}: there are no files in it. {WANTED}"
+        assert message(list_images, path) == f"{path}: no files found. {WANTED}"
 
     def test_not_a_table(self, tmp_path, name):
         path = tmp_path / name
@@ -289,12 +289,12 @@ class TestManifest:
             "not a csv file: In CSV column #0: Row #2: CSV conversion error to string: invalid "
             "UTF8 data.",
         ),
-        (b"path,path\na,b\n", "there are two columns 'path'. Remove one."),
-        (b"path,label,label\na,b,c\n", "there are two columns 'label'. Remove one."),
+        (b"path,path\na,b\n", "duplicate column 'path'. Remove one."),
+        (b"path,label,label\na,b,c\n", "duplicate column 'label'. Remove one."),
         (
             b"path;label\na;b\n",
-            "there is no column 'path'. A manifest has the columns path and, for labelled images, "
-            "label; this one has: path;label.",
+            "the column 'path' is missing. A manifest has the columns path and, for labeled "
+            "images, label; this one has: path;label.",
         ),
     ],
 )
@@ -325,14 +325,14 @@ def test_merging():
 @pytest.mark.parametrize(
     ("target", "problem"),
     [
-        ({"city": ["steet"]}, "There is no class 'steet'. Did you mean street?"),
-        ({"city": ["Street"]}, "There is no class 'Street'. Did you mean street?"),
-        ({"city": ["xyz"]}, "There is no class 'xyz'. Known: sea, street."),
+        ({"city": ["steet"]}, "target: unknown class 'steet'. Did you mean street?"),
+        ({"city": ["Street"]}, "target: unknown class 'Street'. Did you mean street?"),
+        ({"city": ["xyz"]}, "target: unknown class 'xyz'. Known: sea, street."),
         (
             {"a": ["sea"], "b": ["sea"]},
-            "Class 'sea' goes to 'a' and to 'b'. Choose one.",
+            "target: class 'sea' is mapped to both 'a' and 'b'. Choose one.",
         ),
-        ({"city": "sea"}, "target: 'city' must be a list of classes, not 'sea' alone."),
+        ({"city": "sea"}, "target: 'city' must map to a list of classes, got 'sea'."),
     ],
 )
 def test_merging_what_is_not_there(target, problem):
@@ -351,7 +351,7 @@ def test_labels_as_options():
 @pytest.mark.parametrize("option", ["city", "city=", "=street", "city=a,,b", "", "city=a,"])
 def test_labels_that_are_no_options(option):
     assert message(parse_target, ["ok=fine", option]) == (
-        f"labels {option!r}: wanted is NEW=old,old, as city=street,tower."
+        f"labels: invalid value {option!r}. Use NEW=OLD,OLD, such as city=street,tower."
     )
 
 
@@ -366,10 +366,9 @@ def test_labelled():
 def test_images_without_a_class():
     dataset, warned = with_warnings(labelled, Listing(["1", "2", "3"], [None, "a", None]), "x")
     assert (dataset.paths, dataset.labels.tolist()) == (["2"], ["a"])
-    assert warned == ["x: 2 of 3 files are in no class folder and are left out, for example 1."]
+    assert warned == ["x: 2 of 3 files have no label and are skipped, for example 1."]
     assert message(labelled, Listing(["1", "2"], [None, None]), "x") == (
-        "x: none of the 2 images has a class. Put the images of each class into a sub-folder of "
-        "its own."
+        "x: none of the 2 images has a label. Put the images of each class into its own sub-folder."
     )
 
 
@@ -399,11 +398,9 @@ def test_all_cards_are_there():
 
 
 def test_no_such_card():
-    assert message(read_card, "scenes9") == (
-        "scenes9: no data set of this name has a card. Did you mean scenes8?"
-    )
+    assert message(read_card, "scenes9") == ("scenes9: unknown data set. Did you mean scenes8?")
     assert message(read_card, "mnist") == (
-        "mnist: no data set of this name has a card. Known: generated-scenes, scenes15, scenes8."
+        "mnist: unknown data set. Known: generated-scenes, scenes15, scenes8."
     )
 
 
@@ -452,32 +449,30 @@ def test_a_folder_of_the_name_comes_first(root):
 
 def test_load_what_is_not_there(root):
     assert message(load_dataset, "scenes8") == (
-        "scenes8: it is not known where the data are. Set FEATX_DATA to the folder that holds "
-        "scenes8/train, or give root=."
+        "scenes8: the location of the data is unknown. Set FEATX_DATA to the folder that contains "
+        "scenes8/train, or pass root."
     )
     assert message(load_dataset, "scenes15", root=root) == (
-        f"scenes15: there is no folder {root}/scenes15/train. To get the data: "
+        f"scenes15: folder {root}/scenes15/train not found. To get the data: "
         f"{read_card('scenes15').archive['url']}"
     )
     assert message(load_dataset, "generated-scenes", root=root) == (
-        f"generated-scenes: there is no folder {root}/generated-scenes. To get the data: "
+        f"generated-scenes: folder {root}/generated-scenes not found. To get the data: "
         f"featx datasets make --out {root}/generated-scenes"
     )
     assert message(load_dataset, "scenes8", "city-landscpe", root) == (
-        "scenes8 has no target 'city-landscpe'. Did you mean city-landscape?"
+        "scenes8: unknown target 'city-landscpe'. Did you mean city-landscape?"
     )
-    assert message(load_dataset, "scenes9", root=root) == (
-        "scenes9: there is no such folder or file."
-    )
+    assert message(load_dataset, "scenes9", root=root) == ("scenes9: no such folder or file.")
     assert message(load_dataset, root / "scenes8/train", "city-landscape") == (
-        "target 'city-landscape': only data sets with a card have named targets. For "
-        f"{root}/scenes8/train, give {{'new class': ['old class', ...]}}."
+        "target='city-landscape': only data sets with a card have named targets. For "
+        f"{root}/scenes8/train, pass {{'new class': ['old class', ...]}}."
     )
 
 
 def test_the_target_of_a_folder(photos):
     assert message(load_dataset, photos, {"water": ["sae"]}) == (
-        "There is no class 'sae'. Did you mean sea?"
+        "target: unknown class 'sae'. Did you mean sea?"
     )
     _, labels = load_dataset(photos, {"water": ["sea"], "stone": ["street"]})
     assert labels.tolist() == ["water"] * 4 + ["stone"]

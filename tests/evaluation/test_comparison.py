@@ -394,7 +394,7 @@ class TestErrors:
 
     def test_no_such_recipe(self):
         assert message(["hog-smv"], *draw(10), kind=RecipeError) == (
-            "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?"
+            "hog-smv: no such recipe or file. Did you mean hog-svm?"
         )
 
     @pytest.mark.parametrize("steps", [[], [StandardScaler()]])
@@ -407,24 +407,23 @@ class TestErrors:
     def test_no_stream(self):
         pipeline = make_pipeline(StandardScaler(), GaussianNB())
         assert message({"mine": pipeline}, *draw(10), kind=ModelError) == (
-            "The first step must be a Stream of stages, but it is StandardScaler()."
+            "The first step of the pipeline must be a Stream, got StandardScaler()."
         )
 
     def test_one_class(self):
         images, _ = draw(10)
         assert message(["hog-svm"], images, ["x"] * 10, kind=ModelError) == (
-            "A classifier needs images of two classes at least, but there is only one, 'x'. Put "
-            "the images of each class into a sub-folder of its own."
+            "A classifier requires images of at least two classes, got only 'x'. Put the images "
+            "of each class into its own sub-folder."
         )
 
     def test_one_class_that_can_be_read(self, tmp_path):
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "x.png")
         paths = [tmp_path / "x.png", tmp_path / "y.png"]
-        end = "Put the images of each class into a sub-folder of its own."
+        end = "Put the images of each class into its own sub-folder."
         for test in (None, (paths[:1], ["x"])):
             assert message(["hog-svm"], paths, ["x", "y"], test, kind=ModelError) == (
-                "A classifier needs images of two classes at least, but there is only one, 'x'. "
-                + end
+                "A classifier requires images of at least two classes, got only 'x'. " + end
             )
 
     def test_small_classes(self):

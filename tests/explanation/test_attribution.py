@@ -119,23 +119,23 @@ def test_a_network_has_grad_cam():
     [
         (
             make_pipeline(ConvNet("two-layer", epochs=1)),
-            "the network has no filters, and Grad-CAM is of their maps",
+            "the network has no convolutional layer, which Grad-CAM requires",
         ),
         (
             encoded(BagOfWords(4), GaussianNB()),
-            "the scores of GaussianNB are not linear in what it takes",
+            "the scores of GaussianNB are not linear in its input",
         ),
         (
             encoded(BagOfWords(4), SVC(kernel="linear")),
-            "the scores of SVC are not linear in what it takes",
+            "the scores of SVC are not linear in its input",
         ),
         (
             encoded(BagOfWords(4), PCA(2), LinearSVC()),
-            "PCA mixes the entries of the encoded vectors",
+            "PCA combines entries of the encoded vectors",
         ),
         (
             make_pipeline(Stream([SpatialPyramid([2]), PCA(2)]), LinearSVC()),
-            "what is learned is not an encoder of local descriptors",
+            "the model has no encoder of local descriptors",
         ),
     ],
 )
@@ -150,7 +150,7 @@ def test_descriptors_without_places():
     images, labels = drawn(3)
     bare = [image.reshape(-1, 4).astype(np.float32) for image in images]
     model = make_pipeline(Stream([StandInSets(), BagOfWords(4)]), LinearSVC()).fit(bare, labels)
-    assert attribute(model, bare[:1], [0])[1] == "the local descriptors carry no positions"
+    assert attribute(model, bare[:1], [0])[1] == "the local descriptors have no positions"
 
 
 class StandInSets(DenseSIFT):

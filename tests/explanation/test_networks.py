@@ -47,7 +47,9 @@ def test_filters_are_those_of_the_first_convolution():
     flat = fitted(nn.Sequential(nn.Flatten(), nn.Linear(120, 2)), pictures())
     with pytest.raises(ValueError) as caught:
         filters(flat)
-    assert str(caught.value) == ("The network has no convolution, and so no filters and no maps.")
+    assert str(caught.value) == (
+        "The network has no convolutional layer, so it has neither filters nor maps."
+    )
 
 
 @pytest.mark.parametrize("angle", [0, 30, 45, 117])
@@ -181,7 +183,7 @@ def test_a_silent_unit_is_woken():
 
 def test_a_unit_that_is_not_there():
     net = fitted(pooled(), pictures())
-    said = "Layer 0 has the units 0 to 4, and no unit 5."
+    said = "Layer 0 has units 0 to 4, got unit 5."
     with pytest.raises(ValueError, match=f"^{said}$"):
         most_exciting(net, pictures(), "0", 5)
     with pytest.raises(ValueError, match=f"^{said}$"):

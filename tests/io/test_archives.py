@@ -101,7 +101,7 @@ def test_a_tar_bomb(tmp_path, monkeypatch):
     ]
     assert broken.refusal == (
         "corrupt",
-        "as an archive it is broken (it unpacks to more than 1000 times its size).",
+        "the archive is damaged (it unpacks to more than 1000 times its size).",
     )
 
 
@@ -115,5 +115,5 @@ def test_a_tar_archive_with_a_header_that_takes_all_memory(tmp_path, little_memo
     ((broken, _),) = iterate_images(str(tmp_path / "x.tgz"))
     assert broken.refusal == (
         "corrupt",
-        "as an archive it is broken (a header of 1073741824 bytes).",
+        "the archive is damaged (a header of 1073741824 bytes).",
     )

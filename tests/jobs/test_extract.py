@@ -103,7 +103,7 @@ def test_errors(photos, readable, recipe, tmp_path):
     paths, arrays, _ = readable
     out = tmp_path / "out"
     assert message(extract, tmp_path / "no", recipe=recipe, out=out, kind=DatasetError) == (
-        f"{tmp_path}/no: there is no such folder or file."
+        f"{tmp_path}/no: no such folder or file."
     )
     assert message(extract, [], recipe=recipe, out=out) == (
         "images: is empty. Give one image at least."
@@ -112,7 +112,7 @@ def test_errors(photos, readable, recipe, tmp_path):
         "images: some are arrays and some are not. Give one kind."
     )
     assert message(extract, photos, recipe="hog-smv", out=out, kind=RecipeError) == (
-        "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?"
+        "hog-smv: no such recipe or file. Did you mean hog-svm?"
     )
     broken = Path(photos / "b" / "note.txt")
     said = message(extract, [broken], recipe=recipe, out=out, kind=StoreError)

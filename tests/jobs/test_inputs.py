@@ -44,7 +44,7 @@ def test_labelled_images(photos, readable):
     found = labelled_inputs(paths, labels)
     assert found.labels.tolist() == labels
     assert labelled_inputs(photos).labels.tolist() == [*labels, "b"]
-    with pytest.warns(UserWarning, match=r"y: 1 of 12 files are in no class folder and are left"):
+    with pytest.warns(UserWarning, match=r"y: 1 of 12 files have no label and are skipped"):
         found = labelled_inputs(paths, [None, *labels[1:]])
     assert found.paths == paths[1:]
 
@@ -52,9 +52,9 @@ def test_labelled_images(photos, readable):
 @pytest.mark.parametrize(
     ("labels", "said"),
     [
-        (["b"], "labels 'b': wanted is NEW=old,old, as city=street,tower."),
-        (["x=bb"], "There is no class 'bb'. Did you mean b?"),
-        (["x=a", "y=a"], "Class 'a' goes to 'x' and to 'y'. Choose one."),
+        (["b"], "labels: invalid value 'b'. Use NEW=OLD,OLD, such as city=street,tower."),
+        (["x=bb"], "target: unknown class 'bb'. Did you mean b?"),
+        (["x=a", "y=a"], "target: class 'a' is mapped to both 'x' and 'y'. Choose one."),
     ],
 )
 def test_labels_that_do_not_fit(photos, labels, said):
@@ -63,5 +63,5 @@ def test_labels_that_do_not_fit(photos, labels, said):
 
 def test_a_place_that_is_not_there_is_reported_at_once():
     assert message(iterate_inputs, "nowhere", kind=DatasetError) == (
-        "nowhere: there is no such folder or file."
+        "nowhere: no such folder or file."
     )

@@ -99,9 +99,9 @@ class TestTrain:
     def test_one_class(self):
         images, _ = draw(6)
         pipeline = make_pipeline(hog(), LinearSVC())
-        end = "Put the images of each class into a sub-folder of its own."
+        end = "Put the images of each class into its own sub-folder."
         assert message(train, images, y=["a"] * 6, recipe=pipeline) == (
-            "A classifier needs images of two classes at least, but there is only one, 'a'. " + end
+            "A classifier requires images of at least two classes, got only 'a'. " + end
         )
         assert message(train, [], y=[], recipe=pipeline, kind=InputError) == (
             "images: is empty. Give one image at least."
@@ -110,8 +110,8 @@ class TestTrain:
     def test_one_class_that_can_be_read(self, folder):
         paths = [folder[0][i] for i in (0, 1, 4, 7)]
         assert message(train, paths, y=[*"abba"], recipe=make_pipeline(pyramid(), LinearSVC())) == (
-            "A classifier needs images of two classes at least, but there is only one, 'b'. Put "
-            "the images of each class into a sub-folder of its own."
+            "A classifier requires images of at least two classes, got only 'b'. Put the images "
+            "of each class into its own sub-folder."
         )
 
     def test_all_refused(self, folder):
@@ -201,5 +201,5 @@ def test_wrong_inputs(photos, readable, recipe):
         "recipe: must be a name, a file, a Pipeline or a Stream, got 3."
     )
     assert message(train, paths, y=labels, recipe=make_pipeline(GaussianNB())) == (
-        "The first step must be a Stream of stages, but it is GaussianNB()."
+        "The first step of the pipeline must be a Stream, got GaussianNB()."
     )

@@ -410,7 +410,7 @@ def test_bad_input_is_refused():
 def test_a_stream_refuses_images_of_other_sizes_one_by_one():
     images, labels = pictures()
     stream = Stream([small(epochs=1)], refused="nan").fit(images, labels)
-    with pytest.warns(UserWarning, match="1 of the images are refused"):
+    with pytest.warns(UserWarning, match="1 of 3 images were rejected"):
         rows = stream.transform([images[0], np.zeros((9, 9, 1), np.float32), images[1]])
     assert_array_equal(np.isnan(rows).any(axis=1), [False, True, False])
 
@@ -473,7 +473,7 @@ def test_a_network_stands_before_a_classifier_in_a_recipe(tmp_path):
     assert fitted[-1].n_features_in_ == 9
     recipe.write_text(RECIPE + "  - Sobel\n")
     assert refusal(load_recipe, recipe) == (
-        f"{recipe}:7: Sobel takes maps, but ConvNet before it gives vectors."
+        f"{recipe}:7: Sobel requires maps, but ConvNet outputs vectors."
     )
 
 

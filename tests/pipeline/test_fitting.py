@@ -38,7 +38,7 @@ class TestSplit:
 
     def test_no_stream(self):
         assert message(split, make_pipeline(LinearSVC())) == (
-            "The first step must be a Stream of stages, but it is LinearSVC()."
+            "The first step of the pipeline must be a Stream, got LinearSVC()."
         )
 
 

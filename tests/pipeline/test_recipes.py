@@ -57,7 +57,10 @@ def test_published_figures(recipe):
 def test_published_figures_are_numbers(wrong, published):
     head = f"title: t\nsource: s\npublished: {published}\nsteps:\n"
     said = wrong("  - ReadImages\n  - HOG\n  - LinearSVC\n", head)
-    assert said == "3: 'published' gives accuracies in per cent: {fifteen scenes: 81.4}."
+    assert (
+        said
+        == "3: 'published' must map tasks to accuracies in percent, such as {fifteen scenes: 81.4}."
+    )
 
 
 def write_stripes(path, upright, rng):
@@ -236,7 +239,7 @@ def test_no_such_recipe(tmp_path):
     ]:
         with pytest.raises(RecipeError) as caught:
             load_recipe(name)
-        start = f"{name}: no recipe of this name, and no such file. "
+        start = f"{name}: no such recipe or file. "
         assert str(caught.value).startswith(start)
         if hint:
             assert str(caught.value) == start + hint
@@ -252,17 +255,17 @@ def test_a_recipe_that_may_not_be_read(recipe):
 
 
 READ = "  - ReadImages\n"
-OWN = "A stage of your own must be imported first: --plugin MODULE."
-A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertical}'."
+OWN = "Import your own stages with --plugin MODULE."
+A_STEP = "a step must be a name, or a name with parameters: 'Sobel: {axis: vertical}'."
 
 
 @pytest.mark.parametrize(
     ("steps", "message"),
     [
         # Names and parameters.
-        ("  - ReadImage\n", f"4: there is no stage 'ReadImage'. Did you mean ReadImages? {OWN}"),
-        (READ + "  - sobel\n", f"5: there is no stage 'sobel'. Did you mean Sobel? {OWN}"),
-        (READ + "  - Union: []\n", f"5: there is no stage 'Union'. Did you mean union? {OWN}"),
+        ("  - ReadImage\n", f"4: unknown stage 'ReadImage'. Did you mean ReadImages? {OWN}"),
+        (READ + "  - sobel\n", f"5: unknown stage 'sobel'. Did you mean Sobel? {OWN}"),
+        (READ + "  - Union: []\n", f"5: unknown stage 'Union'. Did you mean union? {OWN}"),
         (
             READ + "  - Sobel: {axes: both}\n",
             "5: Sobel has no parameter 'axes'. Did you mean axis?",
@@ -292,16 +295,16 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         ),
         (
             READ + "  - Sobel: vertical\n",
-            "5: the parameters of Sobel are written {name: value, ...}.",
+            "5: the parameters of Sobel must be a mapping: {name: value, ...}.",
         ),
         (
             READ + "  - Sobel: [axis]\n",
-            "5: the parameters of Sobel are written {name: value, ...}.",
+            "5: the parameters of Sobel must be a mapping: {name: value, ...}.",
         ),
-        (READ + "  - Sobel: {axis: both, axis: both}\n", "5: 'axis' is there twice."),
+        (READ + "  - Sobel: {axis: both, axis: both}\n", "5: duplicate key 'axis'."),
         (
             READ + "  - Sobel: {[axis]: 1}\n",
-            "5: the parameters of Sobel are written {name: value, ...}.",
+            "5: the parameters of Sobel must be a mapping: {name: value, ...}.",
         ),
         (READ + "  - Sobel: {}\n    HOG: {}\n", f"5: {A_STEP}"),
         (READ + "  - [Sobel]\n", f"5: {A_STEP}"),
@@ -309,7 +312,7 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         # What a recipe may not name.
         (
             READ + "  - HOG\n  - FunctionTransformer\n",
-            f"6: there is no stage 'FunctionTransformer'. Did you mean QuantileTransformer? {OWN}",
+            f"6: unknown stage 'FunctionTransformer'. Did you mean QuantileTransformer? {OWN}",
         ),
         (READ + "  - Stream: {stages: []}\n", None),
         (READ + "  - os.system: {command: ls}\n", None),
@@ -330,47 +333,51 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         ),
         (
             READ + "  - LogisticRegression\n",
-            "5: LogisticRegression takes vectors, but ReadImages before it gives pixels.",
+            "5: LogisticRegression requires vectors, but ReadImages outputs pixels.",
         ),
         (
             READ + "  - HOG\n  - Sobel\n",
-            "6: Sobel takes maps, but HOG before it gives vectors.",
+            "6: Sobel requires maps, but HOG outputs vectors.",
         ),
         (
             READ + "  - HOG\n  - StandardScaler\n  - Sobel\n",
-            "7: Sobel takes maps, but StandardScaler before it gives vectors.",
+            "7: Sobel requires maps, but StandardScaler outputs vectors.",
         ),
         (
             READ + "  - Sobel\n" + READ,
-            "6: ReadImages takes paths, so it must be the first step.",
+            "6: ReadImages reads paths, so it must be the first step.",
         ),
         (
             READ + "  - HOG\n  - LinearSVC\n  - StandardScaler\n",
-            "6: LinearSVC gives no features, so it must be the last step.",
+            "6: LinearSVC is not a transformer, so it must be the last step.",
         ),
         # Signals.
         (
             "  - ReadAudio\n  - GaussianBlur\n",
-            "5: GaussianBlur takes maps, but ReadAudio before it gives signals. For signals, give "
+            "5: GaussianBlur requires maps, but ReadAudio outputs signals. For signals, give "
             "sigma=[1.0], a list of one number.",
         ),
         (
             READ + "  - UniformBlur: {size: [5]}\n",
-            "5: UniformBlur takes signals, but ReadImages before it gives pixels.",
+            "5: UniformBlur requires signals, but ReadImages outputs pixels.",
         ),
         (
             "  - ReadAudio\n  - LinearSVC\n",
-            "5: LinearSVC takes vectors, but ReadAudio before it gives signals.",
+            "5: LinearSVC requires vectors, but ReadAudio outputs signals.",
         ),
         (
             "  - ReadAudio: {rate: 16000}\n  - ToneBank\n",
-            "5: ToneBank is for 22050 samples a second, but ReadAudio gives 16000.",
+            "5: ToneBank has rate=22050, but ReadAudio has rate=16000. Set equal rates.",
         ),
         # Sums of scores.
-        (READ + "  - score_sum: [HOG]\n", "5: a score_sum is a list of two or more branches."),
+        (
+            READ + "  - score_sum: [HOG]\n",
+            "5: a score_sum must be a list of at least two branches.",
+        ),
         (
             READ + "  - score_sum:\n    - [HOG, LinearSVC]\n    - [HOG, StandardScaler]\n",
-            "7: StandardScaler gives no scores, and is to end a score_sum.",
+            "7: StandardScaler has no decision_function. End each branch of score_sum with a "
+            "classifier that has one.",
         ),
         (
             READ + "  - score_sum:\n    - [HOG, LinearSVC]\n    - [LinearSVC]\n",
@@ -378,35 +385,35 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         ),
         (
             READ + "  - HOG\n  - score_sum:\n    - [HOG, LinearSVC]\n    - [HOG, LinearSVC]\n",
-            "6: HOG takes maps, but HOG before it gives vectors.",
+            "6: HOG requires maps, but HOG outputs vectors.",
         ),
         (
             READ + "  - score_sum:\n    - [HOG, Sobel, LinearSVC]\n    - [HOG, LinearSVC]\n",
-            "6: Sobel takes maps, but HOG before it gives vectors.",
+            "6: Sobel requires maps, but HOG outputs vectors.",
         ),
         # Unions.
-        (READ + "  - union: [HOG]\n", "5: a union is a list of two or more branches."),
-        (READ + "  - union: HOG\n", "5: a union is a list of two or more branches."),
-        (READ + "  - union:\n", "5: a union is a list of two or more branches."),
+        (READ + "  - union: [HOG]\n", "5: a union must be a list of at least two branches."),
+        (READ + "  - union: HOG\n", "5: a union must be a list of at least two branches."),
+        (READ + "  - union:\n", "5: a union must be a list of at least two branches."),
         (
             READ + "  - union:\n    - HOG\n    - [Sobel, Summarise]\n",
-            f"7: there is no stage 'Summarise'. Did you mean Summarize? {OWN}",
+            f"7: unknown stage 'Summarise'. Did you mean Summarize? {OWN}",
         ),
         (
             READ + "  - union:\n    - HOG\n    - [HOG, LinearSVC]\n",
-            "5: LinearSVC gives no features, so it must be the last step.",
+            "5: LinearSVC is not a transformer, so it must be the last step.",
         ),
         (
             READ + "  - union:\n    - HOG\n    - Sobel\n  - StandardScaler\n",
-            "8: StandardScaler takes vectors, but Sobel before it gives maps.",
+            "8: StandardScaler requires vectors, but Sobel outputs maps.",
         ),
         (
             READ + "  - union:\n    - HOG\n    - [HOG, Sobel]\n",
-            "5: Sobel takes maps, but HOG before it gives vectors.",
+            "5: Sobel requires maps, but HOG outputs vectors.",
         ),
         (
             READ + "  - union:\n    - HOG\n    - []\n",
-            "7: a branch of a union has one step at least.",
+            "7: a branch of a union must have at least one step.",
         ),
         # YAML.
         (
@@ -414,7 +421,10 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
             "7: not valid YAML: expected ',' or '}', but got '<stream end>'.",
         ),
         (READ + "\t- Sobel\n", None),
-        (READ + "  - Sobel: {axis: " + "[" * 5000, "5: this is nested too deeply for a recipe."),
+        (
+            READ + "  - Sobel: {axis: " + "[" * 5000,
+            "5: nested too deeply. A recipe has at most 20 levels.",
+        ),
         (READ + "  - HOG\n  - LinearSVC: {max_iter: " + "9" * 5000 + "}\n", None),
         (READ + "  - HOG: {orientations: 2020-13-45}\n", "5: month must be in 1..12."),
         (READ + "  - Sobel: {axis: {[1]: 2}}\n", None),
@@ -433,29 +443,29 @@ def test_wrong_steps(wrong, steps, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", " empty. A recipe has title, source and steps."),
-        ("# nothing\n", " empty. A recipe has title, source and steps."),
-        ("just text\n", "1: a recipe has title, source and steps."),
-        ("- Sobel\n", "1: a recipe has title, source and steps."),
-        ("title: a\nsource: b\n", " 'steps' must be a list of one step at least."),
-        ("title: a\nsource: b\nsteps: []\n", " 'steps' must be a list of one step at least."),
-        ("title: a\nsource: b\nsteps: HOG\n", " 'steps' must be a list of one step at least."),
-        ("source: b\nsteps:\n  - HOG\n", " 'title' is missing: a line of text is wanted."),
-        ("title: a\nsteps:\n  - HOG\n", " 'source' is missing: a line of text is wanted."),
-        ("title:\nsource: b\nsteps:\n  - HOG\n", " 'title' is missing: a line of text is wanted."),
-        ("title: [a]\nsource: b\nsteps: [HOG]\n", " 'title' is missing: a line of text is wanted."),
+        ("", " the file is empty. A recipe must have title, source and steps."),
+        ("# nothing\n", " the file is empty. A recipe must have title, source and steps."),
+        ("just text\n", "1: a recipe must be a mapping with title, source and steps."),
+        ("- Sobel\n", "1: a recipe must be a mapping with title, source and steps."),
+        ("title: a\nsource: b\n", " 'steps' must be a list of at least one step."),
+        ("title: a\nsource: b\nsteps: []\n", " 'steps' must be a list of at least one step."),
+        ("title: a\nsource: b\nsteps: HOG\n", " 'steps' must be a list of at least one step."),
+        ("source: b\nsteps:\n  - HOG\n", " 'title' must be a line of text."),
+        ("title: a\nsteps:\n  - HOG\n", " 'source' must be a line of text."),
+        ("title:\nsource: b\nsteps:\n  - HOG\n", " 'title' must be a line of text."),
+        ("title: [a]\nsource: b\nsteps: [HOG]\n", " 'title' must be a line of text."),
         ("tittle: a\nsteps: [HOG]\n", "1: unknown field 'tittle'. Did you mean title?"),
         (
             "title: a\nqqq: 1\n",
             "2: unknown field 'qqq'. Known: title, source, published, steps.",
         ),
-        ("title: a\ntitle: b\n", "2: 'title' is there twice."),
-        ("[a]: b\n", "1: a recipe has title, source and steps."),
+        ("title: a\ntitle: b\n", "2: duplicate key 'title'."),
+        ("[a]: b\n", "1: a recipe must be a mapping with title, source and steps."),
         ("<<: {title: a}\n", "1: unknown field '<<'. Known: title, source, published, steps."),
         ("a: 'b\n", None),
         ("title: a\n---\ntitle: b\n", "2: not valid YAML: but found another document."),
         ("title: a\0b\n", None),
-        ("x" * 100_001, " larger than a recipe may be (100000 bytes)."),
+        ("x" * 100_001, " the file is too large. A recipe has at most 100000 bytes."),
     ],
 )
 def test_wrong_files(wrong, text, message):
@@ -493,6 +503,6 @@ def test_any_text_is_a_recipe_or_an_error(tmp_path_factory, text):
 
 def test_a_recipe_writes_no_file(wrong, tmp_path):
     assert wrong(f"  - ReadImages\n  - ConvNet: {{checkpoint: {tmp_path}/x}}\n") == (
-        "5: ConvNet: 'checkpoint' names a file to be written, which a recipe may not do. Set it in "
+        "5: ConvNet: 'checkpoint' is not allowed in a recipe, since it writes a file. Set it in "
         "Python."
     )

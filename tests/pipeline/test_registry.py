@@ -98,11 +98,10 @@ def test_find():
         assert registry.find(name).__name__ == name
     for name in ("Hogg", "featx.HOG", "os.system", "Stream", "ImageStage", "union", ""):
         said = message(registry.find, name, kind=LookupError)
-        assert said.startswith(f"there is no stage {name!r}. ")
-        assert said.endswith(" A stage of your own must be imported first: --plugin MODULE.")
+        assert said.startswith(f"unknown stage {name!r}. ")
+        assert said.endswith(" Import your own stages with --plugin MODULE.")
     assert message(registry.find, "Hogg", kind=LookupError) == (
-        "there is no stage 'Hogg'. Did you mean HOG? A stage of your own must be imported first: "
-        "--plugin MODULE."
+        "unknown stage 'Hogg'. Did you mean HOG? Import your own stages with --plugin MODULE."
     )
 
 
@@ -127,8 +126,7 @@ class TestRegister:
         assert "Own" in registry.known_names()
         assert "Own" not in registry.stage_names()
         assert message(registry.find, "Owm", kind=LookupError) == (
-            "there is no stage 'Owm'. Did you mean Own? A stage of your own must be imported "
-            "first: --plugin MODULE."
+            "unknown stage 'Owm'. Did you mean Own? Import your own stages with --plugin MODULE."
         )
 
     def test_a_reload_replaces_it(self, write, monkeypatch):
@@ -144,26 +142,26 @@ class TestRegister:
     @pytest.mark.parametrize(
         ("stage", "said"),
         [
-            (3, "register_stage: 3 is no class. Register a class of stages."),
+            (3, "register_stage: stage must be a class, got 3."),
             (
                 int,
-                "register_stage: int: this is no stage. Derive the class from featx.ImageStage.",
+                "register_stage: int: not a stage. Derive the class from featx.ImageStage.",
             ),
             *(
                 (
                     type(name, (ImageStage,), {}),
-                    f"register_stage: {name}: this is also the name of {taken}. Give the class "
-                    "another name.",
+                    f"register_stage: {name}: the name is already used by {taken}. Rename "
+                    "the class.",
                 )
                 for name, taken in (
                     ("HOG", "a stage of featx"),
-                    ("LinearSVC", "an estimator that recipes may name"),
-                    ("union", "a word of recipes"),
+                    ("LinearSVC", "an estimator of recipes"),
+                    ("union", "a keyword of recipes"),
                 )
             ),
             (
                 type("my.Stage", (ImageStage,), {}),
-                "register_stage: my.Stage: this is no name of a class. Use letters, digits and _.",
+                "register_stage: my.Stage: not a valid class name. Use letters, digits and _.",
             ),
         ],
     )
@@ -182,8 +180,8 @@ class TestRegister:
         import_module("some_stages")
         write("others", module_of_stages())
         assert message(import_module, "others") == (
-            "register_stage: Brightness: this is also the name of some_stages.Brightness. Give the "
-            "class another name."
+            "register_stage: Brightness: the name is already used by some_stages.Brightness. "
+            "Rename the class."
         )
 
 
@@ -210,8 +208,8 @@ class TestPlugins:
             ("1 / 0", "ZeroDivisionError: division by zero"),
             (
                 module_of_stages("HOG"),
-                "InputError: register_stage: HOG: this is also the name of a stage of featx. Give "
-                "the class another name.",
+                "InputError: register_stage: HOG: the name is already used by a stage of featx. "
+                "Rename the class.",
             ),
         ],
     )
@@ -259,13 +257,13 @@ class TestInstalledPackages:
         )
         install("other", "Other = 1", Other="other:Other")
         assert message(registry.find, "Other") == (
-            "register_stage: Other: this is no stage. Derive the class from featx.ImageStage."
+            "register_stage: Other: not a stage. Derive the class from featx.ImageStage."
         )
 
     def test_two_packages_with_one_name(self, install):
         install("one", module_of_stages(registered=False), Brightness="one:Brightness")
         install("two", module_of_stages(registered=False), Brightness="two:Brightness")
         assert message(registry.find, "Brightness", kind=PluginError) == (
-            "Brightness: several installed packages have a stage of this name: one:Brightness, "
+            "Brightness: several installed packages declare this stage: one:Brightness, "
             "two:Brightness. Uninstall all but one."
         )

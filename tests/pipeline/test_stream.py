@@ -323,10 +323,10 @@ def test_refused_images_raise(folder, chunk_size, n_jobs):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_refused_images_give_rows_of_nan_and_one_warning(folder, chunk_size, n_jobs):
     stream = Stream(read_and_describe(), chunk_size, n_jobs, "nan").fit(folder[:1])
-    with pytest.warns(UserWarning, match="refused") as caught:
+    with pytest.warns(UserWarning, match="rejected") as caught:
         result = stream.transform(folder)
     assert [str(warning.message) for warning in caught] == [
-        f"2 of the images are refused, and their rows are NaN. The first: {folder[1]}: "
+        f"2 of 6 images were rejected, and their rows are NaN. The first: {folder[1]}: "
         "not-an-image: its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, "
         "BMP, WebP and PPM/PGM/PBM, complete and not damaged."
     ]
@@ -341,10 +341,11 @@ def test_rows_of_nan_need_vectors(folder):
     for stages in (read_and_describe()[:1], read_and_describe()):
         stream = Stream(stages, refused="nan")
         given = folder if len(stages) == 1 else folder[1:2]
-        with pytest.warns(UserWarning, match="refused"), pytest.raises(ValueError) as caught:
+        with pytest.warns(UserWarning, match="rejected"), pytest.raises(ValueError) as caught:
             stream.transform(given)
         assert str(caught.value) == (
-            'refused="nan" needs a stream that gives vectors, of one image at least.'
+            'Stream: refused="nan" requires a stream that outputs vectors, and at least one '
+            "readable image."
         )
 
 
@@ -401,9 +402,9 @@ def test_maps_of_one_image_that_do_not_fit_are_refused(folder):
     assert chunk.kept == []
     assert chunk.outputs == [[]]
     assert str(chunk.refused[1]) == (
-        "an image: unsuitable: The branches of a union give maps of different sizes "
+        "an image: unsuitable: FeatureUnion: the branches output maps of different sizes "
         "(16 x 16, 14 x 14 pixels). Use a padding that keeps the size, such as "
-        'padding="reflect", or summarize each branch.'
+        'padding="reflect", or pool with Summarize.'
     )
 
 
@@ -523,20 +524,20 @@ def test_parameters_of_the_stages():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"stages": []}, "Stream: stages is empty. Give one stage at least."),
+        ({"stages": []}, "Stream: stages is empty. Pass at least one stage."),
         (
             {"stages": Sobel("both")},
             "The 'stages' parameter of Stream must be an instance of 'list' or an instance of "
             "'tuple'. Got Sobel(axis='both') instead.",
         ),
-        ({"stages": [7]}, "Stream takes transformers, but got 7."),
+        ({"stages": [7]}, "Stream: stages must be transformers, got 7."),
         (
             {"stages": [LogisticRegression()]},
-            "Stream takes transformers, but got LogisticRegression().",
+            "Stream: stages must be transformers, got LogisticRegression().",
         ),
         (
             {"stages": [FeatureUnion([("a", Sobel())], transformer_weights={"a": 2})]},
-            "Stream takes no transformer_weights; scale after the stream.",
+            "Stream: transformer_weights of a union is not supported. Scale after the stream.",
         ),
         (
             {"chunk_size": 0},
@@ -568,7 +569,7 @@ def test_feature_names():
     with pytest.raises(ValueError) as caught:
         stream.get_feature_names_out()
     assert str(caught.value) == (
-        "Stream names its features after fit, which sees how many there are."
+        "Stream: the feature names are unknown before fit. Call fit first."
     )
     names = stream.fit(images()).get_feature_names_out()
     expected = make_pipeline(*stages()).fit(images()).get_feature_names_out()
@@ -742,8 +743,8 @@ def test_descriptor_sets_are_not_put_side_by_side():
     with pytest.raises(ValueError) as error:
         Stream([union]).fit(images(2))
     assert str(error.value) == (
-        "The branches of a union give descriptor sets, which cannot be put side by side. End each "
-        "branch with an encoder, such as FisherVector."
+        "FeatureUnion: the branches output descriptor sets, which cannot be concatenated. End "
+        "each branch with an encoder, such as FisherVector."
     )
 
 

@@ -460,6 +460,6 @@ def test_errors(photo, tmp_path):
     with pytest.raises(ModelError) as refused:
         explain(photo, make_pipeline(LinearSVC()))
     assert str(refused.value) == (
-        "The first step must be a Stream of stages, but it is LinearSVC()."
+        "The first step of the pipeline must be a Stream, got LinearSVC()."
     )
     assert sorted(tmp_path.iterdir()) == before

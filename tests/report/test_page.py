@@ -82,8 +82,8 @@ def test_networks_have_grad_cam(parts):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("bayes", "the scores of GaussianNB are not linear in what it takes"),
-        ("nothing", "the network has no filters, and Grad-CAM is of their maps"),
+        ("bayes", "the scores of GaussianNB are not linear in its input"),
+        ("nothing", "the network has no convolutional layer, which Grad-CAM requires"),
     ],
 )
 def test_why_there_is_no_picture(parts, name, reason):

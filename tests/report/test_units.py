@@ -100,7 +100,7 @@ def test_failures(model):
     form = "is no unit of a network. Write LAYER:NUMBER, such as _fc:130."
     for unit in ("3", "3:", ":3", "3:-1", "3:x"):
         fails(model, unit, f"{unit!r} {form}")
-    fails(model, "3:16", "3:16: Layer 3 has the units 0 to 15, and no unit 16.")
+    fails(model, "3:16", "3:16: Layer 3 has units 0 to 15, got unit 16.")
     fails(
         load_recipe("hog-svm"),
         "3:1",

@@ -74,7 +74,7 @@ def test_a_store_of_the_first_format():
     assert [(one.path, one.reason) for one in read_refused(folder)] == [
         ("photos/3.png", "not-an-image")
     ]
-    with pytest.warns(UserWarning, match="1 of 5 files are in no class folder"):
+    with pytest.warns(UserWarning, match="1 of 5 files have no label"):
         images, labels = load_dataset(folder)
     labelled = expected["labels"] != ""
     assert [str(image) for image in images] == expected["paths"][labelled].tolist()

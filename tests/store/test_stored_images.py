@@ -156,7 +156,7 @@ def test_comparison_is_that_of_the_images(made, photos, tmp_path):
         assert one.dimensions == expected[one.name].dimensions
     if pipeline is words:
         assert found["one"].unattributed == (
-            "a store of local descriptors does not tell the sides of their patches"
+            "a store of local descriptors does not record the size of their patches"
         )
     assert list(map(str, found.images)) == paths
     # A store to fit on, and another to test on.

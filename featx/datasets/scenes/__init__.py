@@ -1,1 +1,1 @@
-"""Generated city-scapes and landscapes."""
+"""Generated images of cities and landscapes."""

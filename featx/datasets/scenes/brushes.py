@@ -1,4 +1,4 @@
-"""What a scene is painted with: colours, noise, masks and strokes."""
+"""Painting tools of scenes: colors, noise, masks and strokes."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 Rng = np.random.Generator
 
-#: A picture in the making (height, width, 3), a map of tones or of opacities, or a colour.
+#: An unfinished picture (height, width, 3), a map of tones or opacities, or a color.
 Floats = NDArray[np.float32]
 
 Shape = tuple[int, int]
 
 T = TypeVar("T")
 
-#: Dark and light colours of what is neither sky nor wall.
+#: Dark and light colors of the materials other than sky and walls.
 RAMPS = {
     "grass": ("1e3212 96af50", "3c3719 d7c378", "2d371e a5b482", "46321e cdaa6e"),
     "leaves": ("0f1e0c 6e913c", "14201c 78966e", "371c0e d2913c", "282814 beb45a"),
@@ -30,13 +30,13 @@ RAMPS = {
 
 
 class Scene(NamedTuple):
-    """What every brush needs."""
+    """State of a scene shared by all painting functions."""
 
     picture: Floats
     rng: Rng
-    #: The colour of the air at the horizon, into which what is far away fades.
+    #: Color of the air at the horizon; distant objects fade into it.
     air: Floats
-    #: 1/256 of the picture's shorter side, in pixels.
+    #: 1/256 of the shorter side of the picture, in pixels.
     unit: float
 
     @property
@@ -57,24 +57,24 @@ class Scene(NamedTuple):
 
 
 def pick(rng: Rng, choices: Sequence[T]) -> T:
-    """Choose one of these, each as likely."""
+    """Draw one of the choices uniformly."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def colors(names: str) -> list[Floats]:
-    """Give the colours of these hexadecimal names."""
+    """Parse hexadecimal colors."""
     return [from_bytes(np.frombuffer(bytes.fromhex(name), np.uint8)) for name in names.split()]
 
 
 def ramp(scene: Scene, name: str, haze: float = 0.0) -> list[Floats]:
-    """Choose a ramp, vary it a little, and fade it into the air."""
+    """Draw a ramp, vary its colors slightly and fade it into the air."""
     tint = 1 + 0.07 * normal(scene.rng, (3,))
     chosen = colors(pick(scene.rng, RAMPS[name]))
     return [color * tint + haze * (scene.air - color * tint) for color in chosen]
 
 
 def normal(rng: Rng, shape: tuple[int, ...]) -> Floats:
-    """Draw numbers of mean 0 and deviation 1."""
+    """Draw from the standard normal distribution."""
     return rng.standard_normal(shape, np.float32)
 
 
@@ -86,9 +86,9 @@ def noise(
     stretch: float = 1.0,
     fall: float = 0.65,
 ) -> Floats:
-    """Draw random hills and hollows, with mean 0 and variance 1, ``stretch`` times as wide.
+    """Draw fractal noise with mean 0 and variance 1, stretched horizontally by ``stretch``.
 
-    Each octave has half the period of the one before, and ``fall`` times its height.
+    Each octave has half the period of the one before and ``fall`` times its amplitude.
     """
     total = np.zeros((1, 1), np.float32)
     for octave in range(octaves):
@@ -113,12 +113,12 @@ def _resized(values: Floats, shape: Shape) -> Floats:
 
 
 def tones(noise: Floats, mean: float, spread: float) -> Floats:
-    """Bring noise to tones of this mean and deviation."""
+    """Scale noise to tones of a mean and standard deviation, and clip to [0, 1]."""
     return np.asarray(np.clip(mean + spread * noise, 0, 1), np.float32)
 
 
 def paint(picture: Floats, tones: Floats, ramp: Sequence[Floats], mask: Floats) -> None:
-    """Cover the picture with a texture, where the mask says so."""
+    """Blend a texture into the picture by a mask."""
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if len(rows) > 0:
         part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
@@ -126,50 +126,50 @@ def paint(picture: Floats, tones: Floats, ramp: Sequence[Floats], mask: Floats) 
 
 
 def between(colors: Sequence[Floats], shares: Floats) -> Floats:
-    """Mix two colours, pixel by pixel."""
+    """Interpolate between two colors, pixel by pixel."""
     first, second = colors
     mixed = [a + shares * (b - a) for a, b in zip(first, second, strict=True)]
     return np.asarray(cv2.merge(mixed), np.float32)
 
 
 def cover(picture: Floats, colors: Any, mask: Floats) -> None:
-    """Paint colours where the mask is."""
+    """Blend colors into the picture by a mask."""
     picture[:] = cv2.blendLinear(colors, picture, mask, 1 - mask)
 
 
 def below(shape: Shape, line: Floats) -> Floats:
-    """Mask what is below a line, a row for each column, softly over one pixel."""
+    """Return the mask below a line, given as a row per column, antialiased over one pixel."""
     return tones(np.arange(shape[0], dtype=np.float32)[:, None] - line, 0.5, 1)
 
 
 def fixed(points: ArrayLike) -> NDArray[np.int32]:
-    """Give points as OpenCV draws them smoothly: in sixteenths of a pixel."""
+    """Convert points to OpenCV's fixed-point coordinates, in sixteenths of a pixel."""
     return np.asarray(np.rint(np.asarray(points) * 16), np.int32)
 
 
 def polygon(shape: Shape, points: ArrayLike) -> Floats:
-    """Mask a polygon, softly along its edges."""
+    """Return the antialiased mask of a polygon."""
     mask = np.zeros(shape, np.uint8)
     cv2.fillPoly(mask, [fixed(points)], 255, cv2.LINE_AA, 4)
     return from_bytes(mask)
 
 
 def strokes(tones: NDArray[np.uint8], lines: ArrayLike, tone: float, thickness: float) -> None:
-    """Draw bent lines (n, points, 2) of one tone."""
+    """Draw polylines (n, points, 2) of one tone."""
     value, width = int(255 * np.clip(tone, 0, 1)), max(1, round(thickness))
     cv2.polylines(tones, list(fixed(lines)), False, value, width, cv2.LINE_AA, 4)
 
 
 def to_bytes(tones: Floats) -> NDArray[np.uint8]:
-    """Give tones as OpenCV draws on them."""
+    """Convert tones to uint8 for drawing with OpenCV."""
     return (tones * 255).astype(np.uint8)
 
 
 def from_bytes(tones: NDArray[np.uint8]) -> Floats:
-    """Give tones that OpenCV has drawn on."""
+    """Convert uint8 to tones."""
     return tones.astype(np.float32) * np.float32(1 / 255)
 
 
 def discs(turns: NDArray[np.float64], radius: float, flat: float = 1.0) -> NDArray[np.float64]:
-    """Give points of an ellipse at these angles."""
+    """Return the points of an ellipse at these angles."""
     return np.stack([radius * np.cos(turns), radius * flat * np.sin(turns)], axis=1)

@@ -1,4 +1,4 @@
-"""The camera, which is the same for both classes: tilt, light, colour, sharpness and noise."""
+"""Simulated camera: tilt, exposure, color, sharpness and noise, independent of the class."""
 
 import cv2
 import numpy as np
@@ -9,7 +9,7 @@ from featx.datasets.scenes.brushes import Floats, Rng, Scene
 
 
 def photograph(scene: Scene) -> NDArray[np.uint8]:
-    """Tilt, blur, grade and compress."""
+    """Tilt, blur, grade and compress a scene."""
     rng, picture = scene.rng, _tilted(scene)
     cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.3, 0.9) * scene.unit, picture)
     pixels = cv2.convertScaleAbs(np.clip(_graded(picture, rng), 0, 1), alpha=255)
@@ -20,7 +20,7 @@ def photograph(scene: Scene) -> NDArray[np.uint8]:
 
 
 def _tilted(scene: Scene) -> Floats:
-    """Hold the camera a little askew, and up or down."""
+    """Apply a small random roll and pitch of the camera."""
     rng, height, width = scene.rng, *scene.shape
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
     center, roll = corners.mean(axis=0), np.deg2rad(rng.normal(0, 1.5))
@@ -39,10 +39,10 @@ WARM = np.array([1.0, 0.1, -1.2], np.float32)
 
 
 def _graded(picture: Floats, rng: Rng) -> Floats:
-    """Give the picture an exposure, a contrast and colours that do not depend on what it shows.
+    """Set exposure, contrast and color statistics independently of the scene.
 
-    Means and standard deviations of grey and of colour are drawn; what of the colours goes along
-    with the grey values is replaced by a drawn share. Corners are darker; noise is grey.
+    Means and standard deviations of gray and color are random. The component of color that is
+    correlated with gray is replaced by a random one. Corners are darkened; noise is gray.
     """
     exposure, contrast = rng.uniform(0.42, 0.6), rng.uniform(0.14, 0.22)
     y, x = (np.linspace(-1, 1, extent, dtype=np.float32) for extent in picture.shape[:2])

@@ -1,4 +1,4 @@
-"""Cities: a skyline, a street, a row of houses, and a single front."""
+"""Cities: a skyline, a street, a row of houses and a single building."""
 
 from itertools import pairwise
 
@@ -8,12 +8,12 @@ from featx.datasets.scenes import brushes, facades, landscapes, textures
 from featx.datasets.scenes.brushes import Scene
 from featx.datasets.scenes.facades import Wall
 
-#: What lies before a skyline: texture, ramp and roughness of its outline.
+#: Foregrounds of a skyline: texture, ramp and roughness of the outline.
 FOREGROUNDS = (("water", "water", 0.0), ("canopy", "leaves", 0.02), ("grass", "grass", 0.01))
 
 
 def _skyline(scene: Scene) -> None:
-    """Towers one behind the other, beyond water, grass or trees."""
+    """Paint rows of towers behind water, trees or grass."""
     rng, unit = scene.rng, scene.unit
     ground = rng.uniform(0.6, 0.9) * scene.height
     for depth, haze in enumerate((0.6, 0.3, 0.05)):
@@ -36,7 +36,7 @@ def _skyline(scene: Scene) -> None:
 
 
 def _street(scene: Scene) -> None:
-    """Houses on both sides of a road, towards a vanishing point."""
+    """Paint houses on both sides of a road in one-point perspective."""
     rng, height, width = scene.rng, *scene.shape
     middle, horizon = rng.uniform(0.3, 0.7) * width, rng.uniform(0.5, 0.68) * height
     textures.ground(scene, "sand", "road", textures.outline(scene, horizon))
@@ -50,7 +50,7 @@ def _street(scene: Scene) -> None:
             ends = np.array([far, near]) * (edge - middle)
             away = np.abs(ends)
             wall = Wall(middle + ends, horizon - rise * away, horizon + foot * away)
-            # Floors and bays are somewhat smaller than the eye's height above the road.
+            # Floors and bays are slightly smaller than the height of the camera above the road.
             columns = float(1.2 * width * (1 / away[0] - 1 / away[1]) / foot)
             shade, haze = light * rng.uniform(0.85, 1.15), 0.4 * (1 - far) ** 2
             facades.build(scene, wall, 1.2 * (rise / foot + 1), columns, shade, haze)
@@ -66,7 +66,7 @@ def _street(scene: Scene) -> None:
 
 
 def _row(scene: Scene) -> None:
-    """Houses side by side, some with a pitched roof, across a street."""
+    """Paint adjoining houses across a street, some with a pitched roof."""
     rng, unit, height, width = scene.rng, scene.unit, *scene.shape
     ground, slope = rng.uniform(0.75, 0.92) * height, rng.uniform(-0.1, 0.1)
     x, floor = rng.uniform(-60, 0) * unit, rng.uniform(20, 45) * unit
@@ -91,7 +91,7 @@ def _row(scene: Scene) -> None:
 
 
 def _roof(scene: Scene, wall: Wall) -> None:
-    """Pitch a roof on a wall."""
+    """Paint a pitched roof on a wall."""
     (left, right), tops = wall.x, wall.tops
     inset = scene.rng.uniform(0.05, 0.5) * (right - left)
     ridge = min(tops) - scene.rng.uniform(0.05, 0.16) * scene.height
@@ -109,7 +109,7 @@ def _roof(scene: Scene, wall: Wall) -> None:
 
 
 def _front(scene: Scene) -> None:
-    """One building's corner, from close by and from below."""
+    """Paint the corner of one building, seen from nearby and from below."""
     rng, height, width = scene.rng, *scene.shape
     corner, floor = rng.uniform(-0.1, 1.1) * width, rng.uniform(22, 56) * scene.unit
     roof, foot = rng.uniform(-0.4, 0.3) * height, rng.uniform(0.85, 1.3) * height
@@ -130,7 +130,7 @@ def _front(scene: Scene) -> None:
 
 CITIES = (_skyline, _street, _row, _front)
 
-#: The outlines of a car, of its windows and of its wheels; its height is 1.
+#: Outlines of the body, windows and wheels of a car of height 1.
 CAR = (
     (-1.5, 0),
     (-1.5, -0.5),
@@ -148,7 +148,7 @@ WHEEL = brushes.discs(np.linspace(0, 2 * np.pi, 16), 0.28)
 
 
 def _car(scene: Scene, x: float, base: float, horizon: float) -> None:
-    """Draw a car from the side, of a size that suits its distance."""
+    """Draw a car from the side, scaled by its distance."""
     size = (base - horizon) * scene.rng.uniform(0.35, 0.5)
     paint = scene.rng.uniform(0.15, 0.85) * (1 + 0.1 * brushes.normal(scene.rng, (3,)))
     wheels = [(np.add(WHEEL, (place, 0)), 0.1) for place in (-0.9, 0.9)]

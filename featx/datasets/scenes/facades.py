@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from featx.datasets.scenes import brushes
 from featx.datasets.scenes.brushes import Floats, Rng, Scene, Shape
 
-#: Colours of walls.
+#: Colors of walls.
 WALLS = ("96503c", "c8b496", "afaaa5", "786e69", "d7cdbe", "a5825a", "6e7d8c", "be9678", "555f69")
 
-#: Widths and heights of windows, in those of a bay.
+#: Widths and heights of windows, relative to the bay.
 WINDOWS = ((0.5, 0.6), (0.6, 0.55), (0.4, 0.65), (0.35, 0.6), (0.8, 0.5), (0.75, 0.8))
 
 
 def _floors(rng: Rng, floors: int, columns: int, cell: Shape, wall: Floats) -> Floats:
-    """Floors of like windows, seen from straight in front; behind each is another light."""
+    """Render floors of equal windows in frontal view, each with a random light."""
     bay, pane = _bay(rng, cell, wall)
     facade, panes = np.tile(bay, (floors, columns, 1)), np.tile(pane, (floors, columns))
     lights = rng.normal(1, 0.4, (floors, columns)).clip(0.3, 2.5)
@@ -31,7 +31,7 @@ def _floors(rng: Rng, floors: int, columns: int, cell: Shape, wall: Floats) -> F
 
 
 def _bay(rng: Rng, cell: Shape, wall: Floats) -> tuple[Floats, Floats]:
-    """One window in its piece of wall, and the mask of its panes."""
+    """Render a window with the wall around it, and the mask of its panes."""
     rows, columns = cell
     wide, high = brushes.pick(rng, WINDOWS)
     top, left = int(rows * (1 - high) * rng.uniform(0.3, 0.7)), int(columns * (1 - wide) / 2)
@@ -55,7 +55,7 @@ def _bay(rng: Rng, cell: Shape, wall: Floats) -> tuple[Floats, Floats]:
 
 
 def _facade(rng: Rng, floors: int, columns: int, cell: Shape) -> Floats:
-    """Floors above a ground floor with larger windows, and a cornice; weathered."""
+    """Render a weathered facade with a cornice and, in most cases, larger shop windows."""
     rows, bay = cell
     (wall,) = brushes.colors(brushes.pick(rng, WALLS))
     wall = np.clip(wall * rng.uniform(0.7, 1.15) * (1 + 0.07 * brushes.normal(rng, (3,))), 0, 1)
@@ -71,7 +71,7 @@ def _facade(rng: Rng, floors: int, columns: int, cell: Shape) -> Floats:
 
 
 class Wall(NamedTuple):
-    """Where a wall stands in the picture: its left and right columns, and the rows there."""
+    """Position of a wall: its left and right column, and its top and bottom rows there."""
 
     x: Sequence[float] | NDArray[np.float64]
     tops: Sequence[float] | NDArray[np.float64]
@@ -81,7 +81,7 @@ class Wall(NamedTuple):
 def build(
     scene: Scene, wall: Wall, floors: float, columns: float, light: float, haze: float = 0.0
 ) -> None:
-    """Put a facade with so many floors and columns of windows where the wall stands."""
+    """Paint a facade with this number of floors and window columns onto a wall."""
     (left, right), tops, feet = wall
     points = np.array(
         [(left, tops[0]), (right, tops[1]), (right, feet[1]), (left, feet[0])], np.float32

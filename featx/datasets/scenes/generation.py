@@ -1,13 +1,13 @@
-"""Scenes drawn by the program: cities and landscapes, each different, for work without data.
+"""Random scenes of cities and landscapes, as a data set that needs no download.
 
-They are made so that what the lecture says of photographs holds: how much edge there is does not
-tell a city from a landscape, and how much of it lies in long vertical lines does. Grass, leaves,
-stones and waves have as many edges as facades, but short, bent or level ones; trunks are upright
-too. What a camera does, exposure, contrast, colour, sharpness and noise, is drawn from the same
-distributions for both classes, so that no mean and no variance tells them apart.
+As in photographs, the total amount of edges does not separate the classes, but the amount of long
+vertical edges does. Grass, leaves, stones and waves have as many edges as facades, but short,
+curved or horizontal ones; tree trunks are vertical too. Exposure, contrast, color, sharpness and
+noise of the camera have the same distribution in both classes, so that neither mean nor variance
+separates them.
 
-A scene is painted from back to front. A *texture* is a map of tones in [0, 1], a *ramp* the two
-colours between which its tones lie, and a *mask* says where it covers what is behind it.
+A scene is painted from back to front. A *texture* is a map of tones in [0, 1]. A *ramp* is the pair
+of colors at tones 0 and 1. A *mask* is the opacity of the texture per pixel.
 """
 
 from collections.abc import Callable
@@ -26,23 +26,23 @@ from featx.io.writing import new_folder
 
 LABELS = ("city", "landscape")
 
-#: Colours of a sky, at its top and at the horizon.
+#: Colors of a sky at the zenith and at the horizon.
 SKIES = ("4678c8 bed7f0", "6996cd e1e6eb", "96a0af d7d7d7", "5a5f82 f5be96", "7887a0 f0e1c8")
 
 
 def make_scenes(
     n: int = 200, size: tuple[int, int] = (256, 256), random_state: int = 0
 ) -> tuple[NDArray[np.uint8], NDArray[np.str_]]:
-    """Draw cities and landscapes.
+    """Generate random scenes of cities and landscapes.
 
     Parameters
     ----------
     n : int, default=200
-        How many images, half of them cities; where ``n`` is odd, one class has one more.
+        Number of images, half of them cities. If ``n`` is odd, one class has one more.
     size : (int, int), default=(256, 256)
         Height and width, at least 64 pixels each.
     random_state : int, default=0
-        Which scenes. Image i of a random state is the same whatever ``n``.
+        Random seed. Image i of a seed does not depend on ``n``.
 
     Returns
     -------
@@ -54,11 +54,11 @@ def make_scenes(
     Raises
     ------
     ValueError
-        If an argument is not as above.
+        If an argument is invalid.
 
     See Also
     --------
-    featx.load_dataset : Photographs, from folders.
+    featx.load_dataset : List the images of a folder and their classes.
 
     Notes
     -----
@@ -87,11 +87,11 @@ def draw_scene(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]
     Parameters
     ----------
     label : {"city", "landscape"}
-        What is drawn.
+        The class of the scene.
     size : (int, int)
         Height and width, at least 64 pixels each.
     rng : numpy.random.Generator
-        Where chance comes from.
+        The random number generator.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def draw_scene(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]
     Raises
     ------
     ValueError
-        If an argument is not as above.
+        If an argument is invalid.
 
     Examples
     --------
@@ -121,15 +121,15 @@ def write_scenes(
     random_state: int = 0,
     progress: Callable[[int], Any] | None = None,
 ) -> None:
-    """Write the images of `make_scenes` as PNG files into one sub-folder for each class.
+    """Write the images of `make_scenes` as PNG files into one sub-folder per class.
 
-    Image 12 is ``city/0012.png`` or ``landscape/0012.png``. The folder is there whole or not at
-    all: the files are written beside it, and moved when all are there.
+    Image 12 is ``city/0012.png`` or ``landscape/0012.png``. The write is atomic: the files are
+    written to a temporary folder, which is renamed when it is complete.
 
     Parameters
     ----------
     folder : str or Path
-        A folder that does not exist yet, or is empty.
+        Output folder; it must not exist or must be empty.
     n, size, random_state
         As in `make_scenes`.
     progress : callable, optional
@@ -138,7 +138,7 @@ def write_scenes(
     Raises
     ------
     ValueError
-        If an argument is not as above, or the folder is there and not empty.
+        If an argument is invalid, or the folder exists and is not empty.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def _check(owner: str, **arguments: Any) -> None:
 
 
 def _labels(n: int, random_state: int) -> NDArray[np.str_]:
-    """Shuffle the two classes within each pair, so that more images leave the first as they are."""
+    """Shuffle the two classes within each pair: a larger ``n`` keeps the first labels."""
     pairs = [
         np.random.default_rng([random_state, 0, pair]).permutation(2)
         for pair in range((n + 1) // 2)

@@ -1,4 +1,4 @@
-"""Landscapes, and trees, which grow in cities too."""
+"""Landscapes, and trees for landscapes and cities."""
 
 from typing import NamedTuple
 
@@ -9,20 +9,20 @@ from featx.datasets.scenes.brushes import Scene
 
 
 class _Layer(NamedTuple):
-    """A range of hills, or a stretch of water or of meadow."""
+    """A layer of a landscape, such as hills, water or a meadow."""
 
     texture: str
     ramp: str
-    #: Between which rows it begins, and how far its outline strays, in heights of the picture.
+    #: Range of its top row, and roughness of its outline, relative to the picture's height.
     top: tuple[float, float]
     roughness: float
-    #: How far the air hides it.
+    #: Share of the color of the air.
     haze: float = 0.0
 
 
 _PEAKS = _Layer("rock", "rock", (0.15, 0.35), 0.12, 0.4)
 
-#: What landscapes are made of, from back to front.
+#: Layers of landscapes, from back to front.
 LAYERS = (
     (
         _PEAKS,
@@ -63,7 +63,7 @@ LAYERS = (
 
 
 def landscape(scene: Scene) -> None:
-    """Paint layers from back to front, and trees on the last; now and then a wood."""
+    """Paint layers from back to front and trees on the last one, or in 8% of cases a wood."""
     rng, height = scene.rng, scene.height
     if rng.random() < 0.08:
         _wood(scene)
@@ -80,7 +80,7 @@ def landscape(scene: Scene) -> None:
 
 
 def _wood(scene: Scene) -> None:
-    """Trunks before leaves."""
+    """Paint a wood: trunks in front of leaves."""
     rng, height = scene.rng, scene.height
     behind = textures.outline(scene, rng.uniform(-0.2, 0.3) * height, 0.06)
     textures.ground(scene, "canopy", "leaves", behind, 0.3)
@@ -92,7 +92,7 @@ def _wood(scene: Scene) -> None:
 
 
 def _trunk(scene: Scene, x: float, base: float, tall: float, length: float) -> float:
-    """Draw so much of a tree's trunk, a little bent, and tell in which column it ends."""
+    """Draw a slightly bent trunk of this length and return the column of its upper end."""
     rng, steps = scene.rng, np.linspace(0, 1, 7)
     half = tall * rng.uniform(0.012, 0.03) * (1 - 0.6 * steps)
     spine = x + (np.cumsum(rng.normal(0, 0.018, 7)) + rng.normal(0, 0.06) * steps) * length
@@ -109,7 +109,7 @@ def _trunk(scene: Scene, x: float, base: float, tall: float, length: float) -> f
 
 
 class _Species(NamedTuple):
-    """How a tree grows, in heights of the tree."""
+    """Proportions of a tree, relative to its height."""
 
     trunk: float
     width: tuple[float, float]

@@ -1,4 +1,4 @@
-"""The sky, and textures of the ground, from the top of a scene to its foreground."""
+"""The sky and the textures of the ground."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from featx.datasets.scenes.brushes import Floats, Scene
 
 
 def sky(scene: Scene, zenith: Floats) -> None:
-    """Paint a sky, from its top to the horizon, with clouds."""
+    """Paint a sky with clouds, as a gradient from the zenith to the horizon."""
     rng, shape = scene.rng, scene.shape
     depth = np.linspace(0, 1.3, scene.height, dtype=np.float32).clip(0, 1)[:, None, None]
     scene.picture[:] = zenith + depth * (scene.air - zenith)
@@ -23,7 +23,7 @@ def sky(scene: Scene, zenith: Floats) -> None:
 
 
 def _grass(scene: Scene) -> Floats:
-    """Blades that grow longer towards the foreground."""
+    """Render blades of grass, longer towards the foreground."""
     rng, unit, height, width = scene.rng, scene.unit, *scene.shape
     tones = brushes.to_bytes(brushes.tones(brushes.noise(rng, scene.shape, 40 * unit), 0.3, 0.12))
     longest = unit * brushes.pick(rng, [rng.uniform(8, 22), rng.uniform(15, 60)])
@@ -42,7 +42,7 @@ def _grass(scene: Scene) -> Floats:
 
 
 def foliage(scene: Scene, leaf: tuple[float, float] = (2.0, 5.0)) -> Floats:
-    """Leaves in clumps that are lit from above."""
+    """Render clumps of leaves lit from above."""
     rng, height, width = scene.rng, *scene.shape
     size = max(1.0, rng.uniform(*leaf) * scene.unit)
     clumps = brushes.noise(rng, scene.shape, 9 * size, 3)
@@ -60,7 +60,7 @@ def foliage(scene: Scene, leaf: tuple[float, float] = (2.0, 5.0)) -> Floats:
 
 
 def _rock(scene: Scene) -> Floats:
-    """Slopes, rough, lit from one side."""
+    """Render rough slopes lit from one side."""
     rng = scene.rng
     period, stretch = rng.uniform(40, 90) * scene.unit, rng.uniform(0.6, 1.2)
     relief = brushes.noise(rng, scene.shape, period, 6, stretch, rng.uniform(0.5, 0.65))
@@ -70,7 +70,7 @@ def _rock(scene: Scene) -> Floats:
 
 
 def _stones(scene: Scene) -> Floats:
-    """Boulders with a lit top and a dark foot, larger towards the foreground."""
+    """Render boulders with a bright top and a dark bottom, larger towards the foreground."""
     rng, unit = scene.rng, scene.unit
     tones = brushes.to_bytes(
         brushes.tones(brushes.noise(rng, scene.shape, 6 * unit, 3), 0.35, 0.15)
@@ -90,7 +90,7 @@ def _stones(scene: Scene) -> Floats:
 
 
 def _water(scene: Scene) -> Floats:
-    """Waves, closer to each other towards the horizon, and foam."""
+    """Render waves, closer together towards the horizon, and foam."""
     rng, height, width = scene.rng, *scene.shape
     tile = brushes.noise(rng, (256, 256), rng.uniform(7, 14), 4, 1.4)
     near = np.linspace(0.008, 0.6, height)[:, None]
@@ -104,7 +104,7 @@ def _water(scene: Scene) -> Floats:
 
 
 def _sand(scene: Scene) -> Floats:
-    """Ripples and grains, of a beach or a road."""
+    """Render the ripples and grains of a beach or a road."""
     rng = scene.rng
     ripples = brushes.noise(rng, scene.shape, 8 * scene.unit, 3, rng.uniform(1.5, 4))
     return np.clip(
@@ -134,7 +134,7 @@ def ground(scene: Scene, texture: str, ramp: str, line: Floats, haze: float = 0.
 
 
 def outline(scene: Scene, row: float, roughness: float = 0.0) -> Floats:
-    """Draw the outline of hills about a row: how high they are in each column."""
+    """Draw a random outline around a row, one height per column."""
     line, count = np.full(scene.width, row), scene.rng.integers(3, 6)
     for octave in range(7):
         heights = (
