@@ -100,7 +100,7 @@ def test_results(written, compared):
         *("protocol", "images", "classes", "recipes", "pairs", "remarks", "refused"),
         *("duplicates", "copies", "left_out"),
     ]
-    assert results["protocol"] == "3 stratified folds, seed 0"
+    assert results["protocol"] == "3-fold stratified cross-validation, seed 0"
     assert results["images"] == 24
     assert results["classes"] == ["<i>", "a&b"]
     assert list(results["recipes"]) == ["larger-class", "raw-pixels", "pyramid", "<u>"]
@@ -149,7 +149,7 @@ def test_page(written, compared):
     page = Page(source)
     best = max(compared.results, key=lambda result: result.accuracy)
     assert f"{best.name} is right on {100 * best.accuracy:.1f} % of 24 images" in page.text
-    assert "Classes: <i> , a&b . 3 stratified folds, seed 0." in page.text
+    assert "Classes: <i> , a&b . 3-fold stratified cross-validation, seed 0." in page.text
     for result in compared.results:
         one = result.measures["accuracy"]
         interval = f"{100 * one.low:.1f}\u2013{100 * one.high:.1f}"
@@ -276,7 +276,7 @@ def test_a_test_set_with_copies(tmp_path):
     compared = compare(recipes, images[:20], labels[:20], (images[18:], labels[18:]))
     write_comparison(compared, tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "Fitted on 20 images, tested on 4 others" in page.text
+    assert "20 training images, 4 test images" in page.text
     assert "Copies of images to fit on are not tested on: 2 left out of the test." in page.text
     assert "image 18 , image 20 : same bytes" in page.text
     assert "Folds:" not in page.text
