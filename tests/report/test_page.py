@@ -87,7 +87,7 @@ def test_networks_have_grad_cam(parts):
     ],
 )
 def test_reasons_without_attributions(parts, name, reason):
-    assert f"Attribution maps are not available: {reason}." in parts[name]
+    assert f"Attributions are not available: {reason}." in parts[name]
     assert "gallery large" not in parts[name]
 
 
