@@ -1,1 +1,1 @@
-"""Recipes compared on the same folds."""
+"""Cross-validation, metrics and statistical comparison of recipes."""

@@ -1,4 +1,4 @@
-"""Arrays under keys in a folder, so that what was computed once need not be computed again."""
+"""Disk cache for features, predictions and drawings."""
 
 import hashlib
 import json
@@ -17,27 +17,27 @@ from featx.io.writing import new_file
 from featx.pipeline.code_identity import own_code
 
 Data = TypeVar("Data")
-#: The folder's size, at most.
+#: Default limit of the size of the cache folder.
 MOST_BYTES = 4 * 2**30
 
 
 def default_folder() -> Path:
-    """Give the user's own folder for what may be deleted at any time."""
+    """Return featx's folder in the user's cache directory."""
     return Path(platformdirs.user_cache_dir("featx"))
 
 
 class Cache:
-    """Arrays in a folder of bounded size, which may be deleted at any time.
+    """Least recently used cache of arrays in a folder of bounded size.
 
-    Each entry is a file of its own. When the folder becomes too large, those that were not used
-    for longest are removed. A file that cannot be read is as none.
+    Each entry is one file. When the folder exceeds its size limit, the least recently used entries
+    are removed. An unreadable file counts as missing. The folder may be deleted at any time.
 
     Parameters
     ----------
     folder : str or Path
-        Is made when something is first put into it.
+        The cache folder. Created on the first write.
     most_bytes : int, default=4294967296
-        The size of all entries together, at most.
+        Maximum total size of all entries, in bytes.
     """
 
     def __init__(self, folder: str | Path, most_bytes: int = MOST_BYTES) -> None:
@@ -45,7 +45,7 @@ class Cache:
         self.most_bytes = most_bytes
 
     def get(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """Give the arrays under a key, or None where there are none."""
+        """Return the arrays stored under a key, or None if the key is missing."""
         file = self._file(key)
         try:
             with file.open("rb") as opened, np.load(opened, allow_pickle=False) as stored:
@@ -56,11 +56,11 @@ class Cache:
         return arrays
 
     def put(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keep arrays under a key."""
+        """Store arrays under a key, unless they exceed the size limit of the cache."""
         if sum(array.nbytes for array in arrays.values()) > self.most_bytes:
             return
         with new_file(self._file(key)) as unfinished:
-            # numpy's types know of an option among the names of arrays.
+            # numpy's type stubs reserve one keyword, `allow_pickle`.
             np.savez(unfinished, **arrays)  # type: ignore[arg-type]
         self._bound()
 
@@ -83,18 +83,18 @@ class Cache:
 
 
 def kept(cache: Cache | None, where: str, kind: type[Data], compute: Callable[[], Data]) -> Data:
-    """Give what is under a key, or else compute it, and keep it there.
+    """Return the object stored under a key; compute and store it if the key is missing.
 
     Parameters
     ----------
     cache : Cache, optional
-        Without one, everything is computed.
+        The cache. If None, the object is always computed.
     where : str
         The key.
     kind : type
-        A dataclass, of which it is one: its fields are arrays of numbers, or plain data.
+        The dataclass of the object. Its fields are numeric arrays or JSON data.
     compute : callable
-        Gives it.
+        Computes the object.
     """
     stored = None if cache is None else cache.get(where)
     if stored is not None:
@@ -117,13 +117,13 @@ def kept(cache: Cache | None, where: str, kind: type[Data], compute: Callable[[]
 
 
 def key(*parts: Any) -> str:
-    """Compute the key of what depends on these parts, featx's code and that of users' stages."""
+    """Return a cache key: a hash of the parts, featx's code and the code of users' stages."""
     return str(joblib.hash((_code(), own_code(parts), parts), hash_name="sha1"))
 
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Tell the code of featx, and of what it computes with, from any other."""
+    """Hash the source code of featx and the versions of the libraries it computes with."""
     import cv2
     import scipy
     import sklearn

@@ -1,4 +1,4 @@
-"""Recipes side by side: the same images, the same folds, one table."""
+"""Comparison of recipes on the same images and the same splits."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,20 +46,22 @@ def compare(
     learning_curves: bool = False,
     cache: str | Path | Cache | None = None,
 ) -> Comparison:
-    """Compare recipes on images and classes that are listed: the engine of `featx.compare`.
+    """Compare recipes on lists of images and labels.
 
-    Parameters, result and errors are described there, but for these.
+    `featx.compare` calls this function. See there for the parameters, result and errors that are
+    not listed here.
 
     Parameters
     ----------
     X, y : sequences
-        The images, or those of a store, and their classes.
-    test : (images, classes), optional
-        Other images: recipes are fitted on all of ``X`` and tested on these.
+        The images, or stored images, and their labels.
+    test : (images, labels), optional
+        A separate test set: recipes are fitted on all of ``X`` and tested on these images.
     progress : callable, optional
-        Receives the name of each step as it begins, with 0, and numbers of images that are done.
+        Called with the name of each step and 0 when it begins, then with the name and the number
+        of images completed since the last call.
     cache : str, Path or Cache, optional
-        The folder in which features and predictions are kept.
+        The folder of cached features and predictions.
 
     Examples
     --------
@@ -73,7 +75,7 @@ def compare(
     titles, pipelines = _titles_and_pipelines(recipes)
     images, labels = _images_and_labels(X, y, test)
     pictures = are_pictures(images, [pipeline[0].stages[0] for pipeline in pipelines.values()])
-    # What is in a store is not read again, not even to look for copies.
+    # Stored images are not read again to search for near-duplicates.
     look = pictures and not _any_stored(images)
     if look and PIXELS not in pipelines:
         titles, pipelines = _with_raw_pixels(titles, pipelines)
@@ -81,7 +83,7 @@ def compare(
     found = gather(pipelines, images, look, n_jobs, partial(progress, "features"), store)
     if not found.kept:
         raise ComparisonError(
-            f"All {len(images)} images are refused. The first: {found.refused[0]}"
+            f"All {len(images)} images were rejected. The first: {found.refused[0]}"
         )
     images = [images[index] for index in found.kept]
     names = [*map(image_name, images, found.kept)]
@@ -132,7 +134,7 @@ def _results(
     features: dict[str, Features],
     progress: Progress,
 ) -> list[Result]:
-    """Compute the result of each recipe, and of the majority class, which has no features."""
+    """Compute the result of each recipe and of the majority class."""
     none = Features(np.zeros((len(task.images), 0), np.float32))
     results = []
     for name in titles:
@@ -150,21 +152,26 @@ def _titles_and_pipelines(
     recipes: Sequence[str | Path] | Mapping[str, Pipeline],
 ) -> tuple[dict[str, str], dict[str, Pipeline]]:
     if isinstance(recipes, str | Path) or not recipes:
-        raise ComparisonError("Give a list of one recipe or more.")
-    titles, pipelines = {BASELINE: "Always the larger class"}, dict[str, Pipeline]()
+        raise ComparisonError(
+            f"recipe={recipes!r} is not a list of recipes. Pass a list of at least one recipe."
+        )
+    titles, pipelines = {BASELINE: "Majority class"}, dict[str, Pipeline]()
     if isinstance(recipes, Mapping):
         titles, pipelines = titles | {name: name for name in recipes}, dict(recipes)
     else:
         for recipe in map(read_recipe, recipes):
             if recipe.name in titles:
                 raise ComparisonError(
-                    f"{recipe.name}: there are two recipes of this name. Rename one."
+                    f"{recipe.name}: two recipes have this name. Rename one of them."
                 )
             titles[recipe.name], pipelines[recipe.name] = recipe.title, recipe.pipeline
     for name, pipeline in pipelines.items():
-        split(pipeline)  # refuses what does not begin with a stream
+        split(pipeline)  # raises if the pipeline does not begin with a Stream
         if len(pipeline) == 1 or not hasattr(pipeline[-1], "predict"):
-            raise ComparisonError(f"{name}: has no classifier. End it with one, such as LinearSVC.")
+            raise ComparisonError(
+                f"{name}: the recipe has no classifier. Add one as its last step, such as "
+                "LinearSVC."
+            )
     return titles, pipelines
 
 
@@ -180,7 +187,7 @@ def _with_raw_pixels(
 def _images_and_labels(
     X: Sequence[Any], y: Labels, test: tuple[Sequence[Any], Labels] | None
 ) -> tuple[list[Any], list[Any]]:
-    """Put the images to fit on before those to test on."""
+    """Concatenate the training and the test images, and their labels."""
     check_classes(y)
     _check_lengths(X, y)
     if test is None:
@@ -192,57 +199,59 @@ def _images_and_labels(
 
 def _check_lengths(images: Sequence[Any], classes: Labels) -> None:
     if len(images) != len(classes):
-        raise ComparisonError(f"There are {len(images)} images, but {len(classes)} classes.")
+        raise ComparisonError(
+            f"labels: got {len(classes)} for {len(images)} images. Pass one label per image."
+        )
 
 
 def _check_known(trained: Labels, tested: Labels) -> None:
     known = sorted(set(map(str, trained)))
     if strange := sorted(set(map(str, tested)) - set(known)):
         raise ComparisonError(
-            f"There are images of class {strange[0]!r} to test on, but none to fit on; the classes "
-            f"to fit on are {', '.join(known)}."
+            f"test: class {strange[0]!r} has no training images. The training classes are "
+            f"{', '.join(known)}."
         )
 
 
 def _divide(
     labels: NDArray[Any], groups: NDArray[np.int64], folds: int, repeats: int, random_state: int
 ) -> tuple[str, list[Division]]:
-    """Split into folds; return the protocol in words, and the splits."""
+    """Return a description of the protocol, and the splits into folds."""
     check_classes(labels)
     name, count = max(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
     if count < folds:
         raise ComparisonError(
-            f"Class {name!r} has {count} different images, fewer than the {folds} folds, and the "
-            "other classes have no more. Use fewer folds, or more images."
+            f"folds={folds} needs a class of at least {folds} distinct images, but the largest, "
+            f"{name!r}, has {count}. Use fewer folds or more images."
         )
-    times = f", {repeats} times" if repeats > 1 else ""
-    protocol = f"{folds} stratified folds{times}, seed {random_state}"
+    times = f", {repeats} repetitions" if repeats > 1 else ""
+    protocol = f"{folds}-fold stratified cross-validation{times}, seed {random_state}"
     return protocol, cross_validation(labels, groups, folds, repeats, random_state)
 
 
 def _hold_out(
     labels: NDArray[Any], groups: NDArray[np.int64], count: int, refused: list[RefusedImage]
 ) -> tuple[str, list[Division], list[int]]:
-    """Fit on so many images, and test on those after them that are no copies of theirs.
+    """Train on the first `count` images and test on the others, without duplicates of the former.
 
-    Returns the protocol in words, the split, and the positions of those that are left out.
+    Returns a description of the protocol, the split, and the indices of the left-out duplicates.
     """
     check_classes(labels[:count])
     known = np.isin(groups[count:], groups[:count])
     test, left_out = count + np.flatnonzero(~known), (count + np.flatnonzero(known)).tolist()
     if len(test) == 0:
-        why = f" The first refused: {refused[0]}" if refused else ""
+        why = f" The first rejected image: {refused[0]}" if refused else ""
         if left_out:
-            why = f" {len(left_out)} are left out, since they are copies of images to fit on."
-        raise ComparisonError(f"No image is left to test on.{why}")
-    protocol = f"fitted on {count} images, tested on {len(test)} others"
+            why = f" Left out as duplicates of training images: {len(left_out)}."
+        raise ComparisonError(f"test: no test image is left.{why}")
+    protocol = f"{count} training images, {len(test)} test images"
     return protocol, [Division(0, np.arange(count), test)], left_out
 
 
 def _verdicts(
     results: list[Result], truth: NDArray[Any], divisions: list[Division]
 ) -> dict[tuple[str, str], tuple[str, dict[str, float]]]:
-    """Compare the recipes that did not fail."""
+    """Test all pairs of recipes without failures for significant differences."""
     whole = [result for result in results if not result.failures]
     return verdicts(
         [result.name for result in whole],
@@ -255,7 +264,7 @@ def _verdicts(
 
 @dataclass
 class _Task:
-    """The images, their classes and their division, which are the same for all recipes."""
+    """The images, labels and splits that all recipes share."""
 
     images: list[Any]
     hashes: list[str]
@@ -269,7 +278,7 @@ class _Task:
     def __post_init__(self) -> None:
         self.classes = sorted(set(self.truth.tolist()))
         self.first = [one for one in self.divisions if one.repetition == 0]
-        #: The positions of the images that are tested on, and each image's fold.
+        #: Indices of the test images, and the fold of each image.
         self.tested = np.sort(np.concatenate([division.test for division in self.first]))
         self.folds = np.zeros(len(self.images), np.int64)
         for fold, division in enumerate(self.first):
@@ -278,7 +287,7 @@ class _Task:
     def result(
         self, name: str, title: str, pipeline: Pipeline | None, features: Features
     ) -> Result:
-        """Give what a recipe does in the folds; without a pipeline, the larger class."""
+        """Compute the result of a recipe; without a pipeline, that of the majority class."""
         recipe = None if pipeline is None else clone(pipeline)
         where = key(recipe, self.hashes, self.truth, self.divisions)
 
@@ -337,7 +346,7 @@ class _Task:
         )
 
     def _measured(self, trial: Trial) -> tuple[dict[str, Measure], NDArray[np.int64]]:
-        """Measure the answers, and count the confusions, on the images of folds without failure."""
+        """Compute metrics and the confusion matrix on the images of folds that did not fail."""
         count = len(self.classes)
         answered = self.tested[(trial.answers[:, self.tested] >= 0).all(axis=0)]
         if len(answered) == 0:

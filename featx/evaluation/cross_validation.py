@@ -1,4 +1,4 @@
-"""What a recipe's steps that learn do in each fold: fitted, tested, timed."""
+"""Cross-validation of a recipe's trainable steps, with costs and attributions."""
 
 import pickle
 import time
@@ -27,11 +27,11 @@ from featx.networks.conv_net import ConvNet
 from featx.pipeline.fitting import class_scores
 from featx.pipeline.stream import Stream
 
-#: What may go wrong in a fold, and leaves the other folds and recipes as they are.
+#: Exceptions that fail one fold only; other folds and recipes continue.
 FAILURES = (ValueError, ArithmeticError, RuntimeError, MemoryError)
-#: The weights of a linear model are kept if they are no more.
+#: Largest number of weights of a linear model that is kept.
 MOST_WEIGHTS = 1_000_000
-#: Images of a recipe of which it is drawn what spoke for and against, and images on a map.
+#: Number of images with an attribution map per recipe, and of images in an embedding plot.
 EXPLAINED, MAPPED = 5, 240
 #: Folds run side by side if the features have at most this many bytes: each fold copies its part.
 _SIDE_BY_SIDE = 2**26
@@ -39,42 +39,42 @@ _SIDE_BY_SIDE = 2**26
 
 @dataclass
 class Trial:
-    """How a recipe did in the folds."""
+    """Results of one recipe over all folds."""
 
-    #: The predicted classes by their positions in the list of classes; -1 where there is none.
+    #: Predicted class indices of shape (repetitions, n); -1 if missing.
     answers: NDArray[np.int64]
-    #: For each repetition, image and class a number; NaN where there is none.
+    #: Scores of shape (repetitions, n, classes); NaN if missing.
     scores: NDArray[np.float64]
-    #: What the scores are: "probability" or "score".
+    #: Kind of the scores: "probability" or "score".
     kind: str = "score"
-    #: The accuracy in each fold, NaN where it failed.
+    #: Accuracy per fold; NaN for a failed fold.
     accuracies: list[float] = field(default_factory=list)
-    #: "Fold 3: " and what went wrong.
+    #: Error messages of the failed folds, each with the prefix "Fold <number>: ".
     failures: list[str] = field(default_factory=list)
-    #: The length of the vector that the classifier takes.
+    #: Number of features of the classifier.
     dimensions: int = 0
-    #: Processor seconds to fit, in the mean of the folds.
+    #: CPU seconds to fit, mean over the folds.
     fitting: float = 0.0
-    #: Processor seconds an image for features that are learned in each fold, and to classify.
+    #: CPU seconds per image for features learned in each fold, and for classification.
     features: float = 0.0
     classifying: float = 0.0
-    #: Of the first fold, pickled; 0 where it cannot be.
+    #: Size of the pickled model of the first fold; 0 if it cannot be pickled.
     model_bytes: int = 0
-    #: The process's most resident memory while a fold was fitted and tested; 0 if not known.
+    #: Peak resident memory of the process while a fold was fitted and tested; 0 if unknown.
     peak_bytes: int = 0
-    #: For each fold of the first repetition, the weights (classes or 1, d) and offsets of a linear
-    #: model on the features; empty for others.
+    #: Weights of shape (folds, classes or 1, d) and offsets of a linear model of the features, for
+    #: the folds of the first repetition; empty for other models.
     weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
     offsets: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    #: Of some images of the first repetition, by their positions, the parts that spoke for and
-    #: against the answer, where features are learned; else why there are none.
+    #: For learned features: indices of some images of the first repetition, and their attribution
+    #: maps for the predicted class. If there are none, ``unattributed`` holds the reason.
     attributed: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     attributions: NDArray[np.float32] = field(
         default_factory=lambda: np.zeros((0, SIDE, SIDE), np.float32)
     )
     unattributed: str = ""
-    #: Of some images of the first fold, by their positions, the principal components of the
-    #: vectors that were learned from the others.
+    #: For learned features: indices of some test images of the first fold, and the principal
+    #: components of their features.
     mapped: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     components: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
@@ -87,10 +87,10 @@ def run_folds(
     divisions: Sequence[Division],
     n_jobs: int | None = 1,
 ) -> Trial:
-    """Fit and test steps in each fold, on features that are computed already.
+    """Fit and test the steps in each fold, on precomputed features.
 
-    Folds whose features are few run side by side in ``n_jobs`` threads, each with one thread
-    inside, so that results do not depend on ``n_jobs``.
+    Folds of small features run side by side in ``n_jobs`` threads. Each thread then uses one BLAS
+    thread, so that results do not depend on ``n_jobs``.
     """
     record = _Record(features, labels, classes, divisions)
     side_by_side = _run_side_by_side(steps, features)
@@ -114,9 +114,9 @@ def run_folds(
 
 
 def _run_side_by_side(steps: Sequence[Any], features: Any) -> bool:
-    """Decide whether folds share the processors, or each has all of them.
+    """Return whether the folds share the processors.
 
-    Networks, streams and estimators with ``n_jobs`` use several threads by themselves.
+    Networks, streams and estimators with ``n_jobs`` are multithreaded: their folds run in turn.
     """
     if not isinstance(features, np.ndarray) or features.ndim != 2:
         return False
@@ -140,19 +140,19 @@ def _in_order(
 
 @dataclass
 class _Fold:
-    """A model that is fitted and tested in one fold, and what that took."""
+    """Fitted model, predictions and costs of one fold."""
 
     division: Division
     model: Pipeline
-    #: The part of the model after features that are learned, and whether there are such.
+    #: The steps after the learned features, and whether features are learned.
     classifier: Pipeline
     learned: bool
-    #: What the classifier makes of the tested images.
+    #: Features of the test images: the input of the classifier.
     vectors: Any
     predicted: NDArray[Any]
     kind: str
     scores: NDArray[np.float64]
-    #: Processor seconds to fit, to compute features that are learned, and to classify.
+    #: CPU seconds to fit, to compute learned features, and to classify.
     fitting: float
     features: float
     classifying: float
@@ -166,7 +166,7 @@ def _fit_and_test(
     division: Division,
     clock: Callable[[], float],
 ) -> _Fold:
-    """Fit a model on the images of a fold for training, and test it on the others."""
+    """Fit a model on the training images of a fold and predict its test images."""
     _, train, test = division
     with peak_memory() as peak:
         started = clock()
@@ -194,7 +194,7 @@ def _fit_and_test(
 
 
 class _Record:
-    """Records fold by fold how a recipe did."""
+    """Collects the results of a recipe, fold by fold."""
 
     def __init__(
         self,
@@ -214,13 +214,13 @@ class _Record:
         self._linear: list[tuple[NDArray[np.float64], NDArray[np.float64]] | None] = []
 
     def add_failure(self, number: int, error: BaseException) -> None:
-        """Record that a fold failed, and why."""
+        """Record the error of a failed fold."""
         reason = " ".join(str(error).split()) or type(error).__name__
         self._trial.failures.append(f"Fold {number}: {reason}")
         self._trial.accuracies.append(float("nan"))
 
     def add(self, number: int, fold: _Fold) -> None:
-        """Record a fold: predictions and costs of all, what explains them of some."""
+        """Record a fold: predictions, costs, and attributions of some images."""
         first_repetition = fold.division.repetition == 0
         self._add_predictions(fold)
         self._add_costs(fold)
@@ -241,7 +241,7 @@ class _Record:
         trial.accuracies.append(float(np.mean(fold.predicted == self._labels[test])))
         trial.answers[repetition, test] = np.searchsorted(self._classes, fold.predicted.astype(str))
         known = np.searchsorted(self._classes, np.asarray(fold.model.classes_, str))
-        # A class that was not fitted on has no probability, but its score means nothing.
+        # A class without training images has probability 0, but no meaningful score.
         trial.scores[repetition, test] = 0.0 if fold.kind == "probability" else np.nan
         trial.scores[repetition, test[:, np.newaxis], known] = fold.scores
 
@@ -268,7 +268,7 @@ class _Record:
             trial.attributions = np.concatenate([trial.attributions, maps])
 
     def trial(self) -> Trial:
-        """Return what was recorded, with costs in the mean of the folds, or of the images."""
+        """Return the collected results, with costs averaged over folds or images."""
         trial = self._trial
         done = len(self._divisions) - len(trial.failures)
         trial.fitting /= max(done, 1)
@@ -285,19 +285,19 @@ class _Record:
 def _to_explain(
     scores: NDArray[np.float64], right: NDArray[np.bool_], fold: int, folds: int
 ) -> NDArray[np.int64]:
-    """Choose tested images to explain: the surest mistakes, and some that are right."""
+    """Choose test images to explain: the most confident errors, and some correct predictions."""
     second, first = np.sort(scores, axis=1)[:, -2:].T
     surest = np.argsort(second - first, kind="stable")
     mistakes = surest[~right[surest]][: ceil(EXPLAINED // 2 / folds)]
     others = np.flatnonzero(right)
     wanted = ceil((EXPLAINED - EXPLAINED // 2) / folds)
-    # Each fold's at other places in the order, so that they are of several classes.
+    # Folds pick different indices, so that several classes are covered.
     places = (np.arange(wanted) * folds + fold - 0.5) / (wanted * folds) * len(others)
     return np.concatenate([mistakes, others[np.unique(places.astype(np.int64))[: len(others)]]])
 
 
 def _vectors(model: Pipeline, features: Any) -> tuple[Pipeline, Any, bool]:
-    """Give the classifier, its vectors, and whether these were made by what learned in the fold."""
+    """Return the classifier, its input vectors, and whether these were learned in the fold."""
     if isinstance(model[0], Stream):
         return model[1:], model[0].transform(features), True
     return model, features, False
@@ -313,9 +313,9 @@ def _size(model: Pipeline) -> int:
 def linear_weights(
     classifier: Pipeline, classes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Give the weights and offsets with which the scores are linear in the vectors.
+    """Return the weights and offsets of scores that are linear in the features.
 
-    That is where a linear model stands alone or after standardization; None for others.
+    Supports a linear model, alone or after `StandardScaler`. Returns None for other classifiers.
     """
     *before, last = (step for _, step in classifier.steps)
     weights, rows = class_weights(last), 1 if classes == 2 else classes
@@ -334,11 +334,11 @@ def linear_weights(
 
 @dataclass
 class LearningCurve:
-    """The accuracy by the number of images that were fitted on, in the mean of the folds."""
+    """Accuracy as a function of the number of training images, averaged over the folds."""
 
     images: list[float]
     accuracy: list[float]
-    #: Standard deviations over the folds.
+    #: Standard deviation over the folds.
     deviation: list[float]
 
 
@@ -350,13 +350,16 @@ def learning_curve(
     random_state: int,
     shares: Sequence[float] = (0.1, 0.2, 0.4, 0.7, 1.0),
 ) -> LearningCurve:
-    """Fit on a growing share of each fold's images, class by class, and test on the same."""
+    """Compute a learning curve: fit on growing stratified subsets of each training set.
+
+    The test images are the same for all subsets.
+    """
     curve = LearningCurve([], [], [])
     for share in shares:
         counts, accuracies = [], []
         for number, (_, train, test) in enumerate(divisions):
             rng = np.random.default_rng([random_state, number])
-            # The same order for every share: a larger one holds the smaller.
+            # The same order for every share: the subsets are nested.
             order = rng.permutation(train)
             rank = np.empty(len(order))
             for name in set(labels[order].tolist()):
@@ -368,7 +371,7 @@ def learning_curve(
                 model.fit(take(features, chosen), labels[chosen])
                 predicted = model.predict(take(features, test))
             except FAILURES:
-                continue  # such as too few images for a code book
+                continue  # such as too few images for a codebook
             counts.append(len(chosen))
             accuracies.append(np.mean(predicted == labels[test]))
         if accuracies:

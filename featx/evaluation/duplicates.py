@@ -1,4 +1,4 @@
-"""Copies among images: the same bytes, or the same picture in another file."""
+"""Detection of duplicate and near-duplicate images."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,19 +21,19 @@ from featx.store.stored_images import StoredImage
 
 SAME_BYTES, SAME_PICTURE, MIRRORED = "same bytes", "same picture", "mirrored picture"
 _SIDE = 64  # of thumbnails, in pixels
-_WAVES = 8  # frequencies of the cosine transform that are compared, along each axis
-_SIGMA = 2.0  # of the blur that parts details from the rest
-#: Cosines of the angles between the waves, and between the details, of two copies, at least.
+_WAVES = 8  # frequencies of the perceptual hash along each axis
+_SIGMA = 2.0  # standard deviation of the high-pass filter's Gaussian blur
+#: Minimum cosine similarity of two near-duplicates: of perceptual hashes, and of details.
 _WAVES_ALIKE, _DETAILS_ALIKE = 0.98, 0.7
-#: Pixels that the shorter side of a picture needs: thousands of small digits look the same.
+#: Minimum shorter side in pixels: smaller images, such as digits, look alike by chance.
 _LEAST_SIDE = 32
-#: The standard deviation of grey levels, of 255, under which a picture shows nothing.
+#: Minimum standard deviation of gray levels in [0, 255]: constant images match everything.
 _FLAT = 2.0
-_ROWS = 1024  # compared with all others at a time
+_ROWS = 1024  # rows per block of the similarity matrix
 
 
 class Copy(NamedTuple):
-    """Two images of one picture, by their positions, the smaller first."""
+    """A pair of duplicates, by their indices, the smaller first."""
 
     first: int
     second: int
@@ -42,12 +42,12 @@ class Copy(NamedTuple):
 
 
 def thumbnails() -> ReadImages:
-    """Give the stage that makes of images what `similar_pictures` takes."""
+    """Return the stage that computes the input of `similar_pictures`."""
     return ReadImages(size=(_SIDE, _SIDE), mode="gray", reduced_decoding=True)
 
 
 def are_pictures(images: Sequence[Any], first_stages: Iterable[Any]) -> bool:
-    """Tell whether pictures can be looked at: files that are read as such, or arrays of pixels."""
+    """Return whether all images are pictures: files for `ReadImages`, or arrays of pixels."""
     reads = all(type(stage) is ReadImages for stage in first_stages)
     return all(
         image.ndim == 3 and image.shape[2] in (1, 3) and image.dtype in PIXELS
@@ -58,9 +58,9 @@ def are_pictures(images: Sequence[Any], first_stages: Iterable[Any]) -> bool:
 
 
 def content_hashes(images: Sequence[Any]) -> list[str]:
-    """Give the SHA-256 of the bytes of each file, or of each array's pixels.
+    """Return the SHA-256 of each file's bytes, or of each array's shape, type and pixels.
 
-    Of a file that cannot be read, the reason.
+    For an unreadable file, return the rejection reason instead.
     """
     return [_content_hash(image) for image in images]
 
@@ -81,7 +81,7 @@ def _content_hash(image: Any) -> str:
 def find_copies(
     images: Sequence[Any], hashes: Sequence[str], small: Sequence[Any] | NDArray[Any] | None = None
 ) -> list[Copy]:
-    """Find the pairs of images that are of the same bytes, or show the same picture.
+    """Find pairs of exact duplicates and near-duplicates.
 
     Parameters
     ----------
@@ -90,17 +90,17 @@ def find_copies(
     hashes : sequence of str of shape (n,)
         Their `content_hashes`.
     small : ndarray of shape (n, 64, 64, 1) or list of such arrays, optional
-        What `thumbnails` makes of them; without it, only their bytes are compared.
+        Output of `thumbnails`. If None, only exact duplicates are found.
 
     Returns
     -------
     list of Copy
-        In the order of the positions. Of images of the same bytes, each with the first of them.
+        Pairs sorted by index. Each exact duplicate is paired with the first image of its content.
 
     Notes
     -----
-    Pictures of less than 32 pixels are compared by their bytes only: among thousands of digits,
-    hundreds look the same.
+    Images whose shorter side is below 32 pixels are compared by their bytes only. Small images,
+    such as handwritten digits, look alike by chance.
     """
     first = dict[str, int]()
     copies = [
@@ -117,9 +117,9 @@ def find_copies(
 
 
 def grouped(hashes: Sequence[str], copies: Sequence[Copy]) -> NDArray[np.int64]:
-    """Give each image a number, the same for all that copies lead to.
+    """Return a group index per image: the connected components of the graph of duplicates.
 
-    The numbers are in the order of the hashes, whatever that of the images.
+    Groups are sorted by hash, so that they do not depend on the order of the images.
     """
     links = np.array([copy[:2] for copy in copies], int).reshape(-1, 2)
     shape = (len(hashes), len(hashes))
@@ -140,28 +140,28 @@ def _shorter_side(image: Any) -> int:
 
 
 def similar_pictures(small: Sequence[Any] | NDArray[Any]) -> list[Copy]:
-    r"""Find the pairs that show the same picture, re-encoded, resized or mirrored.
+    r"""Find pairs that show the same picture, re-encoded, resized or mirrored.
 
-    The perceptual hash of a picture is its cosine transform at the 63 lowest frequencies, the mean
-    left out and the length made 1; the mirror image has the same at even horizontal frequencies
-    and the negative at odd ones. Pairs whose hashes are alike are checked on pixels: what is left
-    of the two pictures after a Gaussian blur of them is taken away must be alike, too.
+    The perceptual hash consists of the 63 lowest non-constant coefficients of the discrete cosine
+    transform, scaled to unit norm. For the mirror image, the coefficients of odd horizontal
+    frequencies change their sign. Pairs with similar hashes are verified: the cosine similarity of
+    their high-pass filtered pixels (pixels minus a Gaussian blur) must exceed 0.7.
 
     Parameters
     ----------
     small : ndarray of shape (n, 64, 64, 1) or list of such arrays
-        What `thumbnails` gives.
+        Output of `thumbnails`.
 
     Returns
     -------
     list of Copy
-        In the order of the positions. Pictures that show nothing, all of one grey, are no copies.
+        Pairs sorted by index. Constant images are skipped.
 
     Notes
     -----
-    On 1,881 outdoor photographs, the details of true copies (re-encoded at quality 10 to 85,
-    halved, a third or a quarter as large, stretched, mirrored, turned to grey) have cosines from
-    0.75 on, and those of all other pairs up to 0.61. Between these lies the limit, 0.7.
+    The threshold 0.7 was chosen on 1,881 outdoor photographs. Near-duplicates (re-encoded at
+    quality 10 to 85, scaled to 1/2, 1/3 or 1/4, stretched, mirrored, converted to gray) have
+    similarities of at least 0.75. All other pairs have at most 0.61.
 
     Examples
     --------
@@ -191,13 +191,13 @@ def similar_pictures(small: Sequence[Any] | NDArray[Any]) -> list[Copy]:
 
 
 def _gray_levels(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    """Give pixels as numbers up to 255."""
+    """Scale pixels to [0, 255]."""
     whole = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
     return pixels.astype(np.float32) * np.float32(255 / whole)
 
 
 def _alike(waves: NDArray[np.float32], others: NDArray[np.float32]) -> Iterator[NDArray[np.int64]]:
-    """Give the pairs, the smaller position first, whose waves are alike, some at a time."""
+    """Yield blocks of index pairs, the smaller first, with similar perceptual hashes."""
     for start in range(0, len(waves), _ROWS):
         cosines = waves[start : start + _ROWS] @ others[start:].T
         pairs = start + np.argwhere(np.triu(cosines, 1) > _WAVES_ALIKE)

@@ -1,4 +1,4 @@
-"""How well a recipe does, in numbers with their intervals."""
+"""Classification metrics with 95 % confidence intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,19 +11,19 @@ from featx.evaluation.significance import bootstrap_interval, wilson_interval
 
 Codes = NDArray[np.int64]
 Scores = NDArray[np.float64]
-#: In the order in which they are shown.
+#: Names of the metrics, in the order of the report.
 MEASURES = (
     *("accuracy", "balanced_accuracy", "macro_f1", "log_loss", "calibration_error"),
     "area_under_curve",
 )
-_BINS = 10  # of confidence
-#: The least probability of the right class; logarithms of less are no use.
+_BINS = 10  # confidence bins of the calibration error
+#: Lower bound of the probability of the true class, so that the log loss stays finite.
 _LEAST = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number and its 95 % interval."""
+    """A metric's value and its 95 % interval."""
 
     value: float
     low: float
@@ -33,35 +33,36 @@ class Measure:
 def measured(
     truth: Codes, answers: Codes, scores: Scores | None, kind: str | None, random_state: int = 0
 ) -> dict[str, Measure]:
-    r"""Measure how well images were classified.
+    r"""Compute classification metrics and their 95 % intervals.
 
     Parameters
     ----------
     truth : ndarray of int of shape (n,)
-        The images' classes, by their positions in the list of classes.
+        True class index of each image.
     answers : ndarray of int of shape (repetitions, n)
-        The predicted classes.
+        Predicted class indices.
     scores : ndarray of shape (repetitions, n, classes), optional
-        A number for each class.
+        Probability or score of each class.
     kind : {"probability", "score"}, optional
-        What ``scores`` are.
+        The kind of ``scores``.
     random_state : int, default=0
-        What the bootstrap draws from.
+        Random seed of the bootstrap.
 
     Returns
     -------
     dict of str to Measure
-        Always ``"accuracy"``; ``"balanced_accuracy"``, the mean of the classes' accuracies;
-        ``"macro_f1"``, the mean of their :math:`F_1`. For probabilities, ``"log_loss"``, the mean
-        of :math:`-\ln p` of the right class, and ``"calibration_error"`` [1]_, over ten bins of
-        confidence the mean distance of confidence and accuracy. For two classes with probabilities
-        or scores, ``"area_under_curve"``, of the second class.
+        Always ``"accuracy"``, ``"balanced_accuracy"`` (the mean recall of the classes) and
+        ``"macro_f1"`` (the mean :math:`F_1` of the classes). For probabilities also ``"log_loss"``,
+        the mean of :math:`-\ln p` of the true class, and ``"calibration_error"``, the expected
+        calibration error [1]_ over ten equal-width bins of confidence. For two classes with
+        probabilities or scores also ``"area_under_curve"``, the area under the ROC curve with the
+        second class as the positive class.
 
     Notes
     -----
-    Each is the mean over the repetitions. The interval of the accuracy is Wilson's for ``n``
-    images; the others' are percentiles of a bootstrap of 1,000 draws of the images. An interval
-    speaks of other images of this kind, and not of other trainings.
+    Each value is the mean over the repetitions. The accuracy has a Wilson interval for ``n``
+    images. The other metrics have percentile bootstrap intervals from 1,000 resamples of the
+    images. The intervals reflect the sampling of images, not the variance of training.
 
     References
     ----------
@@ -103,7 +104,7 @@ def measured(
 
 
 def _counts(codes: Codes, classes: int, weights: NDArray[np.bool_] | None = None) -> Scores:
-    """Count each class in each row."""
+    """Count the occurrences of each class per row."""
     rows = len(codes)
     shifted = codes + classes * np.arange(rows)[:, np.newaxis]
     weight = None if weights is None else weights.ravel()
@@ -139,7 +140,7 @@ def _calibration_error(confidence: Scores, right: NDArray[np.bool_]) -> Scores:
 
 
 def _area_under_curve(truth: Codes, scores: Scores) -> Scores:
-    """Give the share of pairs, one of each class, that the scores put in the right order."""
+    """Return the area under the ROC curve per row, by the Mann-Whitney U statistic."""
     positive = truth == 1
     ones = positive.sum(axis=1)
     zeros = truth.shape[1] - ones
@@ -150,8 +151,8 @@ def _area_under_curve(truth: Codes, scores: Scores) -> Scores:
 
 
 def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
-    """Give the mean of the accuracies in each class of which there are images."""
-    # scikit-learn's function takes no confusion matrix, and warns where a class has no images.
+    """Return the mean recall over the classes that have images."""
+    # scikit-learn's function expects labels, not a confusion matrix, and warns about empty classes.
     counts = confusion.sum(axis=1)
     there = counts > 0
     return float(np.mean(np.diag(confusion)[there] / counts[there]))

@@ -1,4 +1,4 @@
-"""What a comparison found: figures, answers, and how they are printed and tabulated."""
+"""Results of a comparison: metrics, costs, predictions and their tables."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -23,90 +23,88 @@ BASELINE, PIXELS = "larger-class", "raw-pixels"
 
 @dataclass
 class Cost:
-    """What a recipe costs, in the run itself. Milliseconds are of one processor, an image."""
+    """Measured cost of a recipe. Milliseconds are CPU time per image."""
 
     reading_milliseconds: float
     features_milliseconds: float
     classifier_milliseconds: float
-    #: To fit what learns, in the mean of the folds.
+    #: CPU time to fit the trainable steps, mean over the folds.
     training_seconds: float
-    #: The fitted steps, pickled; None where they cannot be.
+    #: Size of the pickled fitted steps; None if they cannot be pickled.
     model_bytes: int | None
-    #: The process's most resident memory while its folds ran; None where it is not known.
+    #: Peak resident memory of the process while the folds ran; None if unknown.
     peak_bytes: int | None
 
 
 @dataclass
 class Result:
-    """How one recipe did."""
+    """Results of one recipe."""
 
     name: str
     title: str
-    #: The predicted class of every tested image, in the first repetition; "" where a fold failed.
+    #: Predicted class of each test image in the first repetition; "" for a failed fold.
     predictions: NDArray[Any]
-    #: A probability or score for every tested image and class, in the first repetition.
+    #: Probability or score per test image and class, in the first repetition.
     scores: NDArray[np.float64]
-    #: What the scores are: "probability" or "score".
+    #: Kind of the scores: "probability" or "score".
     kind: str
-    #: Means over the repetitions, with their intervals; see `featx.evaluation.metrics.measured`.
-    #: Empty where all folds failed.
+    #: Metrics averaged over the repetitions, with 95 % intervals; see
+    #: `featx.evaluation.metrics.measured`. Empty if all folds failed.
     measures: dict[str, Measure]
-    #: The accuracy in each fold, one repetition after the other, NaN where it failed; none where
-    #: there was a test set.
+    #: Accuracy per fold, repetition by repetition; NaN for a failed fold. Empty for a test set.
     folds: list[float]
-    #: What went wrong, fold by fold. Such a recipe is measured on the other folds.
+    #: Error messages of failed folds. The metrics then cover the other folds.
     failures: list[str]
     cost: Cost
-    #: The length of the vector that the classifier takes.
+    #: Number of features of the classifier.
     dimensions: int
-    #: Rows are the true classes, columns the predictions, in the first repetition.
+    #: Confusion matrix of the first repetition: rows are true, columns are predicted classes.
     confusion: NDArray[np.int64]
-    #: The vectors of the tested images, and the names of their entries, where nothing within a
-    #: fold made them.
+    #: Features of the test images and their names, unless the features are learned in each fold.
     features: NDArray[Any] | None
     feature_names: list[str]
-    #: A linear model's weights (folds, classes or 1, d) and offsets; of no folds for others.
+    #: Weights of shape (folds, classes or 1, d) and offsets of a linear model; else zero folds.
     weights: NDArray[np.float32]
     offsets: NDArray[np.float32]
     learning_curve: LearningCurve | None
-    #: Where features are learned: positions of tested images, and maps of the parts that spoke for
-    #: and against the answer (n, side, side); else why there are none. See
+    #: For learned features: indices of test images, and their attribution maps of shape
+    #: (n, side, side). If there are none, ``unattributed`` holds the reason. See
     #: `featx.explanation.attribution`.
     attributed: NDArray[np.int64]
     attributions: NDArray[np.float32]
     unattributed: str
-    #: Positions of tested images of the first fold, and principal components of what was learned
-    #: of them (n, 30 or fewer).
+    #: For learned features: indices of test images of the first fold, and the principal
+    #: components of their features (n, 30 or fewer).
     mapped: NDArray[np.int64]
     components: NDArray[np.float32]
-    #: As it was given, not fitted; None for the larger class.
+    #: The unfitted pipeline; None for the majority class.
     pipeline: Pipeline | None
-    #: A hash of all that the answers come from: the recipe, the images' content, the folds.
+    #: Hash of the inputs of the predictions: the recipe, the images' content and the folds.
     key: str
 
     @property
     def accuracy(self) -> float:
-        """The share of images whose class was predicted; NaN where all folds failed."""
+        """Share of correct predictions; NaN if all folds failed."""
         return self._measure("accuracy").value
 
     @property
     def accuracy_low(self) -> float:
-        """The lower end of its 95 % interval, by Wilson's score method."""
+        """Lower end of the accuracy's 95 % Wilson interval."""
         return self._measure("accuracy").low
 
     @property
     def accuracy_high(self) -> float:
-        """The upper end."""
+        """Upper end of the accuracy's 95 % Wilson interval."""
         return self._measure("accuracy").high
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean of the classes' accuracies."""
+        """Mean recall of the classes."""
         return self._measure("balanced_accuracy").value
 
     @property
     def milliseconds_per_image(self) -> float:
-        """Processor time to read and to classify an image."""
+        """CPU time per image: reading, features and classification."""
         cost = self.cost
         return cost.reading_milliseconds + cost.features_milliseconds + cost.classifier_milliseconds
 
@@ -117,39 +115,38 @@ class Result:
 
 @dataclass
 class Comparison:
-    """Recipes compared on the same images; prints as a table.
+    """Results of recipes on the same images and splits.
 
-    In a notebook it shows its table. ``table``, ``costs``, ``pairs`` and ``answers`` give data
-    frames of pandas; ``plot`` draws on matplotlib's axes; ``to_html`` gives the report.
+    Printing shows a table, and so does a notebook. ``table``, ``costs``, ``pairs`` and ``answers``
+    return pandas data frames. ``plot`` draws on matplotlib axes. ``to_html`` returns the report.
     """
 
-    #: How the images were divided, in words.
+    #: Description of the splits.
     protocol: str
     classes: list[str]
-    #: The images that were classified, their names, true classes, and folds in the first
-    #: repetition.
+    #: The test images, their names, true classes, and folds in the first repetition.
     images: list[Any]
     names: list[str]
     labels: NDArray[Any]
     folds: NDArray[np.int64]
-    #: The baselines, which say the larger class and look at raw pixels, and then one a recipe.
+    #: Results of the two baselines (majority class and raw pixels), then one per recipe.
     results: list[Result]
-    #: For each pair of recipes "better", "worse" or "no difference shown", and p values; see
+    #: For each pair of recipes: "better", "worse" or "no difference shown", and p-values; see
     #: `featx.evaluation.significance.verdicts`.
     verdicts: dict[tuple[str, str], tuple[str, dict[str, float]]]
-    #: What is to be kept in mind: classes that are too small, recipes that failed.
+    #: Warnings: small classes and failed recipes.
     remarks: list[str]
     refused: list[RefusedImage]
-    #: All images that were not refused, and the pairs among them that show one picture, by their
-    #: positions. They were not divided by folds.
+    #: All images that were not rejected, and the pairs of duplicates by index. Duplicates share a
+    #: fold.
     sources: list[Any]
     source_names: list[str]
     copies: list[Copy]
-    #: Positions of images that were not tested on, since they, or copies, were fitted on.
+    #: Indices of test images that were left out as duplicates of training images.
     left_out: list[int]
     #: Whether the images are pictures, which can be shown.
     pictures: bool
-    #: Where what is drawn of them is kept.
+    #: Cache of the report's drawings.
     cache: Cache | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
@@ -166,7 +163,7 @@ class Comparison:
         return "\n".join(rows)
 
     def __getitem__(self, name: str) -> Result:
-        """Give the result of the recipe of this name."""
+        """Return the result of a recipe by name."""
         for result in self.results:
             if result.name == name:
                 return result
@@ -174,7 +171,7 @@ class Comparison:
 
     @property
     def duplicates(self) -> list[list[str]]:
-        """Names of images of one picture, group by group."""
+        """Groups of duplicates, as lists of image names."""
         groups: list[set[int]] = []
         for first, second, _ in self.copies:
             joined = {first, second}.union(*(one for one in groups if one & {first, second}))
@@ -182,7 +179,7 @@ class Comparison:
         return [[self.source_names[i] for i in sorted(one)] for one in sorted(groups, key=min)]
 
     def verdict(self, name: str, other: str) -> str:
-        """Say whether the one recipe is better or worse than the other; "" if not compared."""
+        """Return "better", "worse" or "no difference shown"; "" if the pair was not compared."""
         opposite = {"better": "worse", "worse": "better"}
         if (name, other) in self.verdicts:
             return self.verdicts[name, other][0]
@@ -191,7 +188,7 @@ class Comparison:
 
     @property
     def table(self) -> "pandas.DataFrame":
-        """The measures of each recipe, with their intervals."""
+        """Metrics of each recipe, with 95 % intervals."""
         import pandas
 
         rows = {
@@ -206,7 +203,7 @@ class Comparison:
 
     @property
     def costs(self) -> "pandas.DataFrame":
-        """What each recipe costs."""
+        """Cost and number of features of each recipe."""
         import pandas
 
         rows = {
@@ -217,7 +214,7 @@ class Comparison:
 
     @property
     def pairs(self) -> "pandas.DataFrame":
-        """Which recipes are better than which, with the tests' p values, adjusted by Holm."""
+        """Verdict and p-values of each pair of recipes, raw and with Holm's correction."""
         import pandas
 
         rows = [
@@ -228,7 +225,7 @@ class Comparison:
 
     @property
     def answers(self) -> "pandas.DataFrame":
-        """What each recipe says of each image, in the first repetition."""
+        """Prediction of each recipe for each test image, in the first repetition."""
         import pandas
 
         known = {"image": self.names, "label": self.labels, "fold": self.folds}
@@ -250,7 +247,7 @@ class Comparison:
 
 
 def _view() -> Any:
-    """Import the functions that draw a comparison: the one door to a package below this one."""
+    """Import the drawing functions of `featx.report`, which depends on this package."""
     from featx.report import view
 
     return view

@@ -1,4 +1,4 @@
-"""What the stages that do not learn give for the images of a comparison, all recipes together."""
+"""Compute stateless features once for all recipes of a comparison."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,33 +16,33 @@ from featx.pipeline.graph import gives
 from featx.pipeline.stream import Stream, run_together
 from featx.store.stored_images import begin_with_store
 
-_SMALL = "\0thumbnails"  # no recipe has this name
-#: Refused for these reasons, an image may be good for other recipes.
+_SMALL = "\0thumbnails"  # task name that cannot collide with a recipe
+#: Rejection reasons that depend on the recipe: other recipes may accept the image.
 _OF_RECIPES = ("unsuitable", "too-large", "too-many-bytes")
 
 
 @dataclass
 class Features:
-    """What a recipe's stages that do not learn give for the images that were not refused."""
+    """Output of a recipe's stateless stages for the images that were not rejected."""
 
-    #: None where the cache has it that nobody will need them.
+    #: The output; None if the cache stores its cost only.
     values: Any
-    #: Processor seconds an image, to read it, and for the stages after that.
+    #: CPU seconds per image for reading, and for the stages after it.
     reading: float = 0.0
     computing: float = 0.0
 
 
 @dataclass
 class Gathered:
-    """What is known of the images once the stages that do not learn are done with them."""
+    """Stateless features of all recipes, and the images they were computed for."""
 
-    #: The positions of the images that were not refused, and the hashes of their content.
+    #: Indices of the images that were not rejected, and the hashes of their content.
     kept: list[int]
     hashes: list[str]
     refused: list[RefusedImage]
-    #: For each recipe.
+    #: Features of each recipe.
     features: dict[str, Features]
-    #: Thumbnails, where the images are pictures.
+    #: Thumbnails; None unless the images are pictures.
     small: Any
 
 
@@ -54,10 +54,10 @@ def gather(
     progress: Callable[[int], object],
     cache: Cache | None,
 ) -> Gathered:
-    """Compute together all that does not learn, and that the cache has not.
+    """Compute the stateless features of all recipes, except those in the cache.
 
-    Each image is read once for all recipes that read it alike, and stages that several recipes
-    have in common are computed once.
+    Each image is read once for all recipes with equal reading parameters. Stages that recipes share
+    are computed once.
     """
     tasks = _tasks(pipelines, images, pictures)
     hashes = content_hashes(images)
@@ -82,24 +82,24 @@ def gather(
 
 
 class _Task(NamedTuple):
-    """What is to be computed for a recipe, or for thumbnails."""
+    """Stateless stages to compute for a recipe, or for thumbnails."""
 
     stream: Stream
-    #: The stages that an image must suit, or is refused: also those that stand before a stage that
-    #: learns, and are computed in the folds.
+    #: Stages that can reject an image. Includes stages before a trainable stage, which are computed
+    #: in the folds.
     tried: Sequence[Any]
-    #: The recipe's own stages, which do not begin with a store.
+    #: The recipe's own stages, before a store replaces any of them.
     stages: Sequence[Any]
 
     def key(self, hashes: list[str]) -> str:
-        """Return the key in the cache, for images with these hashes."""
+        """Return the cache key for images with these hashes."""
         return "features-" + key([clone(stage, safe=False) for stage in self.stages], hashes)
 
 
 def _tasks(
     pipelines: Mapping[str, Pipeline], images: list[Any], pictures: bool
 ) -> dict[str, _Task]:
-    """Return what is to be computed for each recipe, and thumbnails if images are pictures."""
+    """Return a task per recipe, and one for thumbnails if the images are pictures."""
     tasks = {}
     for name, pipeline in pipelines.items():
         stream, _ = parts(pipeline, images)
@@ -113,19 +113,19 @@ def _tasks(
 
 @dataclass
 class _Output:
-    """What a stream gives, by itself, for some of the images."""
+    """Output of one task, computed or cached."""
 
-    #: A row for each image that is not refused; None where the cache left them out.
+    #: One row per image that was not rejected; None if the cache stores the cost only.
     values: Any
-    #: The positions of these images, and of the refused.
+    #: Indices of these images, and the rejected images by index.
     kept: NDArray[np.int64]
     refused: dict[int, RefusedImage]
-    #: Processor seconds an image, to read it, and for the stages after that.
+    #: CPU seconds per image for reading, and for the stages after it.
     reading: float
     computing: float
 
     def features(self, left: list[int]) -> Features:
-        """Return the features of the images at these positions."""
+        """Return the features of the images with these indices."""
         values = self.values
         if values is not None:
             values = take(values, np.flatnonzero(np.isin(self.kept, left)))
@@ -133,7 +133,7 @@ class _Output:
 
 
 def _look_up(cache: Cache | None, keys: Mapping[str, str], images: list[Any]) -> dict[str, _Output]:
-    """Return the outputs that the cache has."""
+    """Return the cached outputs."""
     found = {}
     for name, where in keys.items():
         if cache and (entry := cache.get(where)):
@@ -152,7 +152,7 @@ def _compute(
     n_jobs: int | None,
     progress: Callable[[int], object],
 ) -> dict[str, _Output]:
-    """Compute tasks together; if there are none, all images are done."""
+    """Compute all tasks in one pass over the images."""
     if not tasks:
         progress(len(images))
         return {}
@@ -174,7 +174,7 @@ def _compute(
 
 
 def _refused_by_any(outputs: Iterable[_Output]) -> dict[int, RefusedImage]:
-    """Return the images that any stream refuses, in their order; the last one's reason counts."""
+    """Return the images that any task rejected, by index, each with the reason of the last task."""
     refused: dict[int, RefusedImage] = {}
     for output in outputs:
         refused |= output.refused
@@ -184,7 +184,10 @@ def _refused_by_any(outputs: Iterable[_Output]) -> dict[int, RefusedImage]:
 def _keep(
     cache: Cache, where: str, features: Features, refused: dict[int, RefusedImage], always: bool
 ) -> None:
-    """Put features into the cache; pixels and maps are too large for it, and soon computed."""
+    """Cache the costs, the rejected images and the vectors.
+
+    Pixels and maps are not cached: they are large and fast to compute.
+    """
     if any(image.reason in _OF_RECIPES for image in refused.values()):
         return
     entry = {
@@ -200,19 +203,19 @@ def _keep(
 
 
 def take(batch: Any, index: NDArray[np.int64]) -> Any:
-    """Give the images, or vectors, at these positions."""
+    """Select the images or vectors with these indices."""
     return batch[index] if isinstance(batch, np.ndarray) else [batch[i] for i in index]
 
 
 def is_vectors(values: Any) -> bool:
-    """Tell whether these are vectors, and not pixels, maps or descriptor sets."""
+    """Return whether the values are vectors, as opposed to pixels, maps or descriptor sets."""
     return isinstance(values, np.ndarray) and values.ndim == 2
 
 
 def parts(pipeline: Pipeline, images: Sequence[Any]) -> tuple[Stream, list[Any]]:
-    """Part a pipeline into what is computed once, and is kept, and what each fold does.
+    """Split a pipeline into a stream that is computed once, and the steps of each fold.
 
-    For images of a store, it begins with what that has.
+    For stored images, the stream begins with the stored features.
     """
     stream, *steps = (step for _, step in pipeline.steps)
     pipeline = make_pipeline(begin_with_store(stream, images), *steps)
@@ -221,7 +224,7 @@ def parts(pipeline: Pipeline, images: Sequence[Any]) -> tuple[Stream, list[Any]]
     count = len(fixed.stages)
     if count == len(stages) or (count and gives(stages[count - 1]) == "vectors"):
         return fixed, steps
-    # Pixels are kept in place of maps and descriptor sets, which need many times their memory.
+    # Keep pixels: maps and descriptor sets need many times their memory.
     count = 1 if getattr(stages[0], "takes", None) == "paths" else 0
     fold = Stream(stages[count:], fixed.chunk_size)
     return Stream(stages[:count]), [fold, *(step for _, step in pipeline.steps[1:])]

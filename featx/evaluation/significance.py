@@ -1,4 +1,4 @@
-"""Intervals, and paired tests of whether one recipe is better than another."""
+"""Confidence intervals and paired significance tests."""
 
 from collections.abc import Callable, Sequence
 from itertools import combinations
@@ -7,31 +7,32 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-#: How sure intervals are, and the level of the tests.
+#: Confidence level of the intervals, and significance level of the tests.
 CONFIDENCE, LEVEL = 0.95, 0.05
 BETTER, WORSE, UNDECIDED = "better", "worse", "no difference shown"
-#: Entries of the largest array that a bootstrap makes.
+#: Maximum number of bootstrap indices per batch.
 _ENTRIES = 4_000_000
 
 
 def wilson_interval(share: float, count: int) -> tuple[float, float]:
-    r"""Give Wilson's 95 % interval of a share, such as an accuracy.
+    r"""Compute Wilson's 95 % score interval of a proportion, such as an accuracy.
 
-    With :math:`z` the 97.5 % point of the normal distribution, the interval is
+    With :math:`z` the 97.5 % quantile of the normal distribution, the interval is
     :math:`\left(p + \frac{z^2}{2n} \pm z \sqrt{\frac{p(1-p)}{n} + \frac{z^2}{4n^2}}\right) \big/
     \left(1 + \frac{z^2}{n}\right)` [1]_.
 
     Parameters
     ----------
     share : float
-        The share :math:`p`, in [0, 1]; a mean over repetitions need be no whole number of images.
+        The proportion :math:`p`, in [0, 1]. Means over repetitions are allowed: :math:`pn` need not
+        be an integer.
     count : int
-        The number :math:`n` of images, 1 at least.
+        The number :math:`n` of images, at least 1.
 
     Returns
     -------
     (float, float)
-        The lower and the upper end.
+        The lower and the upper end of the interval.
 
     References
     ----------
@@ -48,7 +49,7 @@ def wilson_interval(share: float, count: int) -> tuple[float, float]:
     middle = share + z**2 / (2 * count)
     half = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
     low, high = (middle - half) / (1 + z**2 / count), (middle + half) / (1 + z**2 / count)
-    # Rounding must not put the ends of 0 and 1 outside of these, or beyond the share itself.
+    # Rounding errors must not push the ends outside [0, 1] or past the proportion itself.
     return max(0.0, min(float(low), share)), min(1.0, max(float(high), share))
 
 
@@ -58,25 +59,26 @@ def bootstrap_interval(
     draws: int = 1000,
     random_state: int = 0,
 ) -> tuple[float, float]:
-    """Give the 95 % percentile bootstrap interval of a statistic of images [1]_.
+    """Compute the 95 % percentile bootstrap interval of a statistic of images [1]_.
 
     Parameters
     ----------
     statistic : callable
-        Is given positions of images, of shape (draws, count), each row drawn with replacement,
-        and gives one number for each row; NaN where it has no meaning, such as an area under the
-        curve where one class was not drawn. These are left out.
+        Maps image indices of shape (draws, count), each row drawn with replacement, to one number
+        per row. Rows with an undefined statistic return NaN and are ignored, such as the area under
+        the curve of a resample with only one class.
     count : int
-        The number of images, 2 at least.
+        The number of images, at least 2.
     draws : int, default=1000
-        How many times as many images are drawn.
+        The number of resamples.
     random_state : int, default=0
-        What they are drawn from.
+        Random seed of the resamples.
 
     Returns
     -------
     (float, float)
-        The lower and the upper end; NaN where no draw has a meaning.
+        The lower and the upper end of the interval; NaN if the statistic is undefined in all
+        resamples.
 
     References
     ----------
@@ -91,7 +93,7 @@ def bootstrap_interval(
     >>> bool(0.80 < low < 0.87 and 0.93 < high < 0.98)
     True
     """
-    # scipy's bootstrap warns where a draw has no meaning, and gives NaN; else it is the same.
+    # scipy.stats.bootstrap computes the same, but returns NaN if any resample is undefined.
     rng, batch = np.random.default_rng(random_state), max(1, _ENTRIES // count)
     sizes = [min(batch, draws - start) for start in range(0, draws, batch)]
     drawn = np.concatenate([statistic(rng.integers(0, count, (size, count))) for size in sizes])
@@ -103,15 +105,15 @@ def bootstrap_interval(
 
 
 def mcnemar_test(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Give the p value of McNemar's exact test of two recipes on the same images [1]_.
+    """Compute the p-value of McNemar's exact test of two recipes on the same images [1]_.
 
-    Only images count on which just one of the two is right: were both as good, each of the two
-    would be it with probability 1/2.
+    The test uses the images that exactly one recipe classifies correctly. Under the null
+    hypothesis, each recipe is the correct one with probability 1/2.
 
     Parameters
     ----------
     right, other : ndarray of bool of shape (n,)
-        On which images the one and the other is right.
+        Whether each recipe's prediction of an image is correct.
 
     References
     ----------
@@ -134,19 +136,19 @@ def mcnemar_test(right: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 def corrected_t_test(
     accuracies: Sequence[float], others: Sequence[float], tested: float, fitted: float
 ) -> float:
-    r"""Give the p value of the corrected resampled t-test over folds [1]_.
+    r"""Compute the p-value of the corrected resampled t-test over folds [1]_.
 
     With :math:`d_j` the difference in fold :math:`j` of :math:`J`, :math:`\bar d` their mean and
-    :math:`s^2` their variance, :math:`t = \bar d / \sqrt{(1/J + n_2/n_1) s^2}` is compared with
-    Student's distribution of :math:`J - 1` degrees of freedom. The share :math:`n_2 / n_1` makes
-    up for the folds' training images being the same in part.
+    :math:`s^2` their variance, :math:`t = \bar d / \sqrt{(1/J + n_2/n_1) s^2}` follows Student's
+    t-distribution with :math:`J - 1` degrees of freedom. The term :math:`n_2 / n_1` corrects for
+    the overlap of the folds' training sets.
 
     Parameters
     ----------
     accuracies, others : sequence of float of shape (folds,)
-        The accuracies of two recipes in the same folds, those of all repetitions.
+        The accuracies of two recipes in the same folds of all repetitions.
     tested, fitted : float
-        How many images, :math:`n_2` and :math:`n_1`, a fold tests and fits on, in the mean.
+        The mean number of test images :math:`n_2` and of training images :math:`n_1` per fold.
 
     References
     ----------
@@ -161,7 +163,7 @@ def corrected_t_test(
     """
     differences = np.asarray(accuracies, np.float64) - np.asarray(others, np.float64)
     mean, variance = differences.mean(), differences.var(ddof=1)
-    # Equal differences leave a variance of rounding errors only.
+    # Equal differences have a variance of rounding errors only.
     if variance < 1e-24:
         return 1.0 if abs(mean) < 1e-12 else 0.0
     t = mean / np.sqrt((1 / len(differences) + tested / fitted) * variance)
@@ -169,10 +171,10 @@ def corrected_t_test(
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust the p values of several tests, so that all hold together [1]_.
+    """Adjust p-values for multiple comparisons by Holm's step-down method [1]_.
 
-    The smallest is multiplied by the number of tests, the next by one less, and so on; none
-    becomes smaller than that before it, nor larger than 1.
+    The smallest of :math:`m` p-values is multiplied by :math:`m`, the next by :math:`m - 1`, and so
+    on. The results are made non-decreasing and clipped at 1.
 
     References
     ----------
@@ -199,31 +201,32 @@ def verdicts(
     tested: float,
     fitted: float,
 ) -> dict[tuple[str, str], tuple[str, dict[str, float]]]:
-    """Say of each pair of recipes whether the first is better, worse, or neither is shown.
+    """Test each pair of recipes for a significant difference in accuracy.
 
     Parameters
     ----------
     names : sequence of str
         The recipes.
     right : sequence of ndarray of bool of shape (n,)
-        For each, on which images it is right.
+        For each recipe, whether its prediction of each image is correct.
     folds : sequence of sequence of float
-        For each, its accuracies in the folds; empty where there was a test set.
+        For each recipe, its accuracy per fold. Empty for a test set.
     tested, fitted : float
         As for `corrected_t_test`.
 
     Returns
     -------
     dict
-        For each pair in the order of ``names``, the verdict, and the tests' p values:
-        ``"mcnemar"`` and, where there are folds, ``"corrected_t"``; and the same adjusted by
-        `holm` over all pairs, as ``"mcnemar_holm"`` and ``"corrected_t_holm"``.
+        For each pair in the order of ``names``, the verdict on the first recipe (``"better"``,
+        ``"worse"`` or ``"no difference shown"``) and the p-values: ``"mcnemar"`` and, for
+        cross-validation, ``"corrected_t"``. ``"mcnemar_holm"`` and ``"corrected_t_holm"`` are
+        adjusted by `holm` over all pairs.
 
     Notes
     -----
-    A difference is shown where McNemar's adjusted p value is below 0.05, so that the chance of
-    any false alarm is, and where the t-test, which knows what differs from one training to the
-    next, does not object: its own p value is below 0.05, too. The larger accuracy is the better.
+    A difference is significant if McNemar's adjusted p-value and the unadjusted p-value of the
+    t-test are both below 0.05. McNemar's test controls the family-wise error rate. The t-test also
+    accounts for the variance between trainings. The recipe with the higher accuracy is better.
     """
     pairs = [*combinations(range(len(names)), 2)]
     tests = {"mcnemar": [mcnemar_test(right[a], right[b]) for a, b in pairs]}

@@ -1,4 +1,4 @@
-"""How images are divided into those to fit on and those to test on."""
+"""Cross-validation splits of images, and warnings about small classes."""
 
 from collections import Counter
 from typing import Any, NamedTuple
@@ -11,15 +11,15 @@ from featx.core.warning_filters import IgnoredWarnings
 from featx.evaluation.significance import wilson_interval
 
 Positions = NDArray[np.int64]
-#: Images of a class, below which its own accuracy says little.
+#: Classes with fewer distinct images get a remark: their recall is too uncertain.
 FEW = 30
-_LISTED = 5  # classes that are remarked on one by one
+_LISTED = 5  # number of classes with their own remark
 # `remarks` lists the classes that are smaller than the number of folds.
 _small_classes = IgnoredWarnings(UserWarning, message="The least populated class")
 
 
 class Division(NamedTuple):
-    """The positions of the images on which to fit, and on which to test."""
+    """One split: the indices of the training and the test images."""
 
     repetition: int
     train: Positions
@@ -27,16 +27,17 @@ class Division(NamedTuple):
 
 
 def different(labels: NDArray[Any], groups: Positions) -> Counter[str]:
-    """Count the different images of each class: copies count once."""
+    """Count the distinct images per class: each group of duplicates counts once."""
     return Counter(label for label, _ in set(zip(labels.tolist(), groups.tolist(), strict=True)))
 
 
 def cross_validation(
     labels: NDArray[Any], groups: Positions, folds: int, repeats: int, random_state: int
 ) -> list[Division]:
-    """Divide images into stratified folds, several times; each image is tested on once in each.
+    """Return the splits of repeated stratified group k-fold cross-validation.
 
-    Images of one group stay in one fold. Repetition ``r`` is drawn from ``random_state + r``.
+    Each image is tested once per repetition. Images of the same group share a fold. Repetition
+    ``r`` uses the random seed ``random_state + r``.
     """
     divisions = []
     for repetition in range(repeats):
@@ -49,38 +50,38 @@ def cross_validation(
 
 
 def remarks(labels: NDArray[Any], groups: Positions, folds: int | None) -> list[str]:
-    """Say of which classes there are too few images for what is claimed.
+    """Return a warning for each class with too few distinct images.
 
     Parameters
     ----------
     labels : ndarray of str of shape (n,)
-        The classes of the images that are tested on.
+        Classes of the test images.
     groups : ndarray of int of shape (n,)
-        The same number for all copies of a picture.
+        Group index of each image. Duplicates share a group.
     folds : int, optional
-        The number of folds; None where there is a test set.
+        Number of folds. None for a separate test set.
     """
     counts = sorted(different(labels, groups).items(), key=lambda item: (item[1], item[0]))
     said = []
     for name, count in counts[:_LISTED]:
-        images = "1 image" if count == 1 else f"{count} different images"
+        images = "1 distinct image" if count == 1 else f"{count} distinct images"
         if folds is not None and count == 1:
             said.append(
-                f"Class {name!r} has {images}: it is never fitted on when it is tested on, so that "
-                "no recipe can be right about it."
+                f"Class {name!r} has {images}: no training image is left when it is tested, so its "
+                "recall is 0."
             )
         elif folds is not None and count < folds:
             said.append(
-                f"Class {name!r} has {images}, fewer than the {folds} folds: in some of them it is "
-                "not tested on."
+                f"Class {name!r} has {images}, fewer than the {folds} folds: it is missing from "
+                "the test set of some folds."
             )
         elif count < FEW:
             low, high = wilson_interval(0.5, count)
             said.append(
-                f"Class {name!r} has {images}: its own accuracy is known to "
-                f"{50 * (high - low):.0f} points either way, at worst."
+                f"Class {name!r} has {images}: its recall is uncertain by up to "
+                f"{50 * (high - low):.0f} percentage points (95 % interval)."
             )
     more = sum(count < FEW for _, count in counts[_LISTED:])
     if more:
-        said.append(f"{more} more classes have fewer than {FEW} different images.")
+        said.append(f"{more} more classes have fewer than {FEW} distinct images.")
     return said

@@ -1,1 +1,1 @@
-"""What is drawn for people: the comparison's page, and what the stages make of an image."""
+"""Reports: the HTML page of a comparison, plots, and explanations of predictions."""

@@ -1,7 +1,7 @@
 "use strict";
 document.documentElement.classList.add("js");
 
-// Tables: a click on a heading sorts by its column, another one the other way round.
+// Tables: a click on a heading sorts by its column; a second click reverses the order.
 for (const table of document.querySelectorAll("table.sortable")) {
   for (const [column, heading] of [...table.tHead.rows[0].cells].entries()) {
     const button = document.createElement("button");
@@ -16,7 +16,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const order = (a, b) => {
         const [x, y] = [value(a), value(b)];
         const known = (text) => text !== "" && !Number.isNaN(Number(text));
-        if (known(x) !== known(y)) return known(x) ? -1 : 1; // what is not known comes last
+        if (known(x) !== known(y)) return known(x) ? -1 : 1; // missing values come last
         return (up ? 1 : -1) * (known(x) ? x - y : x.localeCompare(y));
       };
       table.tBodies[0].append(...[...table.tBodies[0].rows].sort(order));
@@ -24,7 +24,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
   }
 }
 
-// Recipes: one at a time, or all of them.
+// Recipes: show one, or all.
 const choices = [...document.querySelectorAll("[data-recipe-choice]")];
 function choose(name) {
   for (const choice of choices) choice.setAttribute("aria-pressed", choice.dataset.recipeChoice === name);
@@ -41,7 +41,7 @@ for (const link of document.querySelectorAll("a[data-shows]")) {
 const first = choices.find((choice) => choice.dataset.first !== undefined);
 if (first) choose(first.dataset.recipeChoice);
 
-// Galleries: only images of a class, or those taken for a class.
+// Galleries: filter by true and predicted class.
 for (const tools of document.querySelectorAll("[data-filters]")) {
   const part = tools.closest("[data-recipe]");
   const selects = [...tools.querySelectorAll("select")];
@@ -54,7 +54,7 @@ for (const tools of document.querySelectorAll("[data-filters]")) {
         item.hidden = (truth !== "" && item.dataset.truth !== truth) || (answer !== "" && item.dataset.answer !== answer);
         count += item.hidden ? 0 : 1;
       }
-      status.textContent = `${count} pictures shown`;
+      status.textContent = `${count} images shown`;
     });
   }
 }

@@ -1,4 +1,4 @@
-"""A comparison as files: a page for people, numbers and predictions for programs."""
+"""Output files of a comparison: HTML report, JSON results and Parquet predictions."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ FORMAT = 1
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:
-    """Give the figures of a comparison as plain data, for JSON."""
+    """Return the results of a comparison as JSON data."""
     names = comparison.source_names
     return {
         **stamp(FORMAT),
@@ -43,7 +43,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
 
 
 def _result(result: Result) -> dict[str, Any]:
-    """Give the figures of a recipe; what is not known is None, since JSON has no NaN."""
+    """Return the results of a recipe as JSON data. NaN becomes None, since JSON has no NaN."""
     figures = ("accuracy", "accuracy_low", "accuracy_high", "balanced_accuracy")
     curve = result.learning_curve
     return {
@@ -78,7 +78,7 @@ def write_comparison(comparison: Comparison, folder: str | Path) -> None:
 
 
 def _predictions(comparison: Comparison) -> pyarrow.Table:
-    """List the predictions, one row for every recipe and image."""
+    """Return the predictions as a table with one row per recipe and test image."""
     names = comparison.names
     tables = [
         pyarrow.table(

@@ -1,4 +1,4 @@
-"""Pictures of what is no picture: orientations as colours, gradients as strokes, key points."""
+"""Visualizations of orientations, HOG vectors and keypoints."""
 
 import re
 from collections.abc import Sequence
@@ -13,69 +13,69 @@ from featx.filters.edges import OrientedEdges
 
 Pixels = NDArray[np.uint8]
 _BIN = re.compile(r"hog_block(\d+)_(\d+)_cell(\d+)_(\d+)_bin(\d+)$")
-_CELL = 24  # pixels of a cell of strokes
-_CIRCLES = 300  # key points drawn, at most
-_ZOOM = 2  # of the picture under key points
+_CELL = 24  # side of a HOG cell in pixels
+_CIRCLES = 300  # maximum number of keypoints drawn
+_ZOOM = 2  # magnification of the picture under keypoints
 
 
 def drawing(
     stage: Any, value: Any, names: Sequence[str], pixels: NDArray[Any] | None
 ) -> tuple[str, Pixels] | None:
-    """Draw what a stage gives, where there is a better way than its numbers.
+    """Draw a stage's output, if it has a special visualization.
 
     Parameters
     ----------
     stage : transformer
         The stage.
     value : ndarray or DescriptorSet
-        What it gives for an image.
+        Its output for an image.
     names : sequence of str
-        The names of the entries, where that is a vector.
+        Feature names, if the output is a vector.
     pixels : ndarray of shape (height, width, 1 or 3), optional
-        The picture as it was read.
+        The image.
 
     Returns
     -------
     (str, ndarray of uint8 of shape (height, width, 3)) or None
-        What is seen, and the picture.
+        Title and picture; None without a special visualization.
     """
     if isinstance(stage, OrientedEdges) and len(stage._angles()) > 2:
-        return "colour: orientation", orientation_colors(value, stage._angles())
+        return "hue: orientation", orientation_colors(value, stage._angles())
     if isinstance(value, DescriptorSet) and value.positions is not None and pixels is not None:
         count = f"{len(value)} descriptors"
-        return (f"{count}, some of them" if len(value) > _CIRCLES else count), circles(
+        return (f"{_CIRCLES} of {count}" if len(value) > _CIRCLES else count), circles(
             pixels, value
         )
     strokes = hog_strokes(value, names) if getattr(value, "ndim", 0) == 1 else None
-    return None if strokes is None else ("strokes along the edges of each cell", strokes)
+    return None if strokes is None else ("strokes: edge orientations per cell", strokes)
 
 
 def orientation_colors(maps: NDArray[Any], angles: Sequence[float]) -> Pixels:
-    r"""Give oriented responses one colour a pixel.
+    r"""Map oriented responses to one color per pixel.
 
-    With :math:`e_k` the squares of the responses at angles :math:`\theta_k`, and :math:`z = \sum_k
-    e_k e^{2 i \theta_k}`, the hue is the angle of :math:`z`, so that it is the same after half a
-    turn; the saturation is :math:`|z| / \sum_k e_k`, which is 0 where no orientation is stronger;
-    and the brightness :math:`\sqrt{\sum_k e_k}`, 1 at the largest.
+    With :math:`e_k` the squared responses at angles :math:`\theta_k`, and :math:`z = \sum_k e_k
+    e^{2 i \theta_k}`, the hue is the angle of :math:`z`, with period 180°. The saturation is
+    :math:`|z| / \sum_k e_k`, which is 0 without a dominant orientation. The brightness is
+    :math:`\sqrt{\sum_k e_k}`, scaled to a maximum of 1.
     """
     height, width, _ = maps.shape
-    # All responses to the first channel come before those to the next.
+    # Orientations vary fastest, then channels.
     energy = np.square(maps.reshape(height, width, -1, len(angles)).astype(np.float64)).sum(axis=2)
     total = energy.sum(axis=2)
     turned = energy @ np.exp(2j * np.radians(np.asarray(angles)))
     hue = np.angle(turned) % (2 * np.pi) / (2 * np.pi)
     saturation = np.abs(turned) / np.maximum(total, 1e-30)
     brightness = np.sqrt(total / max(float(total.max()), 1e-30))
-    # OpenCV counts hues of float32 in degrees.
+    # OpenCV expects the hue of float32 images in degrees.
     hsv = np.stack([360 * hue, saturation, brightness], axis=2).astype(np.float32)
     drawn: Pixels = np.rint(255 * cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)).astype(np.uint8)
     return drawn
 
 
 def hog_strokes(vector: NDArray[Any], names: Sequence[str]) -> Pixels | None:
-    """Draw histograms of oriented gradients as strokes along the edges, longer for more.
+    """Draw a HOG vector as strokes along the edges; length and brightness show the magnitude.
 
-    A cell's histogram is the mean of what it is in the blocks that it belongs to. None where the
+    The histogram of a cell is the mean over all blocks that contain the cell. Returns None if the
     names are not those of `HOG`.
     """
     found = [_BIN.match(name) for name in names]
@@ -89,7 +89,7 @@ def hog_strokes(vector: NDArray[Any], names: Sequence[str]) -> Pixels | None:
     np.add.at(counts, (rows, columns, bins), 1)
     means = sums / np.maximum(counts, 1)
     means /= max(float(means.max()), 1e-30)
-    # The gradient is across the edge, and angles are of rows downwards.
+    # Edges are orthogonal to gradients; angles are measured with rows pointing down.
     across = np.pi * (np.arange(shape[2]) + 0.5) / shape[2]
     along = np.stack([np.cos(across), -np.sin(across)], axis=1) * _CELL / 2
     drawn = np.zeros((shape[0] * _CELL, shape[1] * _CELL), np.uint8)
@@ -105,7 +105,7 @@ def hog_strokes(vector: NDArray[Any], names: Sequence[str]) -> Pixels | None:
 
 
 def circles(pixels: NDArray[Any], descriptors: DescriptorSet) -> Pixels:
-    """Draw a circle for each descriptor, as large as its scale, over the picture."""
+    """Draw a circle over the image for each descriptor, with the scale as its radius."""
     height, width = pixels.shape[:2]
     size = (_ZOOM * width, _ZOOM * height)
     whole = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1

@@ -1,4 +1,4 @@
-"""What in an image spoke for a linear model's answer, and what against it."""
+"""Attribution of a linear model's predictions to features and image regions."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ _CELL = re.compile(r"hog_cell(\d+)_(\d+)_")
 _PYRAMID = re.compile(r".*_(\d+)x(\d+)_(\d+)_(\d+)$")
 
 
-#: Features of no parts of the image, up to which what each added is drawn as a bar.
+#: Largest number of features without a position in the image that are drawn as bars.
 MOST_BARS = 40
 
 
 class Cell(NamedTuple):
-    """A part of the image, in shares of its height and width."""
+    """A region of the image, in fractions of its height and width."""
 
     top: float
     left: float
@@ -29,11 +29,11 @@ class Cell(NamedTuple):
 
 
 def cells(names: Sequence[str]) -> list[Cell] | None:
-    """Tell from the names of features which part of the image each is of; None if not of parts."""
+    """Parse the image region of each feature from its name; None if the names have no region."""
     for pattern in (_BLOCK, _CELL):
         numbers = _numbers(pattern, names)
         if numbers is not None:
-            # A block's cells are counted from its first.
+            # Cell indices are relative to the first cell of the block.
             places = numbers.reshape(len(names), -1, 2).sum(axis=1)
             return [_cell(*place, *(places.max(axis=0) + 1)) for place in places]
     parts = _numbers(_PYRAMID, names)
@@ -43,7 +43,7 @@ def cells(names: Sequence[str]) -> list[Cell] | None:
 
 
 def _numbers(pattern: re.Pattern[str], names: Sequence[str]) -> NDArray[np.int64] | None:
-    """Read the numbers in names, a row for each; None if there are none, or one does not match."""
+    """Parse the numbers in each name; None without names, or if a name does not match."""
     found = [pattern.match(name) for name in names]
     if not names or not all(found):
         return None
@@ -55,32 +55,33 @@ def _cell(row: int, column: int, rows: int, columns: int) -> Cell:
 
 
 def obstacle(result: Result) -> str:
-    """Say why it cannot be drawn what spoke for a recipe's answers; "" where it can."""
+    """Return the reason why a recipe's predictions have no attribution; "" if they have."""
     if len(result.attributed):
         return ""
     if result.failures or result.pipeline is None:
-        return "not every fold has a classifier"
+        return "not every fold has a fitted classifier"
     if result.unattributed:
         return result.unattributed
     count = len(result.feature_names)
     if result.dimensions * max(2, len(result.confusion)) > MOST_WEIGHTS:
-        return f"the weights of {result.dimensions} numbers are too many to be kept"
+        return f"a linear model of {result.dimensions} features has too many weights to keep"
     if not len(result.weights):
         after = " and ".join(type(step).__name__ for _, step in result.pipeline.steps[1:])
-        return f"the scores of {after} are no weighted sums of the features"
+        return f"the scores of {after} are not linear in the features"
     if result.features is None or result.features.shape[1] != count:
         return "the features have no names"
     if count > MOST_BARS and cells(result.feature_names) is None:
-        return f"the {count} features are not of parts of the picture"
+        return f"the {count} features have no position in the image"
     return ""
 
 
 def contributions(comparison: Comparison, result: Result, place: int) -> NDArray[Any]:
-    r"""Give what each feature of a tested image added to the score of the answer.
+    r"""Compute the contribution of each feature of a test image to the predicted class's score.
 
-    With the weights of the fold in which the image was tested, :math:`(w_j - \bar w_j) (x_j -
-    \bar x_j)`: :math:`\bar w` is the mean of the classes' weights, :math:`\bar x` that of the
-    images' features. For two classes, the weights of the first are the negative of the second's.
+    The contribution is :math:`(w_j - \bar w_j) (x_j - \bar x_j)`, with the weights :math:`w` of the
+    image's test fold, the mean :math:`\bar w` of the classes' weights, and the mean :math:`\bar x`
+    of the features over all test images. For two classes, the weights of the first are the negative
+    of the second's.
     """
     fold = int(comparison.folds[place]) if len(result.weights) > 1 else 0
     weights = result.weights[fold].astype(np.float64)
@@ -94,7 +95,7 @@ def contributions(comparison: Comparison, result: Result, place: int) -> NDArray
 
 
 def heat(spoke: NDArray[Any], parts: Sequence[Cell], side: int = 32) -> NDArray[Any]:
-    """Spread contributions over the parts of the image that they are of."""
+    """Distribute contributions uniformly over their image regions."""
     drawn = np.zeros((side, side))
     for value, (top, left, bottom, right) in zip(spoke, parts, strict=True):
         rows = slice(round(top * side), max(round(bottom * side), round(top * side) + 1))

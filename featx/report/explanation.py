@@ -1,4 +1,4 @@
-"""What every stage makes of one image, as pictures, down to the numbers and the answer."""
+"""Explanation of one image: the output of every stage, the features and the prediction."""
 
 import base64
 from collections.abc import Sequence
@@ -33,31 +33,31 @@ from featx.report.pictures import figure_png
 from featx.report.text import name_of, number_name, shown
 from featx.report.units import Unit, picture_of_unit
 
-_CHANNELS = 8  # maps drawn of a stage, at most
-_WRITTEN = 4  # numbers written out, at most
-_NAMED = 24  # numbers drawn as bars with their names, at most
-_LISTED = 10_000  # numbers listed on the page, at most
+_CHANNELS = 8  # maximum number of maps drawn per stage
+_WRITTEN = 4  # maximum number of features shown as text
+_NAMED = 24  # maximum number of features shown as bars with names
+_LISTED = 10_000  # maximum number of features listed on the page
 
 
 @dataclass
 class Explanation:
-    """What the stages of a recipe make of one image."""
+    """Output of every stage of a recipe for one image, and the prediction."""
 
     image: str
-    #: Each stage as it is written, and what it gives for the image.
+    #: The repr of each stage, and its output for the image.
     outputs: list[tuple[str, NDArray[Any]]]
-    #: The names of the entries of the last output, where that is a vector.
+    #: Feature names of the last output, if it is a vector.
     names: list[str]
-    #: The predicted class and a probability or score for each class, of a fitted model.
+    #: For a fitted model: the predicted class, and the probability or score of each class.
     prediction: str | None
     scores: dict[str, float]
-    #: Better pictures of some outputs than their numbers: what is seen, and the picture.
+    #: Title and picture of outputs with a special visualization, by index.
     drawings: dict[int, tuple[str, NDArray[np.uint8]]] = field(default_factory=dict)
-    #: Of a linear model on one number, where its answer changes.
+    #: Decision threshold of a linear model of a single feature.
     threshold: float | None = None
-    #: The network in it, if there is one.
+    #: Filters and parameter counts of the network, if the recipe has one.
     network: Network | None = None
-    #: What the answer rests on, unless that is one number, whose last map shows it.
+    #: Occlusion map of the prediction. None for a single feature, which the last map explains.
     hidden: Hidden | None = None
 
     def __str__(self) -> str:
@@ -69,11 +69,11 @@ class Explanation:
             pairs = zip(self.names, vector, strict=True)
             said = ", ".join(f"{name} = {value:.4g}" for name, value in pairs)
         else:
-            said = f"{len(vector)} numbers"
-        return said if self.prediction is None else f"{said}, so {self.prediction}"
+            said = f"{len(vector)} features"
+        return said if self.prediction is None else f"{said}; prediction: {self.prediction}"
 
     def as_data(self) -> dict[str, Any]:
-        """Give the numbers and the answer as plain data, for JSON."""
+        """Return the features and the prediction as JSON data."""
         vector = self.outputs[-1][1]
         return {
             "image": self.image,
@@ -87,17 +87,19 @@ class Explanation:
 
 
 def explain(image: Any, pipeline: Pipeline) -> Explanation:
-    """Compute what every stage makes of an image.
+    """Compute the output of every stage for an image, and explain the prediction.
+
+    The output of a `ConvNet` or a `PretrainedNet` includes the maps of its layers. If the network
+    predicts, or a classifier uses only the features of a `PretrainedNet`, Grad-CAM is added. Models
+    of pictures with more than one feature also have an occlusion map.
 
     Parameters
     ----------
     image : path or ndarray
         The image.
     pipeline : Pipeline
-        A recipe or a fitted model. Of a recipe that is not fitted, the stages before the first
-        that learns. Of a `ConvNet` or a `PretrainedNet`, the maps of its layers, too; and if the
-        answer is the network's, or rests on a `PretrainedNet` alone, its Grad-CAM. Of every model
-        of pictures that gives more than one number, where hiding a part changes the answer's score.
+        A recipe or a fitted model. For an unfitted recipe, only the stages before the first
+        trainable stage are computed.
     """
     stream, steps = _ready(image, pipeline)
     graph = Graph.of([stream.stages])
@@ -116,24 +118,24 @@ def explain(image: Any, pipeline: Pipeline) -> Explanation:
         if isinstance(last.stage, PretrainedNet):
             heat = what_speaks_for(last.stage, values[last.inputs[0]][0], classifier, answer)
             if heat is not None:
-                title = f"Grad-CAM: what speaks for {explanation.prediction}"
+                title = f"Grad-CAM of {explanation.prediction}"
                 explanation.outputs.insert(-1, (title, heat))
     return explanation
 
 
 def _ready(image: Any, pipeline: Pipeline) -> tuple[Stream, list[Any]]:
-    """Return the stages that can be computed, and the steps after them."""
+    """Return a stream of the stages that can be computed, and the steps after them."""
     if _is_fitted(pipeline[0]) and any(map(learns, pipeline[0].stages)):
         stream, *steps = (step for _, step in pipeline.steps)
     else:
         stream, steps = split(pipeline)
-        # The stages are the caller's, who may have fitted them, or not: they stay as they are.
+        # Clone: the caller's stages must not change.
         stream = clone(stream).fit([image])
     return stream, steps
 
 
 def _add_stages(explanation: Explanation, values: dict[Node, Any]) -> None:
-    """Add what each stage gives for the image, with the maps of a network's layers before it."""
+    """Add the output of each stage; the maps of a network's layers precede its output."""
     given = [(node, value[0]) for node, value in values.items() if node.inputs]
     arrays = (np.asarray(value) for _, value in given)
     pixels = next((value for value in arrays if value.ndim == 3 and _is_picture(value)), None)
@@ -149,7 +151,7 @@ def _add_stages(explanation: Explanation, values: dict[Node, Any]) -> None:
 
 
 def _add_prediction(explanation: Explanation, classifier: Pipeline, vectors: Any) -> int:
-    """Add the prediction and the scores of the classes; return the class's position."""
+    """Add the prediction and the scores of the classes; return the index of the class."""
     (predicted,) = classifier.predict(vectors)
     scores = class_scores(classifier, vectors)[1][0]
     explanation.prediction = str(predicted)
@@ -161,7 +163,7 @@ def _add_prediction(explanation: Explanation, classifier: Pipeline, vectors: Any
 def _add_network(
     explanation: Explanation, net: ConvNet, image: NDArray[Any], decides: bool
 ) -> None:
-    """Add the maps of a network's layers, and its scores if it decides, else its features."""
+    """Add the maps of a network's layers, and its scores if it classifies, else its features."""
     maps, explanation.network = look_inside(net, image)
     explanation.outputs += maps
     if decides:
@@ -173,8 +175,8 @@ def _add_network(
 
 
 def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str, NDArray[Any]]]:
-    """Give what speaks for a network's answer in its last maps, and its scores."""
-    # torch is an extra, as the libraries that draw are.
+    """Return the Grad-CAM of a network's prediction, if the network has maps, and its scores."""
+    # torch is an optional dependency.
     from featx.explanation.networks import grad_cam
 
     scores = net.decision_function([image])[0]
@@ -182,11 +184,11 @@ def _answer(net: ConvNet, image: NDArray[Any], has_maps: bool) -> list[tuple[str
         return [("scores", scores)]
     answer = int(scores.argmax())
     heat = grad_cam(net, image, answer)[..., np.newaxis]
-    return [(f"Grad-CAM: what speaks for {net.classes_[answer]}", heat), ("scores", scores)]
+    return [(f"Grad-CAM of {net.classes_[answer]}", heat), ("scores", scores)]
 
 
 def _threshold(classifier: Pipeline) -> float | None:
-    """Give the number at which a linear model of one number changes its answer."""
+    """Return the decision threshold of a linear model of a single feature, else None."""
     found = linear_weights(classifier, len(classifier.classes_))
     if found is None or found[0].shape != (1, 1) or found[0][0, 0] == 0:
         return None
@@ -198,10 +200,10 @@ def write_explanation(
     file: str | Path,
     units: Sequence[Unit] = (),
 ) -> None:
-    """Draw an explanation to a PNG picture, or to a page with the picture and all numbers.
+    """Write explanations as a PNG picture, or as an HTML page that also lists the features.
 
-    Several explanations, of images by the same recipe, are drawn below each other, and what a
-    stage gives for all of them has the same scale. Units of its network come last.
+    Several explanations by the same recipe are drawn below each other. Each stage has one color
+    scale for all images. The units of the network follow the explanations.
     """
     explanations = [explanation] if isinstance(explanation, Explanation) else [*explanation]
     if Path(file).suffix.lower() not in (".png", ".html"):
@@ -227,7 +229,7 @@ def _picture_of_rest(explanation: Explanation) -> bytes:
 
 
 def _scales(explanations: Sequence[Explanation]) -> list[float]:
-    """Give the largest absolute value of what each stage gives for any of the images."""
+    """Return the largest absolute value of each stage's output over all images."""
     outputs = [[value for _, value in one.outputs] for one in explanations]
     return [
         max((float(np.abs(value).max()) for value in values if value.size), default=0.0)
@@ -255,7 +257,7 @@ def _page(
     rests: Sequence[bytes],
     units: Sequence[bytes],
 ) -> str:
-    # Jinja2 is an extra, as matplotlib is.
+    # Jinja2 is an optional dependency.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -283,8 +285,8 @@ def _embedded(picture: bytes) -> str:
 def picture_of(
     explanation: Explanation, resolution: int = 100, scales: Sequence[float] | None = None
 ) -> bytes:
-    """Draw a film strip of the stages as PNG; stages of several maps get a row each."""
-    # The figure itself and not pyplot, which would look for a screen.
+    """Draw the stages' output as PNG: in one row, or one row per stage if any has several maps."""
+    # Figure instead of pyplot, which requires a display.
     from matplotlib.figure import Figure
 
     outputs = explanation.outputs
@@ -306,13 +308,13 @@ def picture_of(
 
 
 def _panels_of_stage(explanation: Explanation, place: int) -> int:
-    """Count the pictures in a row that show what a stage gives; a drawing stands beside maps."""
+    """Return the number of panels of a stage: its maps, plus one for a special drawing."""
     value = explanation.outputs[place][1]
     return _panels(value) + (place in explanation.drawings and value.ndim == 3)
 
 
 def _caption(explanation: Explanation, place: int) -> str:
-    """Return the stage as it is written; the map that the one number sums up is called V."""
+    """Return the repr of a stage; the map before a single feature is named V."""
     stage, value = explanation.outputs[place]
     one_number = explanation.outputs[-1][1].shape == (1,)
     last_map = one_number and place == len(explanation.outputs) - 2 and value.ndim == 3
@@ -320,7 +322,7 @@ def _caption(explanation: Explanation, place: int) -> str:
 
 
 def _draw_output(part: Any, explanation: Explanation, place: int, scale: float) -> None:
-    """Draw what a stage gives: maps, a drawing that is better, descriptors, or numbers."""
+    """Draw the output of a stage: maps, a special drawing, descriptors, or features."""
     value, drawn = explanation.outputs[place][1], explanation.drawings.get(place)
     if value.ndim == 3:
         _draw_maps(part, value, scale, drawn)
@@ -337,7 +339,7 @@ def _draw_output(part: Any, explanation: Explanation, place: int, scale: float) 
 
 
 def _in_words(explanation: Explanation, numbers: NDArray[Any]) -> str:
-    """Write few numbers out, and one so that it can be followed to the answer."""
+    """Write a few features as text; a single one with its threshold and the prediction."""
     if len(numbers) > 1:
         pairs = zip(explanation.names, numbers, strict=True)
         return "\n\n".join(f"{value:.4g}\n{name.replace('_', ' ')}" for name, value in pairs)
@@ -346,11 +348,13 @@ def _in_words(explanation: Explanation, numbers: NDArray[Any]) -> str:
     if explanation.threshold is not None:
         side = "above" if value > explanation.threshold else "below"
         text += f"\n\n{side} the threshold {explanation.threshold:.4g}"
-    return text if explanation.prediction is None else f"{text}\nso {explanation.prediction}"
+    if explanation.prediction is None:
+        return text
+    return f"{text}\nprediction: {explanation.prediction}"
 
 
 def _panels(value: NDArray[Any]) -> int:
-    """Tell how many pictures show what a stage gives: colours are one, maps are one each."""
+    """Return the number of panels: one for a picture, one per map, up to a maximum."""
     if value.ndim < 3 or (value.shape[2] == 3 and _is_picture(value)):
         return 1
     return min(_CHANNELS, int(value.shape[2]))
@@ -359,7 +363,7 @@ def _panels(value: NDArray[Any]) -> int:
 def _draw_maps(
     figure: Any, maps: NDArray[Any], scale: float, drawn: tuple[str, NDArray[Any]] | None
 ) -> None:
-    """Draw pixels as they are, and responses with zero in the middle of the colours."""
+    """Draw pixels unchanged, and signed maps with a diverging colormap centered at zero."""
     count = _panels(maps)
     if drawn is None:
         axis = figure.subplots()
@@ -369,7 +373,7 @@ def _draw_maps(
     largest = scale or 1.0
     height, width = maps.shape[:2]
     axis.set_axis_off()
-    # One axis for all maps: the layout of one for each takes seconds.
+    # One axis for all maps: the layout of one axis per map takes seconds.
     for place, channel in enumerate(np.moveaxis(maps, 2, 0)[:count]):
         start = 1.1 * width * place - 0.5
         where = {"extent": (start, start + width, height - 0.5, -0.5)}
@@ -402,9 +406,9 @@ def _draw_descriptors(axis: Any, values: NDArray[Any]) -> None:
 
 def _draw_numbers(axis: Any, vector: NDArray[Any], names: list[str]) -> None:
     if len(vector) > _NAMED:
-        # One shape: thousands of bars take seconds to draw.
+        # A single patch: thousands of bars take seconds to draw.
         axis.stairs(vector, np.arange(len(vector) + 1) - 0.5, fill=True, color="#3b77b7")
-        axis.set_xlabel(f"{len(vector)} numbers", fontsize=8)
+        axis.set_xlabel(f"{len(vector)} features", fontsize=8)
         return
     bars = axis.barh(names, vector, color="#3b77b7")
     axis.bar_label(bars, fmt="%.4g", fontsize=8, padding=3)
@@ -426,4 +430,4 @@ def _is_fitted(estimator: Any) -> bool:
 
 
 def _written(stage: Any) -> str:
-    return "side by side" if stage is None else " ".join(str(stage).split())
+    return "concatenation" if stage is None else " ".join(str(stage).split())

@@ -1,4 +1,4 @@
-"""What an answer rests on: how its score falls where parts of the picture are hidden."""
+"""Occlusion maps: the decrease of a class score when parts of an image are occluded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,31 +14,31 @@ from featx.pipeline.fitting import class_scores, decision_scores
 from featx.pipeline.graph import Graph
 from featx.report.pictures import figure_png, overlaid, pixels_of
 
-_ALONG = 4  # squares that fill the shorter side; there are others between them
+_ALONG = 4  # occluding squares per shorter side; the stride is half a square
 
 
 @dataclass
 class Hidden:
-    """A picture, and by how much the score of an answer falls where its parts are hidden."""
+    """An image and the occlusion map of a prediction."""
 
     pixels: NDArray[Any]
-    #: For each pixel; the score is what the classifier decides by, or else a probability.
+    #: Decrease per pixel of the decision score, or of the probability without decision scores.
     falls: NDArray[np.float32]
 
 
 def hide(pixels: NDArray[Any], stages: Sequence[Any], classifier: Pipeline, answer: int) -> Hidden:
-    """Hide squares of a picture one after the other, under its mean colour.
+    """Compute an occlusion map: occlude squares of an image one at a time with its mean color.
 
     Parameters
     ----------
     pixels : ndarray of shape (height, width, channels)
-        The picture.
+        The image.
     stages : list of transformers
-        What makes of it what the classifier takes, fitted.
+        Fitted stages that compute the classifier's input.
     classifier : Pipeline
         A fitted classifier.
     answer : int
-        The position of the answer in its ``classes_``.
+        Index of the predicted class in ``classes_``.
     """
     graph = Graph.of([stages])
 
@@ -56,21 +56,22 @@ def hide(pixels: NDArray[Any], stages: Sequence[Any], classifier: Pipeline, answ
 
 
 def picture_of_hidden(hidden: Hidden, answer: str) -> bytes:
-    """Draw the picture, and beside it what spoke for the answer, as PNG."""
-    # The figure itself and not pyplot, which would look for a screen.
+    """Draw an image and its occlusion map as PNG."""
+    # Figure instead of pyplot, which requires a display.
     from matplotlib.figure import Figure
 
     pixels = pixels_of(hidden.pixels, hidden.pixels.shape[:2])
     largest = float(np.abs(hidden.falls).max()) or 1.0
     figure = Figure(figsize=(8, 3.9), layout="constrained")
-    title = "\n".join(wrap(f"What the answer {answer} rests on", 80))
+    title = "\n".join(wrap(f"Occlusion map of {answer}", 80))
     figure.suptitle(title, fontsize=11, parse_math=False)
     before, after = figure.subplots(1, 2)
     before.imshow(pixels)
-    before.set_title("the picture", fontsize=9)
+    before.set_title("image", fontsize=9)
     after.imshow(overlaid(pixels, hidden.falls, largest))
     after.set_title(
-        f"red: hidden, it lowers the score, by up to {largest:.3g};\nblue: it raises it", fontsize=9
+        f"red: occlusion decreases the score, by up to {largest:.3g};\nblue: it increases it",
+        fontsize=9,
     )
     for axis in (before, after):
         axis.set_axis_off()

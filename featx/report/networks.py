@@ -1,4 +1,4 @@
-"""What is inside a network: its first filters beside those built by hand, its layers counted."""
+"""Network inspection: layer maps, filters of the first layer, parameter counts, Grad-CAM."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
     from featx.explanation.networks import LayerCount
 
 Float32 = NDArray[np.float32]
-_DRAWN = 32  # filters, at most
-_IN_A_ROW = 8
-_WEIGHED = 4096  # features, at most
+_DRAWN = 32  # maximum number of filters drawn
+_IN_A_ROW = 8  # filters per row
+_WEIGHED = 4096  # maximum number of features of a numerical gradient
 
 
 @dataclass
 class Network:
-    """What can be said of a network without an image.
+    """Filters and parameter counts of a network.
 
     Attributes
     ----------
     filters : ndarray of float32 of shape (n, height, width, channels), or None
-        Those of the first layer that has any.
+        Filters of the first convolutional layer.
     counts : list of LayerCount
-        The parameters of each layer.
+        Number of parameters of each layer.
     unused : str
-        What of it the model leaves out, as a sentence.
+        A sentence on the layers that the model does not use; "" if it uses all.
     """
 
     filters: Float32 | None
@@ -42,24 +42,24 @@ class Network:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the network has learned."""
+        """Total number of parameters."""
         return sum(count.parameters for count in self.counts)
 
 
 def look_inside(
     net: ConvNet | PretrainedNet, image: NDArray[Any]
 ) -> tuple[list[tuple[str, NDArray[Any]]], Network]:
-    """Give the maps that a network's layers make of an image, and what it is made of."""
-    # torch is an extra, as the libraries that draw are.
+    """Return the maps of a network's layers for an image, its filters and parameter counts."""
+    # torch is an optional dependency.
     from featx.explanation.networks import block_maps, filters, parameter_counts
 
     maps = [(f"layer {name}", value) for name, value in block_maps(net, image).items()]
     channels, unused = image.shape[2], ""
     if isinstance(net, PretrainedNet):
         channels = 3
-        unused = "The last layer, which tells its own classes apart, is cut off."
+        unused = "The classification layer is not used."
         if net.layer is not None:
-            unused = f"What comes after {net.layer} is cut off."
+            unused = f"The layers after {net.layer} are not used."
     counts = parameter_counts(net, (*image.shape[:2], channels))
     return maps, Network(filters(net) if maps else None, counts, unused)
 
@@ -67,14 +67,14 @@ def look_inside(
 def what_speaks_for(
     net: PretrainedNet, image: NDArray[Any], classifier: Any, answer: int
 ) -> Float32 | None:
-    """Map what speaks for the answer of a classifier of a network's features: its Grad-CAM.
+    """Compute the Grad-CAM of a predicted class for a classifier of a network's features.
 
-    A feature's weight is the slope of the score along it, by a difference.
+    The weight of a feature is the partial derivative of the score, by finite differences.
 
     Returns
     -------
     ndarray of float32 of shape (height, width, 1), or None
-        None if the classifier has no such score, or features are so many that it would take long.
+        None if the classifier has no decision scores, or the network has more than 4096 features.
     """
     from featx.explanation.networks import grad_cam
 
@@ -91,8 +91,8 @@ def what_speaks_for(
 
 
 def picture_of_filters(banks: Float32) -> bytes:
-    """Draw filters beside Gabor's and Sobel's as PNG, each with its likeness to an edge."""
-    # The figure itself and not pyplot, which would look for a screen.
+    """Draw learned, Gabor and Sobel filters as PNG, each with its edge similarity."""
+    # Figure instead of pyplot, which requires a display.
     from matplotlib.figure import Figure
 
     from featx.explanation.networks import edge_likeness
@@ -101,12 +101,12 @@ def picture_of_filters(banks: Float32) -> bytes:
     order = np.argsort(-scores, kind="stable")[:_DRAWN]
     noise = np.random.default_rng(0).normal(size=(200, *banks.shape[1:]))
     size = " x ".join(map(str, banks.shape[1:3]))
-    more = f", the {_DRAWN} most like an edge" if len(banks) > _DRAWN else ""
+    more = f", the {_DRAWN} most similar to an edge" if len(banks) > _DRAWN else ""
     drawn = {
-        f"learned: {len(banks)} filters of {size}{more}; on average {scores.mean():.2f}, "
-        f"where noise has {edge_likeness(noise).mean():.2f}": banks[order],
-        "built by hand: Gabor, odd and even, of two octaves and of one": _gabor_bank(),
-        "built by hand: Sobel": _kernels(Sobel("both", padding="zero"), 3),
+        f"learned: {len(banks)} filters of {size}{more}; mean edge similarity {scores.mean():.2f}, "
+        f"of noise {edge_likeness(noise).mean():.2f}": banks[order],
+        "Gabor: odd and even, bandwidth of two octaves and of one": _gabor_bank(),
+        "Sobel": _kernels(Sobel("both", padding="zero"), 3),
     }
     rows = [-(-len(bank) // _IN_A_ROW) for bank in drawn.values()]
     figure = Figure(figsize=(8, 1.0 * sum(rows) + 0.45 * len(rows)), layout="constrained")
@@ -117,18 +117,18 @@ def picture_of_filters(banks: Float32) -> bytes:
 
 
 def _gabor_bank() -> Float32:
-    """Give odd and even functions at eight orientations, of two octaves and of one."""
+    """Return odd and even Gabor kernels at eight orientations, of two octaves and of one."""
     return np.concatenate(
         [
             _kernels(GaborBank([frequency], 8, response, bandwidth, padding="zero"), 15)
-            for frequency, bandwidth in ((0.1, 2.0), (0.18, 1.0))  # of one width
+            for frequency, bandwidth in ((0.1, 2.0), (0.18, 1.0))  # equal envelope width
             for response in ("odd", "even")
         ]
     )
 
 
 def _kernels(stage: Any, side: int) -> Float32:
-    """Give the kernels of a stage of filters: what it makes of a single bright pixel, turned."""
+    """Return the kernels of a filter stage: its impulse response, rotated by 180 degrees."""
     impulse = np.zeros((1, side, side, 1), np.float32)
     impulse[0, side // 2, side // 2] = 1
     kernels: Float32 = np.moveaxis(stage.fit_transform(impulse)[0, ::-1, ::-1], 2, 0)
@@ -147,7 +147,7 @@ def _draw_bank(axis: Any, bank: Float32, scores: NDArray[Any], title: str) -> No
 
 
 def _as_picture(kernel: Float32) -> Float32:
-    """Bring a filter to grey or colours between 0 and 1; of other channels, their mean is taken."""
+    """Scale a filter to [0, 1]; filters without three channels are averaged to gray."""
     if kernel.shape[2] != 3:
         kernel = kernel.mean(axis=2)
     low, high = kernel.min(), kernel.max()

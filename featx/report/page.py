@@ -1,4 +1,4 @@
-"""A comparison as one page that needs nothing else: what it shows, and how it is put together."""
+"""HTML report of a comparison, as one self-contained page."""
 
 import base64
 import hashlib
@@ -34,11 +34,11 @@ from featx.report.pictures import (
 from featx.report.plots import Plots, svg, threshold
 from featx.report.text import number_name, shown
 
-_GALLERY = 12  # pictures in a gallery
-_DISAGREEING = 6  # pictures a pair of recipes disagrees on, each way
-_COPIES = 24  # pairs of copies that are shown
-_TABLE = 20  # classes, up to which a confusion matrix is a table
-_LEAST_MAPPED = 10  # pictures on a map
+_GALLERY = 12  # maximum number of images in a gallery
+_DISAGREEING = 6  # maximum number of images per pair of recipes and direction
+_COPIES = 24  # maximum number of displayed pairs of duplicates
+_TABLE = 20  # largest number of classes of a confusion matrix in table form
+_LEAST_MAPPED = 10  # minimum number of images of an embedding
 _TILE = (32, 32)
 LABELS = {
     "accuracy": "Accuracy",
@@ -48,12 +48,12 @@ LABELS = {
     "calibration_error": "Calibration error",
     "area_under_curve": "Area under curve",
 }
-#: Measures in per cent; the others are plain numbers.
+#: Metrics shown in percent.
 _SHARES = ("accuracy", "balanced_accuracy", "macro_f1", "calibration_error")
 
 
 def page(comparison: Comparison) -> str:
-    """Return the whole report as HTML."""
+    """Return the report as HTML."""
     album = Album(comparison.images)
     best = best_of(comparison)
     text: str = _template("comparison.html.j2").render(
@@ -76,44 +76,44 @@ def page(comparison: Comparison) -> str:
 
 
 def _no_better(comparison: Comparison, best: Result) -> list[str]:
-    """List the recipes than which the best is not significantly better."""
+    """List the recipes that do not differ significantly from the best."""
     others = (result.name for result in comparison.results if result is not best)
     return [name for name in others if comparison.verdict(best.name, name) not in ("better", "")]
 
 
 def _measures(comparison: Comparison) -> list[tuple[str, str, bool]]:
-    """List the metrics that any recipe has: name, title, and whether they are in per cent."""
+    """Return name, title and whether it is shown in percent, for each metric of any recipe."""
     known = {name for result in comparison.results for name in result.measures}
     return [(name, title, name in _SHARES) for name, title in LABELS.items() if name in known]
 
 
 def _plots(comparison: Comparison) -> dict[str, str]:
-    """Draw the accuracy over the cost, and over training images if that was asked for."""
+    """Plot accuracy over cost, and the learning curves if they were computed."""
     plots, results = Plots(comparison), comparison.results
     cost = _kept(
         comparison.cache,
         [(one.name, one.measures, one.cost) for one in results],
-        lambda: svg(plots.cost, "Accuracy over milliseconds an image"),
+        lambda: svg(plots.cost, "Accuracy over CPU time per image"),
     )
     if not any(result.learning_curve for result in results):
         return {"cost_picture": cost, "curves": ""}
     curves = _kept(
         comparison.cache,
         [(one.name, one.learning_curve) for one in results],
-        lambda: svg(plots.learning_curves, "Accuracy over training images"),
+        lambda: svg(plots.learning_curves, "Accuracy over the number of training images"),
     )
     return {"cost_picture": cost, "curves": curves}
 
 
 @dataclass
 class _Drawn:
-    """What is kept of a drawing: plain data."""
+    """A cached drawing, as JSON data."""
 
     content: Any
 
 
 def _kept(cache: Cache | None, parts: Any, draw: Callable[[], Any]) -> Any:
-    """Draw what comes from these parts and this code, unless the cache has it."""
+    """Return a drawing from the cache, or draw and cache it under a key of parts and code."""
     if cache is None:
         return draw()
     where = f"drawing-{key(_code(), parts)}"
@@ -122,7 +122,7 @@ def _kept(cache: Cache | None, parts: Any, draw: Callable[[], Any]) -> Any:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Tell the code that draws from any other."""
+    """Hash the source code of this package and the version of matplotlib."""
     import matplotlib
 
     digest = hashlib.sha256(matplotlib.__version__.encode())
@@ -132,13 +132,13 @@ def _code() -> str:
 
 
 def summary(comparison: Comparison) -> str:
-    """Give the table of the recipes as HTML, for a notebook."""
+    """Return the table of recipes as HTML, for a notebook."""
     text: str = _template("summary.html.j2").render(comparison=comparison)
     return text
 
 
 def best_of(comparison: Comparison) -> Result:
-    """Give the most accurate recipe, of those that answered."""
+    """Return the most accurate recipe that did not fail on all folds."""
     return max(comparison.results, key=lambda one: (bool(one.measures), one.accuracy))
 
 
@@ -169,7 +169,7 @@ def _bytes(count: int | None) -> str:
 
 
 def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, Any]:
-    """Gather what is shown of one recipe."""
+    """Return the template variables of one recipe."""
     right = result.predictions == comparison.labels
     answered = result.predictions != ""
     sure, margin = confidence(result)
@@ -185,7 +185,7 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
         "learned": len(result.mapped) > 0,
         "network": _is_network(result),
         "mistakes": [_figure(comparison, result, i, sure) for i in certain] if shows else [],
-        # Where all answers are alike, none is less certain than the others.
+        # If all scores are equal, no prediction is less confident than the others.
         "doubtful": [_figure(comparison, result, i, sure) for i in doubtful]
         if shows and different > 1
         else [],
@@ -212,13 +212,14 @@ def _is_network(result: Result) -> bool:
 
 
 def confidence(result: Result) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give how sure each answer is, and how far it is before the next.
+    """Return the confidence and the margin of each prediction.
 
-    Of probabilities, that of the answer; of scores, the distance to the next.
+    The margin is the difference between the two largest scores. The confidence is the largest
+    probability, or the margin if the scores are not probabilities.
     """
     scores = np.sort(np.nan_to_num(result.scores, nan=-np.inf), axis=1)
     next_best = scores[:, -2] if scores.shape[1] > 1 else np.zeros(len(scores))
-    with np.errstate(invalid="ignore"):  # minus infinity from itself
+    with np.errstate(invalid="ignore"):  # -inf minus -inf
         margin = np.nan_to_num(scores[:, -1] - next_best, nan=0.0, posinf=0.0)
     return (scores[:, -1] if result.kind == "probability" else margin), margin
 
@@ -233,7 +234,9 @@ def _figure(
         "name": comparison.names[place],
         "truth": str(comparison.labels[place]),
         "answer": str(result.predictions[place]),
-        "sure": f"{sure[place]:.0%}" if result.kind == "probability" else f"by {sure[place]:.2g}",
+        "sure": f"{sure[place]:.0%}"
+        if result.kind == "probability"
+        else f"margin {sure[place]:.2g}",
     }
 
 
@@ -261,7 +264,7 @@ def _per_class(comparison: Comparison, result: Result) -> list[dict[str, Any]]:
 
 
 def _confusions(comparison: Comparison, result: Result) -> list[tuple[str, str, int]]:
-    """List the classes that are taken for each other most often."""
+    """Return the most frequent errors as (true class, predicted class, count)."""
     wrong = result.confusion.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:_GALLERY]
@@ -273,7 +276,7 @@ def _confusions(comparison: Comparison, result: Result) -> list[tuple[str, str, 
 def _evidence(
     comparison: Comparison, result: Result, album: Album, mistakes: list[int]
 ) -> list[dict[str, Any]]:
-    """Draw the contributions to some predictions: over the pictures, or as bars."""
+    """Draw the attributions of some predictions, as overlays on the images or as bars."""
     if evidence.obstacle(result):
         return []
     if len(result.attributed):
@@ -295,7 +298,7 @@ def _evidence(
 
 
 def _attributions(comparison: Comparison, result: Result) -> dict[int, NDArray[Any]]:
-    """Return the attributions of learned features, of images that explain the recipe best."""
+    """Return the attribution maps of learned features for some images, by index."""
     right = np.flatnonzero(result.predictions == comparison.labels)
     chosen = _to_explain(
         result,
@@ -303,13 +306,13 @@ def _attributions(comparison: Comparison, result: Result) -> dict[int, NDArray[A
         np.intersect1d(result.attributed, right),
     )
     known = dict(zip(result.attributed.tolist(), result.attributions, strict=True))
-    if _is_network(result):  # Grad-CAM tells where in an image, not how much
+    if _is_network(result):  # the scale of Grad-CAM has no meaning across images
         known = {place: heat / (heat.max() or 1) for place, heat in known.items()}
     return {place: known[place] for place in chosen}
 
 
 def _to_explain(result: Result, mistakes: list[int], right: NDArray[Any]) -> list[int]:
-    """Choose predictions to explain: the surest mistakes, and correct ones of several classes."""
+    """Choose predictions to explain: the most confident errors, and some correct ones."""
     sure, _ = confidence(result)
     mistakes = sorted(mistakes, key=lambda place: -sure[place])[: EXPLAINED // 2]
     return [*mistakes, *_evenly(right, EXPLAINED - len(mistakes))]
@@ -318,13 +321,13 @@ def _to_explain(result: Result, mistakes: list[int], right: NDArray[Any]) -> lis
 def _bar_charts(
     comparison: Comparison, result: Result, spoke: dict[int, NDArray[Any]]
 ) -> list[dict[str, Any]]:
-    """Draw what each feature added to predictions as bars."""
+    """Draw the contribution of each feature to some predictions as bar charts."""
     sure, _ = confidence(result)
     height = 0.9 + 0.2 * len(result.feature_names)
     figures = []
     for place, values in spoke.items():
         draw = partial(_bars, names=result.feature_names, values=values)
-        drawn = svg(draw, "What each feature added to the answer", 5.4, height)
+        drawn = svg(draw, "Contribution of each feature to the score", 5.4, height)
         figures.append(_figure(comparison, result, place, sure) | {"bars": drawn})
     return figures
 
@@ -332,7 +335,7 @@ def _bar_charts(
 def _overlays(
     comparison: Comparison, result: Result, album: Album, heats: dict[int, NDArray[Any]]
 ) -> list[dict[str, Any]]:
-    """Draw numbers for the parts of pictures over them, all on one scale."""
+    """Overlay attribution maps on their images, all on one color scale."""
     largest = max((float(np.abs(one).max()) for one in heats.values()), default=0.0) or 1.0
     sure, _ = confidence(result)
     figures = []
@@ -351,11 +354,11 @@ def _bars(axes: Any, names: Sequence[str], values: NDArray[Any]) -> None:
     axes.invert_yaxis()
     axes.margins(y=0.01)
     axes.tick_params(labelsize=8)
-    axes.set_xlabel("against the answer    0    for the answer", fontsize=9)
+    axes.set_xlabel("contribution to the score of the predicted class", fontsize=9)
 
 
 def _single_number(comparison: Comparison, result: Result) -> dict[str, Any] | None:
-    """Gather what leads from pixels to the answer where the feature is one number."""
+    """Return histogram, threshold and example images of a recipe with a single feature."""
     if result.features is None or result.features.shape[1] != 1:
         return None
     numbers = result.features[:, 0]
@@ -363,9 +366,9 @@ def _single_number(comparison: Comparison, result: Result) -> dict[str, Any] | N
     for label in comparison.classes if comparison.pictures else []:
         own = np.flatnonzero(comparison.labels == label)
         if len(own) and len(strips) < 3:
-            # The image in the middle of its class is a fair example.
+            # The image with the median feature value represents its class.
             middle = own[np.argsort(numbers[own], kind="stable")[len(own) // 2]]
-            with suppress(RefusedImage):  # a store's images may be gone
+            with suppress(RefusedImage):  # the images of a store may have been deleted
                 strips.append(_strip(comparison, result, int(middle)))
     draw = partial(Plots(comparison).feature, result.name)
     limit = threshold(result)
@@ -394,7 +397,7 @@ def _strip(comparison: Comparison, result: Result, place: int) -> dict[str, Any]
 
 
 def _map(comparison: Comparison, result: Result, album: Album) -> str:
-    """Draw pictures where their features are alike close to each other."""
+    """Draw a t-SNE embedding of the features, with the images at their positions."""
     components, chosen = result.components, result.mapped
     if result.features is not None and result.features.shape[1] > 1:
         chosen = evenly(len(result.features), MAPPED)
@@ -415,7 +418,7 @@ def _evenly(positions: NDArray[np.int64], count: int) -> list[int]:
 
 
 def _disagreements(comparison: Comparison, album: Album) -> list[dict[str, Any]]:
-    """For each pair of recipes, the images on which one is right and the other wrong."""
+    """Count and show, per pair of recipes, the images that only one classifies correctly."""
     found = []
     of_interest = [one for one in comparison.results if one.name != BASELINE and one.measures]
     for one, other in combinations(of_interest, 2):

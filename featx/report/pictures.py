@@ -1,4 +1,4 @@
-"""Small pictures for the page, as data that is part of it."""
+"""Thumbnails, overlays and other pictures of the HTML report."""
 
 import base64
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from featx.io.resizing import resize_image
 Pixels = NDArray[np.uint8]
 THUMBNAIL, LARGE = (96, 96), (192, 192)
 _QUALITY = 72
-#: Colours of classes on maps; the first are told apart by colour-blind people, too.
+#: Class colors in embeddings. The first ones are distinguishable with color blindness.
 CLASS_COLORS = np.array(
     [
         *((59, 119, 183), (217, 130, 26), (46, 139, 87), (128, 90, 170), (200, 60, 60)),
@@ -28,19 +28,19 @@ CLASS_COLORS = np.array(
     ],
     np.uint8,
 )
-# Letters of a file's name that the font lacks are drawn as boxes.
+# Characters missing from the font are drawn as boxes.
 _missing_letters = IgnoredWarnings(UserWarning, message="Glyph .* missing from font")
 _AGAINST, _FOR = np.array([31, 84, 190]), np.array([214, 60, 30])
 
 
 def pixels_of(image: Any, size: tuple[int, int], resize: str = "pad") -> Pixels:
-    """Read an image, or take its pixels, and bring it to a size, in RGB."""
+    """Read an image or convert its pixels, and resize it, as uint8 RGB."""
     try:
         (pixels,) = ReadImages(size=size, resize=resize, reduced_decoding=True).transform([image])
     except RefusedImage:
-        # A store's features may be there where its images are not.
+        # The images of a store may have been deleted.
         pixels = np.full((*size, 1), 128, np.uint8)
-    if pixels.shape[:2] != size:  # arrays of other kinds pass through reading as they are
+    if pixels.shape[:2] != size:  # ReadImages resizes arrays of pixels only
         pixels = resize_image(pixels, size, resize, (255,) * pixels.shape[2])
     if pixels.dtype != np.uint8:
         whole = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
@@ -50,7 +50,7 @@ def pixels_of(image: Any, size: tuple[int, int], resize: str = "pad") -> Pixels:
 
 
 def jpeg(pixels: Pixels) -> str:
-    """Give a picture as a data URI."""
+    """Encode a picture as a JPEG data URI."""
     content = simplejpeg.encode_jpeg(
         np.ascontiguousarray(pixels), quality=_QUALITY, colorspace="RGB"
     )
@@ -58,14 +58,14 @@ def jpeg(pixels: Pixels) -> str:
 
 
 def png(pixels: Pixels) -> str:
-    """Give a drawing of few colours as a data URI."""
+    """Encode a drawing with few colors as a PNG data URI."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "png", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
 def figure_png(figure: Any, resolution: int = 100) -> bytes:
-    """Give a figure of matplotlib as PNG."""
+    """Encode a matplotlib figure as PNG."""
     file = BytesIO()
     with _missing_letters:
         figure.savefig(file, format="png", dpi=resolution)
@@ -73,7 +73,7 @@ def figure_png(figure: Any, resolution: int = 100) -> bytes:
 
 
 def overlaid(pixels: Pixels, heat: NDArray[Any], largest: float) -> Pixels:
-    """Colour a picture where numbers are positive (red) or negative (blue), up to ``largest``."""
+    """Overlay a heat map: red for positive, blue for negative values, saturated at ``largest``."""
     height, width = pixels.shape[:2]
     heat = cv2.resize(heat.astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
     strength = np.clip(np.abs(heat) / largest, 0, 1)[..., np.newaxis] * 0.75
@@ -84,7 +84,7 @@ def overlaid(pixels: Pixels, heat: NDArray[Any], largest: float) -> Pixels:
 
 
 def confusion_picture(confusion: NDArray[np.int64], cell: int = 3) -> Pixels:
-    """Draw a large confusion matrix, each row up to its sum, darker for more."""
+    """Draw a large confusion matrix, shaded by the share of each row."""
     shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     shade = 1 - np.sqrt(shares)[..., np.newaxis] * (1 - np.array([13, 44, 77]) / 255)
     drawn = np.rint(255 * shade).astype(np.uint8)
@@ -94,7 +94,7 @@ def confusion_picture(confusion: NDArray[np.int64], cell: int = 3) -> Pixels:
 def mosaic(
     images: Sequence[Pixels], places: NDArray[Any], colors: NDArray[np.int64], side: int = 760
 ) -> Pixels:
-    """Put small pictures, framed in the colours of their classes, to places in the unit square."""
+    """Draw pictures at positions in the unit square, framed in the colors of their classes."""
     canvas = np.full((side, side, 3), 250, np.uint8)
     size = images[0].shape[0] + 4
     corners = np.rint(places * (side - size)).astype(int)
@@ -105,7 +105,7 @@ def mosaic(
 
 
 class Album:
-    """Gives the thumbnails of a comparison's images; each is read once.
+    """Cache of the thumbnails of a comparison's images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A comparison's figures, drawn on matplotlib's axes, and as SVG for the page."""
+"""Plots of a comparison on matplotlib axes, and their SVG for the HTML report."""
 
 import re
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from featx.report.text import number_name, short
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_BINS = 40  # of histograms
-_LETTER, _LINE = 5.5, 11.0  # width of a letter and height of a line, in points
-#: What matplotlib writes into SVG, and the page's colours that take its place: they differ in the
-#: light and in the dark.
+_BINS = 40  # bins of histograms
+_LETTER, _LINE = 5.5, 11.0  # mean width of a letter and height of a line, in points
+#: Placeholder colors in matplotlib's SVG, replaced by the page's color variables for light and dark
+#: mode.
 _INK = "#010101"
 _COLORS = {
     "#010102": "var(--blue)",
@@ -32,7 +32,7 @@ _COLORS = {
 
 
 class Plots:
-    """Draws a comparison; each method takes the axes to draw on, and gives them back.
+    """Plots of a comparison. Each method draws on matplotlib axes and returns them.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class Plots:
         self.comparison = comparison
 
     def accuracy(self, ax: "Axes") -> "Axes":
-        """Draw the accuracies with their 95 % intervals."""
+        """Plot the accuracy of each recipe with its 95 % interval."""
         results = [result for result in self.comparison.results if result.measures]
         shares = np.array([result.accuracy for result in results])
         ends = np.array([(result.accuracy_low, result.accuracy_high) for result in results])
@@ -63,7 +63,7 @@ class Plots:
         return ax
 
     def cost(self, ax: "Axes") -> "Axes":
-        """Draw accuracies over milliseconds an image, and the recipes that none dominates."""
+        """Plot accuracy over CPU time per image, with the Pareto front."""
         results = [result for result in self.comparison.results if result.measures]
         times = np.array([result.milliseconds_per_image for result in results])
         shares = np.array([result.accuracy for result in results])
@@ -71,8 +71,8 @@ class Plots:
         ax.errorbar(times, 100 * shares, yerr=_distances(100 * shares, 100 * ends), fmt="o")
         best = front(times, shares)
         ax.step(times[best], 100 * shares[best], where="post", linestyle="--", color="C1")
-        ax.set(xscale="log", xlabel="milliseconds an image", ylabel="accuracy, %")
-        # Plain numbers: powers would be set as formulas.
+        ax.set(xscale="log", xlabel="CPU time, ms/image", ylabel="accuracy, %")
+        # Plain numbers: powers of ten would require mathtext.
         ax.xaxis.set_major_formatter("{x:g}")
         ax.margins(x=0.15)
         ax.autoscale_view()
@@ -83,7 +83,7 @@ class Plots:
         return ax
 
     def learning_curves(self, ax: "Axes") -> "Axes":
-        """Draw accuracies over the number of images that were fitted on."""
+        """Plot accuracy over the number of training images."""
         for number, result in enumerate(self.comparison.results):
             curve = result.learning_curve
             if curve is None or not curve.images:
@@ -103,7 +103,7 @@ class Plots:
         return ax
 
     def confusion(self, name: str, ax: "Axes") -> "Axes":
-        """Draw the confusion matrix of a recipe, with scikit-learn's display."""
+        """Plot the confusion matrix of a recipe with `ConfusionMatrixDisplay`."""
         from sklearn.metrics import ConfusionMatrixDisplay
 
         names = [short(label) for label in self.comparison.classes]
@@ -112,7 +112,7 @@ class Plots:
         return ax
 
     def feature(self, name: str, ax: "Axes") -> "Axes":
-        """Draw the single number of a recipe, class by class, and the threshold between them."""
+        """Plot histograms of a recipe's single feature by class, and the decision threshold."""
         result = self.comparison[name]
         numbers = single_number(result)
         classes = self.comparison.classes
@@ -134,7 +134,7 @@ class Plots:
 
 
 def front(times: NDArray[np.float64], shares: NDArray[np.float64]) -> list[int]:
-    """List the recipes than which none is as fast and more accurate, from the fastest on."""
+    """Return the indices of the Pareto front, from the fastest to the slowest recipe."""
     best: list[int] = []
     for place in np.lexsort((-shares, times)).tolist():
         if not best or shares[place] > shares[best[-1]]:
@@ -143,15 +143,15 @@ def front(times: NDArray[np.float64], shares: NDArray[np.float64]) -> list[int]:
 
 
 def single_number(result: Result) -> NDArray[Any]:
-    """Give the feature of a recipe that has one number."""
+    """Return the feature of each test image for a recipe with a single feature."""
     if result.features is None or result.features.shape[1] != 1:
-        raise InputError(f"{result.name}: its features are not of one number.")
+        raise InputError(f"{result.name}: the plot requires a recipe with a single feature.")
     numbers: NDArray[Any] = result.features[:, 0]
     return numbers
 
 
 def threshold(result: Result) -> float | None:
-    """Give the number at which a linear model of one number changes its mind; the folds' mean."""
+    """Return the decision threshold of a linear model of a single feature, mean over the folds."""
     if result.weights.shape[1:] != (1, 1) or not np.all(result.weights):
         return None
     return float(np.mean(-result.offsets[:, 0] / result.weights[:, 0, 0]))
@@ -167,7 +167,7 @@ def _edges(numbers: NDArray[Any]) -> list[float]:
 
 
 def _lines_down(ax: "Axes", names: list[str], x: NDArray[Any], y: NDArray[Any]) -> list[float]:
-    """Tell by how much the names right of points are lowered, so that none stands upon another."""
+    """Return the downward shift of each label, in points, so that labels do not overlap."""
     points = ax.transData.transform(np.column_stack([x, y])) * 72 / ax.figure.dpi
     lowered = [0.0] * len(points)
     placed: list[tuple[float, float, float]] = []  # left, right, height
@@ -192,7 +192,7 @@ def _distances(shares: NDArray[Any], ends: NDArray[Any]) -> NDArray[Any]:
 def svg(
     draw: Callable[["Axes"], object], title: str, width: float = 7.2, height: float = 3.8
 ) -> str:
-    """Draw axes as an SVG element in the page's colours, with a title for screen readers."""
+    """Draw axes as an SVG element in the page's colors, with a title for screen readers."""
     from cycler import cycler
     from markupsafe import escape
     from matplotlib import rc_context
@@ -224,7 +224,7 @@ def svg(
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<g id=\"[^\"]*\">", "<g>", text)
-    # Texts keep the page's font, and the element its place in the page's width.
+    # Text uses the page's font, and the element scales with the page's width.
     text = re.sub(r"font: ([\d.]+)px [^;\"]*", r"font: \1px system-ui, sans-serif", text)
     opening = f'<svg role="img" aria-label="{escape(title)}"'
     text = re.sub(r"<svg [^>]*?(viewBox=\"[^\"]*\")[^>]*>", rf"{opening} \1>", text, count=1)

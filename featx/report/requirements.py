@@ -1,4 +1,4 @@
-"""The libraries that draw are an extra: whether they are installed."""
+"""Check of the optional dependencies of reports."""
 
 from importlib.util import find_spec
 
@@ -6,10 +6,11 @@ from featx.core.errors import MissingDependencyError
 
 
 def require(*libraries: str) -> None:
-    """Raise `ImportError`, in one clear line, before any work, unless the libraries are there."""
+    """Raise `MissingDependencyError` unless the libraries are installed."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
+        verb, pronoun = ("is", "it") if len(missing) == 1 else ("are", "them")
         raise MissingDependencyError(
-            f"Reports need {' and '.join(missing)}, which are not installed. To install them: "
+            f"report: {' and '.join(missing)} {verb} not installed. Install {pronoun} with: "
             "pip install 'featx[report]'"
         )

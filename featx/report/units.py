@@ -1,4 +1,4 @@
-"""What a unit of a network looks for: an image made for it, and those that excite it most."""
+"""Activation of network units: activation maximization, and the most activating images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,24 +16,24 @@ from featx.pipeline.graph import Graph
 from featx.report.pictures import figure_png, pixels_of
 from featx.report.text import name_of, shown
 
-_SHOWN = 9  # images that excite a unit, at most
-_SIDE = 160  # of the image made for a unit of a pretrained network, in pixels
+_SHOWN = 9  # maximum number of images per unit
+_SIDE = 160  # side of the synthetic image for a pretrained network, in pixels
 
 
 @dataclass
 class Unit:
-    """What excites a unit of a network.
+    """Images with a high activation of a network unit.
 
     Attributes
     ----------
     name : str
-        Its layer and its number, and the class that it stands for.
+        Layer and number of the unit, and the class of an output unit.
     climbed : ndarray of float32 of shape (height, width, channels)
-        An image that was made for it, by activation maximisation.
+        Synthetic image by activation maximization.
     images : list of (str, ndarray)
-        The names of the images that excite it most, and what the network takes of them.
+        Names and network input of the images with the highest activation.
     refused : list of RefusedImage
-        Those that could not be read.
+        Images that could not be read.
     """
 
     name: str
@@ -43,31 +43,31 @@ class Unit:
 
     def __str__(self) -> str:
         names = ", ".join(name for name, _ in self.images)
-        return f"{self.name}, excited most by {names}" if names else self.name
+        return f"{self.name}; highest activation: {names}" if names else self.name
 
     def as_data(self) -> dict[str, Any]:
-        """Give what was found as plain data, for JSON."""
+        """Return the names of the unit and its images as JSON data."""
         return {"unit": self.name, "images": [name for name, _ in self.images]}
 
 
 def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
-    """Find what excites a unit of the network in a recipe or a model.
+    """Find images with a high activation of a unit of the network in a recipe or a model.
 
     Parameters
     ----------
     pipeline : Pipeline
         A fitted model with a `ConvNet` or a `PretrainedNet`, or a recipe with the latter.
     unit : str
-        LAYER:NUMBER, as in "_fc:130".
+        Layer and number of the unit as LAYER:NUMBER, such as "_fc:130".
     among : sequence of paths
-        The images of which those that excite it most are wanted.
+        Candidate images. Those with the highest activation are selected.
 
     Raises
     ------
     ModelError
-        If there is no network, or no such unit in it.
+        If the pipeline has no network, the network is not fitted, or the unit does not exist.
     """
-    # torch is an extra, as the libraries that draw are.
+    # torch is an optional dependency.
     from featx.explanation.activation_maximization import maximize_activation
     from featx.explanation.networks import most_exciting
 
@@ -75,7 +75,7 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
     net, graph = _network(pipeline)
     layer, _, number = unit.rpartition(":")
     if not layer or not number.isdecimal():
-        raise ModelError(f"{unit!r} is no unit of a network. Write LAYER:NUMBER, such as _fc:130.")
+        raise ModelError(f"unit={unit!r} is not valid. Use LAYER:NUMBER, such as _fc:130.")
     refused: list[RefusedImage] = []
     taken: list[int] = []
 
@@ -100,7 +100,7 @@ def look_for(pipeline: Pipeline, unit: str, among: Sequence[Any] = ()) -> Unit:
 
 
 def _network(pipeline: Pipeline) -> tuple[ConvNet | PretrainedNet, Graph]:
-    """Find the network, and what makes of an image what it takes."""
+    """Return the network, and the graph of the stages before it."""
     graph = Graph.of([pipeline[0].stages])
     for node in graph.nodes:
         if isinstance(node.stage, ConvNet | PretrainedNet):
@@ -108,14 +108,13 @@ def _network(pipeline: Pipeline) -> tuple[ConvNet | PretrainedNet, Graph]:
     for _, step in pipeline.steps[1:2]:
         if isinstance(step, ConvNet):
             return _trained(step), graph
-    raise ModelError("There is no ConvNet and no PretrainedNet in it, and so there are no units.")
+    raise ModelError("unit: the recipe has no network. Use one with a ConvNet or a PretrainedNet.")
 
 
 def _trained(net: ConvNet | PretrainedNet) -> ConvNet | PretrainedNet:
     if isinstance(net, ConvNet) and not hasattr(net, "weights_"):
         raise ModelError(
-            "The network has learned nothing yet. Train it first, with featx train, and give the "
-            "model."
+            "ConvNet is not fitted. Train the recipe with featx train and use the model instead."
         )
     return net
 
@@ -123,7 +122,7 @@ def _trained(net: ConvNet | PretrainedNet) -> ConvNet | PretrainedNet:
 def _title(net: ConvNet | PretrainedNet, layer: str, number: int) -> str:
     title = f"layer {layer}, unit {number}"
     if isinstance(net, ConvNet):
-        # torch is an extra.
+        # torch is an optional dependency.
         from featx.explanation.networks import dense_layers
 
         if layer in dense_layers(net)[-1:]:
@@ -132,16 +131,16 @@ def _title(net: ConvNet | PretrainedNet, layer: str, number: int) -> str:
 
 
 def picture_of_unit(unit: Unit) -> bytes:
-    """Draw the image that was made for a unit, and those that excite it most, as PNG."""
-    # The figure itself and not pyplot, which would look for a screen.
+    """Draw the synthetic image of a unit and the images with the highest activation as PNG."""
+    # Figure instead of pyplot, which requires a display.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.9), layout="constrained")
-    figure.suptitle(f"What excites {unit.name}", fontsize=11, parse_math=False)
+    figure.suptitle(f"Activation of {unit.name}", fontsize=11, parse_math=False)
     made, found = figure.subfigures(1, 2, squeeze=False).ravel()
     axis = made.subplots()
     axis.imshow(_as_picture(unit.climbed))
-    axis.set_title("made for it", fontsize=9)
+    axis.set_title("activation maximization", fontsize=9)
     axis.set_axis_off()
     if unit.images:
         side = int(np.ceil(np.sqrt(len(unit.images))))

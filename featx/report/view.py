@@ -1,4 +1,4 @@
-"""The view of a `Comparison`: what its ``plot``, ``to_html`` and notebook table draw."""
+"""Plots, HTML report and notebook table of a `Comparison`."""
 
 from featx.report.page import page, summary
 from featx.report.plots import Plots

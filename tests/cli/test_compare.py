@@ -14,8 +14,8 @@ OWN = "Import your own stages with --plugin MODULE."
 
 def remarks(city, field, points):
     return "".join(
-        f"Class {name!r} has {count} different images: its own accuracy is known to {points} "
-        "points either way, at worst.\n"
+        f"Class {name!r} has {count} distinct images: its recall is uncertain by up to {points} "
+        "percentage points (95 % interval).\n"
         for name, count in (("city", city), ("field", field))
     )
 
@@ -70,7 +70,7 @@ def test_json_and_options(featx, photos, recipe):
     assert found == json.loads(Path("out/results.json").read_text(encoding="utf-8"))
     target = {"a": ["city"], "b": ["field"]}
     expected = compare(photos, recipe=[recipe], labels=target, folds=3, random_state=4)
-    assert found["protocol"] == "3 stratified folds, seed 4"
+    assert found["protocol"] == "3-fold stratified cross-validation, seed 4"
     assert found["classes"] == ["a", "b"]
     assert found["recipes"]["small"]["folds"] == expected["small"].folds
 
@@ -85,7 +85,7 @@ def test_a_test_set(featx, photos, recipe, tmp_path):
     assert run.code == 0
     assert run.err == "12 of 12 images\n" + remarks(2, 2, 41)
     found = json.loads(run.out)
-    assert found["protocol"] == "fitted on 8 images, tested on 4 others"
+    assert found["protocol"] == "8 training images, 4 test images"
     assert found["recipes"]["small"]["folds"] == []
     expected = compare(photos, recipe=[recipe], test=load_dataset(test))["small"]
     assert found["recipes"]["small"]["accuracy"] == expected.accuracy
@@ -131,13 +131,13 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--recipe", small / "small.yaml"),
         1,
-        "small: there are two recipes of this name. Rename one.",
+        "small: two recipes have this name. Rename one of them.",
     )
     run = compared("--folds", 7)
     assert (run.code, run.out) == (1, "")
     assert run.err == (
-        "featx: Class 'field' has 6 different images, fewer than the 7 folds, and the other "
-        "classes have no more. Use fewer folds, or more images.\n"
+        "featx: folds=7 needs a class of at least 7 distinct images, but the largest, 'field', "
+        "has 6. Use fewer folds or more images.\n"
     )
     fails(
         compared("--labels", "x=city"),
@@ -148,8 +148,7 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--test", town.parent),
         1,
-        "There are images of class 'town' to test on, but none to fit on; the classes to fit on "
-        "are city, field.",
+        "test: class 'town' has no training images. The training classes are city, field.",
     )
     fails(compared("--test", "nowhere"), 2, "nowhere: no such folder or file.")
     fails(compared(images="nowhere"), 2, "nowhere: no such folder or file.")
@@ -179,7 +178,7 @@ def test_repeats_learning_curves_and_the_cache(featx, photos, recipe, tmp_path):
 
     options = ["--repeats", 2, "--learning-curves"]
     found = compared("a", *options, "--cache", "mine")
-    assert found["protocol"] == "3 stratified folds, 2 times, seed 0"
+    assert found["protocol"] == "3-fold stratified cross-validation, 2 repetitions, seed 0"
     assert len(found["recipes"]["small"]["folds"]) == 6
     assert len(found["recipes"]["small"]["learning_curve"]["images"]) > 2
     assert len(os.listdir("mine")) > 3

@@ -35,7 +35,7 @@ def test_a_model(featx, photo, model):
     assert found == explain(str(photo), load_model(model)).as_data()
     assert list(found) == ["image", "stages", "features", "prediction", "scores"]
     assert found["prediction"] == load_model(model).predict([photo])[0]
-    assert "<h2>The answer</h2>" in Path("out.html").read_text(encoding="utf-8")
+    assert "<h2>Prediction</h2>" in Path("out.html").read_text(encoding="utf-8")
 
 
 def test_several_images(featx, photo):
@@ -63,11 +63,11 @@ def test_units_of_a_network(featx, photo, tmp_path):
     expected["units"] = [unit.as_data() for unit in units]
     assert json.loads(run.out) == expected
     assert len(expected["units"][0]["images"]) == min(9, len(paths) - 1)
-    assert "What excites its units" in Path("out.html").read_text(encoding="utf-8")
+    assert "<h2>Activation of units</h2>" in Path("out.html").read_text(encoding="utf-8")
     fails(
         featx("explain", photo, "--model", "net.skops", "--unit", "0", "--out", "out.png"),
         1,
-        "'0' is no unit of a network. Write LAYER:NUMBER, such as _fc:130.",
+        "unit='0' is not valid. Use LAYER:NUMBER, such as _fc:130.",
     )
     run = featx("explain", photo, "--model", "net.skops", "--among", "x", "--out", "out.png")
     assert (run.code, run.out) == (2, "")

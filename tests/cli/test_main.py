@@ -236,14 +236,17 @@ def test_reports_without_their_extras(photos, recipe, tmp_path):
         f"demo|--out|{out}",
     ]
     process = python(WITHOUT_EXTRAS, *lines)
-    need = "which are not installed. To install them: pip install 'featx[report]'"
+    both = (
+        "featx: report: jinja2 and matplotlib are not installed. Install them with: pip install "
+        "'featx[report]'"
+    )
     assert process.stdout == ""
     assert process.stderr.splitlines() == [
-        f"featx: Reports need jinja2, {need}",
+        "featx: report: jinja2 is not installed. Install it with: pip install 'featx[report]'",
         "exit: 1",
-        f"featx: Reports need jinja2 and matplotlib, {need}",
+        both,
         "exit: 1",
-        f"featx: Reports need jinja2 and matplotlib, {need}",
+        both,
         "exit: 1",
     ]
     assert not out.parent.exists()

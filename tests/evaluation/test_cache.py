@@ -20,7 +20,7 @@ def cache(tmp_path):
     return Cache(tmp_path / "cache")
 
 
-def test_what_is_put_is_there(cache):
+def test_put_and_get(cache):
     assert cache.get("k") is None
     cache.put("k", BIG)
     found = Cache(cache.folder).get("k")
@@ -40,7 +40,7 @@ def test_the_folder_may_be_deleted(cache):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"\x80\x04."])
-def test_a_damaged_entry_is_none(cache, content):
+def test_a_damaged_entry_is_missing(cache, content):
     cache.put("k", BIG)
     file = cache.folder / "k.npz"
     whole = file.read_bytes()
@@ -51,7 +51,7 @@ def test_a_damaged_entry_is_none(cache, content):
     assert cache.get("k")["a"].tolist() == BIG["a"].tolist()
 
 
-def test_nothing_in_it_is_run(cache):
+def test_pickled_objects_are_not_loaded(cache):
     cache.folder.mkdir()
     np.savez(cache.folder / "k.npz", a=np.array([os.system], dtype=object))
     assert cache.get("k") is None
@@ -118,7 +118,7 @@ def test_default_folder(monkeypatch, tmp_path):
         assert default_folder() == tmp_path / "featx"
 
 
-def test_keys_know_the_code_of_a_users_stage(tmp_path, monkeypatch):
+def test_keys_depend_on_the_code_of_a_users_stage(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     keys = []
     for result in ("image", "2 * image", "image"):

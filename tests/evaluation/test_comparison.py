@@ -41,7 +41,7 @@ def message(*arguments, kind=ComparisonError, **named):
 
 
 def draw(count, size=32):
-    """Draw noise with stripes, upright for one class in most images, and name the classes."""
+    """Return noise with stripes, vertical for one class in most images, and the labels."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 1), np.uint8)
     labels = rng.permutation(np.where(np.arange(count) % 5 < 2, "city", "landscape"))
@@ -55,7 +55,7 @@ def draw(count, size=32):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write forty images, two of them twice more, and three that are broken."""
+    """Write forty images, three duplicates of two of them, and three unreadable files."""
     images, labels = draw(40)
     order = [*range(40), 3, 3, 8]
     paths = [str(tmp_path / f"{position:02}.png") for position in range(len(order))]
@@ -65,7 +65,7 @@ def folder(tmp_path):
     Path(paths[-3]).write_bytes(b"broken")
     Path(paths[-1]).write_bytes(b"")
     labels = np.concatenate([labels[order], ["city", "landscape", "city"]])
-    # In the middle, so that positions shift.
+    # Shuffle, so that rejected files shift the indices of the others.
     order = np.random.default_rng(1).permutation(len(paths))
     return [paths[i] for i in order], labels[order]
 
@@ -77,7 +77,7 @@ def kept(folder):
 
 
 def pipelines():
-    """Give four pipelines under names; two have a stage that learns inside the stream."""
+    """Return four pipelines by name; two have a trainable stage inside the stream."""
     reading = ReadImages(size=(16, 16), mode="gray")
     return {
         "hog": make_pipeline(
@@ -100,7 +100,7 @@ def pipelines():
 
 
 def wilson(right, count, z=1.959963984540054):
-    """Give Wilson's interval as its paper writes it."""
+    """Compute Wilson's interval by the formula of the paper."""
     share = right / count
     middle = share + z**2 / (2 * count)
     half = z * sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
@@ -108,7 +108,7 @@ def wilson(right, count, z=1.959963984540054):
 
 
 def check_result(result, truth, predicted, classes):
-    """Check every figure of a result against scikit-learn and the formula."""
+    """Compare every metric of a result with scikit-learn and the formula."""
     assert result.predictions.tolist() == predicted.tolist()
     assert result.accuracy == np.mean(truth == predicted)
     low, high = wilson(int(np.sum(truth == predicted)), len(truth))
@@ -124,11 +124,11 @@ def check_result(result, truth, predicted, classes):
 def test_equals_a_loop_of_scikit_learn(folder, folds, seed):
     comparison = compare(pipelines(), *folder, folds=folds, random_state=seed)
     paths, labels = kept(folder)
-    # Groups are in the order of their hashes, so that folds do not depend on that of the files.
+    # Groups are sorted by hash, so that folds do not depend on the order of the files.
     groups = [sha256(Path(path).read_bytes()).hexdigest() for path in paths]
     divider = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     divisions = [*divider.split(paths, labels, groups)]
-    assert comparison.protocol == f"{folds} stratified folds, seed {seed}"
+    assert comparison.protocol == f"{folds}-fold stratified cross-validation, seed {seed}"
     assert comparison.classes == ["city", "landscape"]
     assert comparison.images == paths
     assert comparison.labels.tolist() == labels.tolist()
@@ -151,7 +151,7 @@ def test_the_baseline(folder):
     baseline = compare(["edges-alone"], *folder, folds=3).results[0]
     _, labels = kept(folder)
     assert baseline.name == "larger-class"
-    assert baseline.title == "Always the larger class"
+    assert baseline.title == "Majority class"
     check_result(baseline, labels, np.full(len(labels), "landscape"), ["city", "landscape"])
     assert baseline.balanced_accuracy == 0.5
     assert baseline.dimensions == 0
@@ -173,13 +173,13 @@ def test_recipes_by_name_and_by_file(folder, tmp_path):
     ]
     mine = by_pipeline.results[2]
     assert comparison.results[3].predictions.tolist() == mine.predictions.tolist()
-    # A recipe does as well with others as alone.
+    # The result of a recipe does not depend on the other recipes.
     alone = compare(["edges-alone"], *folder).results[2]
     assert comparison.results[2].predictions.tolist() == alone.predictions.tolist()
 
 
 def without_costs(comparison):
-    """Give all figures but the measured costs, in a form that can be compared."""
+    """Return all results except the measured costs, as comparable data."""
     data = as_data(comparison)
     for result in data["recipes"].values():
         del result["cost"], result["milliseconds_per_image"]
@@ -220,7 +220,7 @@ def test_refused_images(folder):
     assert [(one.path, one.reason) for one in comparison.refused] == expected
 
 
-def test_images_that_do_not_suit_a_stage_that_stands_before_one_that_learns(folder):
+def test_images_unsuitable_for_a_stage_before_a_trainable_stage(folder):
     paths, labels = folder
     small = str(Path(paths[0]).with_name("small.png"))
     Image.fromarray(np.zeros((12, 40), np.uint8)).save(small)
@@ -247,7 +247,7 @@ def copied(comparison):
     return [(names[one], names[other], kind) for one, other, kind in comparison.copies]
 
 
-def test_near_copies_are_kept_in_one_fold(folder, tmp_path):
+def test_near_duplicates_are_kept_in_one_fold(folder, tmp_path):
     paths, labels = kept(folder)
     for index in range(8):
         image = Image.open(paths[index]).resize((80, 64))
@@ -298,7 +298,7 @@ def test_a_test_set_equals_fitting_by_hand(folder, tmp_path):
     train, test = (paths[:26], labels[:26]), (paths[26:], labels[26:])
     named = {Path(path).name for path in paths[:26]}
     copies = [["03.png", "40.png", "41.png"], ["08.png", "42.png"]]
-    for names in copies:  # the same content on one side only
+    for names in copies:  # keep duplicates on one side only
         for name in names:
             if name not in named:
                 pixels = np.random.default_rng(int(name[:2])).integers(0, 256, (32, 32), np.uint8)
@@ -306,7 +306,7 @@ def test_a_test_set_equals_fitting_by_hand(folder, tmp_path):
     comparison = compare(pipelines(), *train, test=test)
     (train_paths, train_labels), (test_paths, test_labels) = kept(train), kept(test)
     assert comparison.protocol == (
-        f"fitted on {len(train_paths)} images, tested on {len(test_paths)} others"
+        f"{len(train_paths)} training images, {len(test_paths)} test images"
     )
     assert comparison.images == test_paths
     assert comparison.labels.tolist() == test_labels.tolist()
@@ -332,7 +332,7 @@ def test_a_test_set_of_one_class():
         assert result.confusion.sum(axis=1).tolist() == [len(only), 0]
 
 
-def test_copies_of_images_to_fit_on_are_left_out_of_the_test(folder, tmp_path):
+def test_duplicates_of_training_images_are_left_out_of_the_test_set(folder, tmp_path):
     paths, labels = kept(folder)
     near = str(tmp_path / "near.jpg")
     Image.open(paths[7]).resize((90, 90)).save(near)
@@ -342,12 +342,12 @@ def test_copies_of_images_to_fit_on_are_left_out_of_the_test(folder, tmp_path):
     comparison = compare(["edges-alone"], paths[:-1], labels[:-1], test)
     assert [comparison.source_names[i] for i in comparison.left_out] == [paths[4], paths[5], near]
     assert comparison.images == [paths[-1]]
-    assert comparison.protocol == f"fitted on {len(paths) - 1} images, tested on 1 others"
+    assert comparison.protocol == f"{len(paths) - 1} training images, 1 test images"
     named = [(paths[7], near, "same picture")]
     assert [copy for copy in copied(comparison) if near in copy] == named
     images, names = draw(20)
     assert message(["edges-alone"], images, names, (images[:2], names[:2])) == (
-        "No image is left to test on. 2 are left out, since they are copies of images to fit on."
+        "test: no test image is left. Left out as duplicates of training images: 2."
     )
 
 
@@ -385,11 +385,13 @@ class TestErrors:
     def test_no_recipe(self):
         images, labels = draw(10)
         for recipes in ([], {}, "hog-svm", Path("hog-svm")):
-            assert message(recipes, images, labels) == "Give a list of one recipe or more."
+            assert message(recipes, images, labels) == (
+                f"recipe={recipes!r} is not a list of recipes. Pass a list of at least one recipe."
+            )
 
     def test_two_recipes_of_one_name(self):
         assert message(["hog-svm", "edges-alone", "hog-svm"], *draw(10)) == (
-            "hog-svm: there are two recipes of this name. Rename one."
+            "hog-svm: two recipes have this name. Rename one of them."
         )
 
     def test_no_such_recipe(self):
@@ -401,7 +403,7 @@ class TestErrors:
     def test_no_classifier(self, steps):
         pipeline = make_pipeline(Stream([Sobel(), Summarize()]), *steps)
         assert message({"mine": pipeline}, *draw(10)) == (
-            "mine: has no classifier. End it with one, such as LinearSVC."
+            "mine: the recipe has no classifier. Add one as its last step, such as LinearSVC."
         )
 
     def test_no_stream(self):
@@ -417,7 +419,7 @@ class TestErrors:
             "of each class into its own sub-folder."
         )
 
-    def test_one_class_that_can_be_read(self, tmp_path):
+    def test_one_readable_class(self, tmp_path):
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "x.png")
         paths = [tmp_path / "x.png", tmp_path / "y.png"]
         end = "Put the images of each class into its own sub-folder."
@@ -430,30 +432,31 @@ class TestErrors:
         images, _ = draw(7)
         labels = ["a"] * 3 + ["b"] * 4
         assert message(["hog-svm"], images, labels) == (
-            "Class 'b' has 4 different images, fewer than the 5 folds, and the other classes have "
-            "no more. Use fewer folds, or more images."
+            "folds=5 needs a class of at least 5 distinct images, but the largest, 'b', has 4. Use "
+            "fewer folds or more images."
         )
 
-    def test_copies_count_once(self):
+    def test_duplicates_count_once(self):
         images, labels = draw(20)
         images[:] = images[:2][(labels == "city").astype(int)]
         assert message(["hog-svm"], images, labels, folds=2) == (
-            "Class 'landscape' has 1 different images, fewer than the 2 folds, and the other "
-            "classes have no more. Use fewer folds, or more images."
+            "folds=2 needs a class of at least 2 distinct images, but the largest, 'landscape', "
+            "has 1. Use fewer folds or more images."
         )
 
     def test_lengths(self):
         images, labels = draw(10)
-        assert message(["hog-svm"], images, labels[:9]) == ("There are 10 images, but 9 classes.")
+        assert message(["hog-svm"], images, labels[:9]) == (
+            "labels: got 9 for 10 images. Pass one label per image."
+        )
         assert message(["hog-svm"], images, labels, (images[:3], labels[:4])) == (
-            "There are 3 images, but 4 classes."
+            "labels: got 4 for 3 images. Pass one label per image."
         )
 
     def test_unknown_classes(self):
         images, labels = draw(10)
         assert message(["hog-svm"], images, labels, (images[:2], ["city", "town"])) == (
-            "There are images of class 'town' to test on, but none to fit on; the classes to fit "
-            "on are city, landscape."
+            "test: class 'town' has no training images. The training classes are city, landscape."
         )
 
     def test_all_refused(self, tmp_path):
@@ -461,10 +464,10 @@ class TestErrors:
         for path in paths:
             Path(path).write_bytes(b"broken")
         assert message(["hog-svm"], paths, [*"abab"], folds=2) == (
-            f"All 4 images are refused. The first: {paths[0]}: {REFUSED}"
+            f"All 4 images were rejected. The first: {paths[0]}: {REFUSED}"
         )
 
-    def test_nothing_to_test_on(self, tmp_path):
+    def test_no_test_images(self, tmp_path):
         images, labels = draw(10)
         paths = [str(tmp_path / f"{i}.png") for i in range(10)]
         for path, image in zip(paths, images, strict=True):
@@ -472,9 +475,9 @@ class TestErrors:
         broken = tmp_path / "broken.png"
         broken.write_bytes(b"broken")
         assert message(["hog-svm"], paths, labels, ([broken], ["city"])) == (
-            f"No image is left to test on. The first refused: {broken}: {REFUSED}"
+            f"test: no test image is left. The first rejected image: {broken}: {REFUSED}"
         )
-        assert message(["hog-svm"], paths, labels, ([], [])) == "No image is left to test on."
+        assert message(["hog-svm"], paths, labels, ([], [])) == "test: no test image is left."
 
 
 def test_city_or_landscape(real_data):
@@ -500,7 +503,7 @@ class TestProtocol:
     def test_repeated_folds(self, folder):
         once = [compare(pipelines(), *folder, folds=3, random_state=seed) for seed in (4, 5)]
         both = compare(pipelines(), *folder, folds=3, random_state=4, repeats=2)
-        assert both.protocol == "3 stratified folds, 2 times, seed 4"
+        assert both.protocol == "3-fold stratified cross-validation, 2 repetitions, seed 4"
         assert both.folds.tolist() == once[0].folds.tolist()
         for result in both.results:
             one, other = (comparison[result.name] for comparison in once)
@@ -508,11 +511,11 @@ class TestProtocol:
             assert result.predictions.tolist() == one.predictions.tolist()
             assert result.accuracy == pytest.approx((one.accuracy + other.accuracy) / 2)
 
-    def test_raw_pixels_are_there_once(self, folder):
+    def test_raw_pixels_occur_once(self, folder):
         names = [result.name for result in compare(["edges-alone", PIXELS], *folder).results]
         assert names == [BASELINE, "edges-alone", PIXELS]
 
-    def test_no_raw_pixels_where_there_are_no_pictures(self):
+    def test_no_raw_pixels_without_pictures(self):
         maps = np.random.default_rng(0).random((20, 8, 8, 2), dtype=np.float32)
         given = {"mean": make_pipeline(Stream([Summarize(["mean"])]), GaussianNB())}
         comparison = compare(given, maps, ["a", "b"] * 10)
@@ -565,7 +568,10 @@ class TestProtocol:
         labels = labels.astype(object)
         labels[2] = "only"
         comparison = compare(pipelines(), paths, labels)
-        assert comparison.remarks[0].startswith("Class 'only' has 1 image: it is never fitted on")
+        assert comparison.remarks[0] == (
+            "Class 'only' has 1 distinct image: no training image is left when it is tested, so "
+            "its recall is 0."
+        )
         assert all(result.failures == [] for result in comparison.results)
         place = comparison.classes.index("only")
         assert comparison["hog"].confusion[place].sum() == 1
@@ -578,7 +584,7 @@ class TestProtocol:
         comparison = compare(given, images, labels, folds=2)
         assert len(comparison.classes) == 200
         assert comparison["mean"].confusion.shape == (200, 200)
-        assert comparison.remarks[-1] == "195 more classes have fewer than 30 different images."
+        assert comparison.remarks[-1] == "195 more classes have fewer than 30 distinct images."
 
     def test_learning_curves(self, folder):
         comparison = compare(["edges-alone"], *folder, learning_curves=True)
@@ -608,17 +614,17 @@ class TestProtocol:
 
 
 class TestCache:
-    def test_the_same_with_it_and_without(self, folder, tmp_path):
+    def test_results_are_the_same_with_and_without_a_cache(self, folder, tmp_path):
         expected = without_costs(compare(pipelines(), *folder))
         first = compare(pipelines(), *folder, cache=tmp_path / "cache")
         again = compare(pipelines(), *folder, cache=tmp_path / "cache")
         assert without_costs(first) == expected
         assert without_costs(again) == expected
-        # The costs are those that were measured.
+        # The cache stores the measured costs.
         for result in first.results:
             assert again[result.name].cost == result.cost
 
-    def test_only_what_is_new_is_computed(self, folder, tmp_path, monkeypatch):
+    def test_only_new_features_are_computed(self, folder, tmp_path, monkeypatch):
         ran = []
         real = gathering.run_together
 
@@ -631,7 +637,7 @@ class TestCache:
         compare(some, *folder, cache=tmp_path)
         compare(pipelines(), *folder, cache=tmp_path)
         compare(pipelines(), *folder, cache=tmp_path)
-        assert ran == [4, 2]  # with thumbnails and raw pixels; then the two others
+        assert ran == [4, 2]  # two recipes, thumbnails and raw pixels; then the other two recipes
 
     def test_other_folds_need_the_pixels_again(self, folder, tmp_path):
         compare(pipelines(), *folder, cache=tmp_path)
@@ -647,7 +653,7 @@ class TestCache:
         expected = without_costs(compare(["edges-alone"], *folder))
         assert without_costs(compare(["edges-alone"], *folder, cache=tmp_path)) == expected
 
-    def test_images_that_only_one_recipe_refuses_are_not_kept_in_mind(self, folder, tmp_path):
+    def test_rejections_by_one_recipe_are_not_cached(self, folder, tmp_path):
         paths, labels = folder
         small = str(Path(paths[0]).with_name("small.png"))
         Image.fromarray(np.zeros((12, 40), np.uint8)).save(small)

@@ -33,7 +33,7 @@ def drawn(classes=2, count=60, seed=0):
 
 
 class Failing(ClassifierMixin, BaseEstimator):
-    """Refuses to be fitted on the image whose first number is the largest."""
+    """Classifier that fails to fit without the image with the largest first feature."""
 
     def __init__(self, limit=0.0, error=ValueError):
         self.limit = limit
@@ -62,7 +62,7 @@ def test_a_fold_that_fails(error):
         assert (trial.answers[repetition, test] == (-1 if number in failed else 0)).all()
 
 
-def test_answers_and_scores():
+def test_predictions_and_scores():
     features, labels, divisions = drawn(3)
     steps = [StandardScaler(), GaussianNB()]
     trial = run_folds(steps, features, labels, ["a", "b", "c"], divisions)
@@ -120,7 +120,7 @@ def test_estimators_with_threads_of_their_own_have_folds_one_by_one(steps):
     assert not _run_side_by_side([RandomForestClassifier()], np.zeros((2**25, 1), np.float32))
 
 
-def test_a_class_that_was_not_fitted_on():
+def test_a_class_without_training_images():
     features, labels, divisions = drawn()
     labels = labels.astype(object)
     labels[divisions[0].test[0]] = "c"
@@ -185,7 +185,7 @@ def test_learning_curve():
     assert again == curve
 
 
-def test_a_learning_curve_leaves_out_what_fails():
+def test_a_learning_curve_omits_failed_fits():
     features, labels, divisions = drawn(count=90)
     limit = np.sort(features[:, 0])[-3]
     curve = learning_curve([Failing(limit)], features, labels, divisions[:3], random_state=0)
@@ -194,7 +194,7 @@ def test_a_learning_curve_leaves_out_what_fails():
     assert nothing.images == nothing.accuracy == []
 
 
-def test_the_larger_class():
+def test_the_majority_class():
     _, labels, divisions = drawn()
     nothing = np.zeros((60, 0), np.float32)
     trial = run_folds([DummyClassifier(strategy="prior")], nothing, labels, ["a", "b"], divisions)
@@ -202,7 +202,7 @@ def test_the_larger_class():
     np.testing.assert_allclose(trial.scores, 0.5, atol=0.02)
 
 
-def test_the_explained_are_the_surest_mistake_and_others_of_all_classes():
+def test_the_most_confident_error_and_all_classes_are_explained():
     scores = np.stack([np.arange(20.0), np.zeros(20)], axis=1)
     right = np.arange(20) % 4 > 0
     found = [_to_explain(scores, right, fold, 5) for fold in (1, 2, 3, 4, 5)]

@@ -20,7 +20,7 @@ from featx.evaluation.duplicates import (
 
 
 def cloud(seed, size=(96, 120)):
-    """Draw a smooth picture with details, as photographs have."""
+    """Return a smooth picture with details, similar to a photograph."""
     noise = np.random.default_rng(seed).normal(size=(*size, 3))
     picture = gaussian_filter(noise, (10, 10, 0)) * 20 + gaussian_filter(noise, (2, 2, 0)) * 4
     return np.clip(128 + 40 * picture, 0, 255).astype(np.uint8)
@@ -53,7 +53,7 @@ def changed(image, change, path):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_copies_of_drawn_pictures(tmp_path, change):
+def test_near_duplicates_of_synthetic_pictures(tmp_path, change):
     images = [Image.fromarray(cloud(seed)) for seed in range(12)]
     paths = [encoded(image, tmp_path, f"{i}.png") for i, image in enumerate(images)]
     paths += [changed(image, change, tmp_path / f"{i}.jpg") for i, image in enumerate(images)]
@@ -70,12 +70,12 @@ def test_pixels_of_any_kind():
     assert [copy[:2] for copy in found] == [(0, 1), (0, 2), (1, 2)]
 
 
-def test_scenes_of_one_kind_are_no_copies():
+def test_similar_scenes_are_not_duplicates():
     scenes, _ = make_scenes(n=60, random_state=0)
     assert similar_pictures(small(scenes)) == []
 
 
-def test_flat_pictures_are_no_copies():
+def test_constant_pictures_are_not_duplicates():
     flat = np.full((5, 64, 64, 1), 90, np.uint8)
     flat[1] += 1
     flat[2, 3, 3] = 120
@@ -84,7 +84,7 @@ def test_flat_pictures_are_no_copies():
     assert [copy[:2] for copy in find_copies(flat, content_hashes(flat), flat)] == [(0, 3), (0, 4)]
 
 
-def test_the_same_bytes(tmp_path):
+def test_equal_bytes(tmp_path):
     one, other = cloud(0), cloud(1)
     paths = [encoded(Image.fromarray(one), tmp_path, f"{i}.png") for i in range(3)]
     paths.insert(1, encoded(Image.fromarray(other), tmp_path, "other.png"))

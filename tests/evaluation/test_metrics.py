@@ -17,7 +17,7 @@ def drawn(classes, count=60, repetitions=1, seed=0):
 
 
 def calibration_error(truth, chances):
-    """Give it as its paper writes it."""
+    """Compute the calibration error by the formula of the paper."""
     confidence, right = chances.max(axis=1), chances.argmax(axis=1) == truth
     total = 0.0
     for low in np.arange(10) / 10:
@@ -45,7 +45,7 @@ def test_values_equal_scikit_learn(classes):
     for name, value in expected.items():
         assert found[name].value == pytest.approx(value, abs=1e-9)
         assert found[name].low <= found[name].value <= found[name].high or name == (
-            "calibration_error"  # which the bootstrap moves away from 0
+            "calibration_error"  # biased away from 0 by the bootstrap
         )
 
 
@@ -75,7 +75,7 @@ def test_intervals_equal_scipy():
         assert interval == pytest.approx((expected.low, expected.high), abs=1e-9)
 
 
-def test_ties_and_scores_that_are_no_probabilities():
+def test_ties_and_decision_scores():
     truth = np.array([0, 1, 1, 0, 1, 0])
     scores = np.array([[0.2, 0.2, 0.9, -3, 1.5, 0.9]])
     both = np.stack([-scores, scores], axis=2)
@@ -95,7 +95,7 @@ def test_repetitions():
     assert found["accuracy"].low == wilson_interval(np.mean(answers == truth), 60)[0]
 
 
-def test_certain_and_wrong():
+def test_confident_errors():
     truth, answers = np.array([0, 1]), np.array([[1, 0]])
     chances = np.array([[[0.0, 1.0], [1.0, 0.0]]])
     found = measured(truth, answers, chances, "probability")

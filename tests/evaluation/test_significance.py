@@ -49,7 +49,7 @@ def test_bootstrap_equals_scipy():
     assert found == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
-def test_bootstrap_in_batches_and_with_draws_without_a_meaning(monkeypatch):
+def test_bootstrap_in_batches_and_with_undefined_resamples(monkeypatch):
     values = np.arange(30.0)
 
     def statistic(drawn):
@@ -84,7 +84,7 @@ def test_corrected_t_equals_the_formula():
         assert corrected_t_test(one, other, tested, fitted) == pytest.approx(expected, abs=1e-9)
 
 
-def test_corrected_t_is_the_paired_t_test_where_folds_are_of_other_images():
+def test_corrected_t_equals_the_paired_t_test_without_correction():
     rng = np.random.default_rng(2)
     one, other = rng.random((2, 8))
     expected = stats.ttest_rel(one, other).pvalue
@@ -127,7 +127,7 @@ class TestVerdicts:
         for (_, found), p_values in zip(said.values(), zip(*tests, strict=True), strict=True):
             assert found == dict(zip(names, p_values, strict=True))
 
-    def test_both_tests_must_show_it(self):
+    def test_both_tests_must_be_significant(self):
         uneven = [[1.0, 0.2, 1.0, 0.9, 0.9], [0.2, 0.9, 0.8, 0.9, 0.9]]
         ((verdict, found),) = verdicts(["a", "b"], self.right(90, 60), uneven, 20, 80).values()
         assert found["mcnemar"] < 0.05 < found["corrected_t"]
@@ -143,7 +143,7 @@ class TestVerdicts:
 
 
 def equal_recipes(rng, count=100, folds=5):
-    """Draw two recipes' features, which tell as much, each with a noise of its own."""
+    """Simulate two equally accurate recipes with independent noise."""
     labels = rng.permutation(np.arange(count) % 2)
     place = rng.permutation(np.arange(count) % folds)
     right, accuracies = [], []
@@ -158,8 +158,8 @@ def equal_recipes(rng, count=100, folds=5):
     return right, accuracies
 
 
-def test_false_alarms():
-    # benchmarks/false_alarms.py does it 1,000 times.
+def test_false_positives():
+    # benchmarks/false_alarms.py repeats this 1,000 times.
     rng = np.random.default_rng(0)
     alarms = 0
     for _ in range(60):

@@ -20,7 +20,7 @@ def test_equals_scikit_learn_for_each_repetition():
     assert found[0].test.tolist() != found[4].test.tolist()
 
 
-def test_small_classes_are_divided_without_a_warning():
+def test_small_classes_are_split_without_a_warning():
     labels = np.array(["a"] * 10 + ["b"])
     found = cross_validation(labels, np.arange(11), folds=5, repeats=1, random_state=0)
     assert sorted(np.concatenate([one.test for one in found]).tolist()) == list(range(11))
@@ -37,23 +37,23 @@ def test_remarks(count, folds):
     labels = np.array(["big"] * 50 + ["small"] * count)
     said = remarks(labels, np.arange(len(labels)), folds)
     low, high = wilson_interval(0.5, count)
-    images = "1 image" if count == 1 else f"{count} different images"
+    images = "1 distinct image" if count == 1 else f"{count} distinct images"
     if count == 40:
         assert said == []
     elif folds and count == 1:
         assert said == [
-            "Class 'small' has 1 image: it is never fitted on when it is tested on, so that no "
-            "recipe can be right about it."
+            "Class 'small' has 1 distinct image: no training image is left when it is tested, so "
+            "its recall is 0."
         ]
     elif folds and count == 3:
         assert said == [
-            "Class 'small' has 3 different images, fewer than the 5 folds: in some of them it is "
-            "not tested on."
+            "Class 'small' has 3 distinct images, fewer than the 5 folds: it is missing from the "
+            "test set of some folds."
         ]
     else:
         assert said == [
-            f"Class 'small' has {images}: its own accuracy is known to "
-            f"{50 * (high - low):.0f} points either way, at worst."
+            f"Class 'small' has {images}: its recall is uncertain by up to "
+            f"{50 * (high - low):.0f} percentage points (95 % interval)."
         ]
 
 
@@ -61,4 +61,4 @@ def test_many_small_classes():
     labels = np.repeat([f"{i:03}" for i in range(200)], 4)
     said = remarks(labels, np.arange(800), 2)
     assert len(said) == 6
-    assert said[-1] == "195 more classes have fewer than 30 different images."
+    assert said[-1] == "195 more classes have fewer than 30 distinct images."

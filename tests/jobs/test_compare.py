@@ -55,7 +55,7 @@ def test_options(readable, recipe):
     merged = [{"a": "x", "b": "y"}[label] for label in labels]
     expected = comparison.compare([recipe], paths, merged, **options)
     same(found, expected)
-    assert found.protocol == "2 stratified folds, 2 times, seed 3"
+    assert found.protocol == "2-fold stratified cross-validation, 2 repetitions, seed 3"
     assert found["small"].learning_curve is not None
 
 
@@ -69,7 +69,9 @@ def test_a_test_set(photos, readable, recipe):
     dataset = load_dataset(photos)
     with pytest.raises(ComparisonError) as error:
         compare(photos, recipe=[recipe], test=dataset)
-    assert str(error.value).endswith("12 are left out, since they are copies of images to fit on.")
+    assert str(error.value) == (
+        "test: no test image is left. Left out as duplicates of training images: 12."
+    )
 
 
 def test_the_cache(readable, recipe, tmp_path, monkeypatch):
@@ -88,7 +90,10 @@ def test_a_failure_leaves_no_folder(readable, recipe, tmp_path):
     paths, _, labels = readable
     with pytest.raises(ComparisonError) as error:
         compare(paths, y=labels, recipe=[recipe], folds=7, out=tmp_path / "new" / "out")
-    assert str(error.value).startswith("Class 'b' has 6 different images, fewer than the 7 folds")
+    assert str(error.value) == (
+        "folds=7 needs a class of at least 7 distinct images, but the largest, 'b', has 6. Use "
+        "fewer folds or more images."
+    )
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError) as error:
         compare(paths, recipe=[recipe])
@@ -96,7 +101,9 @@ def test_a_failure_leaves_no_folder(readable, recipe, tmp_path):
     pipeline = make_pipeline(Stream([ReadImages(size=(16, 16)), SpatialPyramid([2])]), GaussianNB())
     with pytest.raises(ComparisonError) as error:
         compare(paths, y=labels, recipe={"p": pipeline[:1]})
-    assert str(error.value) == "p: has no classifier. End it with one, such as LinearSVC."
+    assert str(error.value) == (
+        "p: the recipe has no classifier. Add one as its last step, such as LinearSVC."
+    )
 
 
 def test_the_command_writes_the_same_report(photos, recipe, tmp_path, capsys):

@@ -17,7 +17,7 @@ from featx import ReadImages, SpatialPyramid, Stream, __version__
 from featx.evaluation.comparison import compare
 from featx.report.comparison import as_data, write_comparison
 
-HOSTILE = "<script>alert(1)<script>.jpg"  # a slash is no part of a file's name
+HOSTILE = "<script>alert(1)<script>.jpg"  # without a slash, which file names cannot contain
 
 
 def pipeline():
@@ -30,13 +30,13 @@ def draw(count=24, shape=(20, 24, 3), dtype=np.uint8):
     labels = np.array(["a&b", "<i>"])[rng.permutation(np.arange(count) % 2)]
     images = rng.integers(0, 200, (count, *shape), np.uint8).astype(dtype)
     images[labels == "<i>", : shape[0] // 2] //= 2
-    images[:3] = images[:3, ::-1]  # so that some answers are wrong
+    images[:3] = images[:3, ::-1]  # causes some errors
     return images, labels
 
 
 @pytest.fixture
 def compared(tmp_path):
-    """Compare two pipelines, one of a hostile name, on files of which some are hostile."""
+    """Compare two pipelines on files; one pipeline and some files have hostile names."""
     images, labels = draw()
     paths = [str(tmp_path / f"{index:02}.png") for index in range(len(images))]
     paths[0] = str(tmp_path / HOSTILE)
@@ -68,7 +68,7 @@ FURTHER = ("measures", "cost", "failures", "learning_curve")
 
 
 class Page(HTMLParser):
-    """Gather what a browser would show: tags, texts, and attributes."""
+    """Parse the tags, texts and images of a page."""
 
     def __init__(self, text):
         super().__init__()
@@ -100,7 +100,7 @@ def test_results(written, compared):
         *("protocol", "images", "classes", "recipes", "pairs", "remarks", "refused"),
         *("duplicates", "copies", "left_out"),
     ]
-    assert results["protocol"] == "3 stratified folds, seed 0"
+    assert results["protocol"] == "3-fold stratified cross-validation, seed 0"
     assert results["images"] == 24
     assert results["classes"] == ["<i>", "a&b"]
     assert list(results["recipes"]) == ["larger-class", "raw-pixels", "pyramid", "<u>"]
@@ -148,8 +148,10 @@ def test_page(written, compared):
     source = (written / "report.html").read_text(encoding="utf-8")
     page = Page(source)
     best = max(compared.results, key=lambda result: result.accuracy)
-    assert f"{best.name} is right on {100 * best.accuracy:.1f} % of 24 images" in page.text
-    assert "Classes: <i> , a&b . 3 stratified folds, seed 0." in page.text
+    highest = f"Highest accuracy: {best.name} , {100 * best.accuracy:.1f} % of 24 images"
+    assert highest in page.text
+    protocol = "Protocol: 3-fold stratified cross-validation, seed 0."
+    assert f"Classes: <i> , a&b . {protocol}" in page.text
     for result in compared.results:
         one = result.measures["accuracy"]
         interval = f"{100 * one.low:.1f}\u2013{100 * one.high:.1f}"
@@ -164,10 +166,10 @@ def test_page(written, compared):
         matrix = f"true \\ predicted <i> a&b <i> {first} {second} a&b {third} {fourth}"
         assert matrix in page.text
         folds = ", ".join(f"{100 * fold:.1f}" for fold in result.folds)
-        assert f"Folds: {folds} %." in page.text
+        assert f"Accuracy per fold: {folds} %." in page.text
     (refused,) = compared.refused
-    assert f"1 image refused {refused.path} : not-an-image: {refused.detail}" in page.text
-    assert "1 picture more than once Copies were kept in one fold" in page.text
+    assert f"Rejected images: 1 {refused.path} : not-an-image: {refused.detail}" in page.text
+    assert "Duplicates: 1 group Duplicates share a fold" in page.text
     first, second = compared.duplicates[0]
     assert f"{first} , {second} : same bytes" in page.text
     for remark in compared.remarks:
@@ -183,7 +185,7 @@ def test_verdicts_on_the_page(written, compared):
         assert f"{result.name} {said}" in page.text
 
 
-def test_page_is_one_file_of_text_from_outside_that_is_escaped(written):
+def test_page_is_self_contained_and_escaped(written):
     source = (written / "report.html").read_text(encoding="utf-8")
     page = Page(source)
     assert page.tags.isdisjoint({"link", "iframe", "u", "i", "broken"})
@@ -243,11 +245,11 @@ def check_thumbnails(comparison, folder, white):
         whole = comparison.images[int(image["alt"].removeprefix("image "))]
         pixels = simplejpeg.decode_jpeg(base64.b64decode(image["src"].split(",")[1]))
         assert pixels.shape == (96, 96, 3)
-        if whole.shape[0] == whole.shape[1]:  # without padding the mean stays
+        if whole.shape[0] == whole.shape[1]:  # no padding: the mean is unchanged
             assert pixels.mean() == pytest.approx(whole.mean() * 255 / white, abs=2)
 
 
-def test_maps_that_are_no_pictures(tmp_path):
+def test_maps_have_no_images_in_the_page(tmp_path):
     maps = np.random.default_rng(0).random((20, 8, 8, 2), dtype=np.float32)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
     write_comparison(compare(recipes, maps, ["a", "b"] * 10), tmp_path)
@@ -265,27 +267,27 @@ def test_many_classes(tmp_path):
     source = (tmp_path / "report.html").read_text(encoding="utf-8")
     page = Page(source)
     assert "and 20 more" in page.text
-    assert "Most often:" in page.text
-    assert sum("The confusion matrix of 50 classes" in one["alt"] for one in page.images) == 2
+    assert "Most frequent errors:" in page.text
+    assert sum("Confusion matrix of 50 classes" in one["alt"] for one in page.images) == 2
     assert len(source) < 3_000_000
 
 
-def test_a_test_set_with_copies(tmp_path):
+def test_a_test_set_with_duplicates(tmp_path):
     images, labels = draw(24)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
     compared = compare(recipes, images[:20], labels[:20], (images[18:], labels[18:]))
     write_comparison(compared, tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "Fitted on 20 images, tested on 4 others" in page.text
-    assert "Copies of images to fit on are not tested on: 2 left out of the test." in page.text
+    assert "Protocol: 20 training images, 4 test images." in page.text
+    assert "Test images left out as duplicates of training images: 2." in page.text
     assert "image 18 , image 20 : same bytes" in page.text
-    assert "Folds:" not in page.text
+    assert "per fold:" not in page.text
 
 
-def test_nothing_to_remark(tmp_path):
+def test_no_rejected_images_and_no_duplicates(tmp_path):
     images, labels = draw(24)
     recipes = {"pyramid": make_pipeline(Stream([SpatialPyramid(levels=[2])]), GaussianNB())}
     write_comparison(compare(recipes, images, labels), tmp_path)
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
-    assert "refused" not in page.text
-    assert "more than once" not in page.text
+    assert "Rejected" not in page.text
+    assert "Duplicates" not in page.text

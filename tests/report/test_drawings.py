@@ -25,10 +25,10 @@ def test_the_same_color_for_the_same_orientation():
         strong = drawn[drawn.max(axis=2) > 200]
         assert len(strong) > 100
         colors.append(np.median(strong, axis=0))
-    # Half a turn of hue apart: red and cyan.
-    lying, standing = colors[1], colors[0]
-    assert lying[0] > lying[1:].max()
-    assert standing[0] < standing[1:].min()
+    # Hues 180 degrees apart: red and cyan.
+    horizontal, vertical = colors[1], colors[0]
+    assert horizontal[0] > horizontal[1:].max()
+    assert vertical[0] < vertical[1:].min()
 
 
 def test_orientation_colors_equal_the_formula():
@@ -45,7 +45,7 @@ def test_orientation_colors_equal_the_formula():
         np.testing.assert_allclose(drawn[row, column], 255 * np.array(expected), atol=1.5)
 
 
-def test_nothing_is_black():
+def test_zero_responses_are_black():
     assert orientation_colors(np.zeros((4, 4, 4), np.float32), [0, 45, 90, 135]).max() == 0
 
 
@@ -57,7 +57,7 @@ def test_strokes_are_along_the_edges(upright):
     drawn = hog_strokes(vector, stage.get_feature_names_out().tolist())[..., 0].astype(float)
     assert drawn.shape == (96, 96)
     along = 0 if upright else 1
-    # A line is spread over the pixels along it, and narrow across.
+    # A stroke is long along the edge and narrow across it.
     assert (drawn.sum(axis=along) > 0).sum() < (drawn.sum(axis=1 - along) > 0).sum() / 2
     expected = hog(image[..., 0], 9, (16, 16), (2, 2), visualize=True)[1]
     for cell in np.ndindex(4, 4):
@@ -94,6 +94,6 @@ def test_drawing():
     (found,) = sift.fit([image]).transform([image])
     assert len(found) > 300
     seen, _ = drawing(sift, found, [], image)
-    assert seen == f"{len(found)} descriptors, some of them"
+    assert seen == f"300 of {len(found)} descriptors"
     assert drawing(sift, found, [], None) is None
     assert drawing(LogisticRegression(), np.ones(3), ["a", "b", "c"], image) is None

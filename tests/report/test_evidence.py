@@ -17,7 +17,7 @@ def drawn(count=60, classes=2):
     images = rng.integers(0, 200, (count, 32, 32, 1), np.uint8)
     places = np.arange(count) % classes
     for place in range(classes):
-        # A class is bright in its own quarter.
+        # Each class has its own bright quarter.
         row, column = divmod(place, 2)
         images[places == place, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] += 55
     return images, np.array([*"abcd"])[places]
@@ -34,7 +34,7 @@ def test_cells_of_hog():
         assert len(shape) == inner**2
         assert parts[0] == Cell(0, 0, 1 / inner, 1 / inner)
         assert parts[-1].bottom == parts[-1].right == 1
-    # The second block's first cell is the first block's second.
+    # The first cell of the second block is the second cell of the first block.
     hog = HOG(pixels_per_cell=(8, 8), cells_per_block=(2, 2), orientations=1).fit(images)
     parts = cells(hog.get_feature_names_out().tolist())
     assert parts[4] == parts[1] == Cell(0, 0.25, 0.25, 0.5)
@@ -50,7 +50,7 @@ def test_cells_of_a_pyramid():
 
 
 @pytest.mark.parametrize("names", [[], ["gray_mean"], ["gray_1x1_0_0"]])
-def test_what_is_of_no_part(names):
+def test_names_without_a_region(names):
     assert cells(names) is None
 
 
@@ -66,7 +66,7 @@ def test_heat():
 
 @pytest.mark.parametrize("classes", [2, 3])
 @pytest.mark.parametrize("last", [LinearSVC(), LogisticRegression()])
-def test_contributions_are_those_of_the_formula(classes, last):
+def test_contributions_equal_the_formula(classes, last):
     images, labels = drawn(60, classes)
     stream = Stream([SpatialPyramid([2])])
     comparison = compare({"mean": make_pipeline(stream, StandardScaler(), last)}, images, labels)
@@ -87,7 +87,7 @@ def test_contributions_are_those_of_the_formula(classes, last):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
-def test_the_bright_quarter_speaks_for_its_class():
+def test_the_bright_quarter_contributes_most():
     images, labels = drawn()
     stream = Stream([SpatialPyramid([2])])
     comparison = compare({"mean": make_pipeline(stream, LinearSVC())}, images, labels)
@@ -97,7 +97,7 @@ def test_the_bright_quarter_speaks_for_its_class():
     assert set(np.argsort(-spoke)[:2].tolist()) == {0, 1}
 
 
-def test_what_stands_in_the_way():
+def test_obstacles():
     images, labels = drawn()
     stream = Stream([HOG(pixels_per_cell=(8, 8))])
     recipes = {
@@ -110,7 +110,7 @@ def test_what_stands_in_the_way():
     said = {name: obstacle(comparison[name]) for name in recipes}
     assert said == {
         "hog": "",
-        "bayes": "the scores of StandardScaler and GaussianNB are no weighted sums of the features",
-        "components": "the scores of PCA and LinearSVC are no weighted sums of the features",
-        "lbp": "the 256 features are not of parts of the picture",
+        "bayes": "the scores of StandardScaler and GaussianNB are not linear in the features",
+        "components": "the scores of PCA and LinearSVC are not linear in the features",
+        "lbp": "the 256 features have no position in the image",
     }

@@ -55,7 +55,7 @@ def photo(tmp_path):
 
 
 def step_by_step(stages, image):
-    """Give what each stage gives, with nothing of `Stream` or `explain`."""
+    """Return the output of each stage, computed without `Stream` and `explain`."""
     value, values = [image], []
     for stage in stages:
         value = stage.fit(value).transform(value)
@@ -64,8 +64,8 @@ def step_by_step(stages, image):
 
 
 def without_layers(explanation):
-    """Give what the stages give, without the layers of a network."""
-    return [given for given in explanation.outputs if not given[0].startswith("layer ")]
+    """Return the stages' outputs without the layers of a network."""
+    return [output for output in explanation.outputs if not output[0].startswith("layer ")]
 
 
 def check_outputs(outputs, expected):
@@ -75,7 +75,7 @@ def check_outputs(outputs, expected):
 
 
 def check_written(explanation, folder):
-    """Write a picture and a page, check that they can be read, and give the page."""
+    """Write a picture and a page, check that they can be read, and return the page."""
     write_explanation(explanation, folder / "out.PNG")
     with Image.open(folder / "out.PNG") as picture:
         assert picture.format == "PNG"
@@ -97,7 +97,7 @@ def test_recipes(photo, tmp_path, name):
     if name.startswith("transfer-"):
         pipeline.set_params(stream__readimages__size=(32, 32))
     explanation = explain(photo, pipeline)
-    # Of a recipe that is not fitted, what stands before the first stage that learns.
+    # For an unfitted recipe: the stages before the first trainable stage.
     fixed, _ = split(pipeline)
     outputs = without_layers(explanation)
     check_outputs(outputs, step_by_step(fixed.stages, photo))
@@ -126,7 +126,7 @@ def test_a_fitted_encoder(tmp_path):
     check_written(explanation, tmp_path)
 
 
-def test_what_the_answer_rests_on(tmp_path):
+def test_occlusion_map(tmp_path):
     images, labels = draw()
     images[::2, :20, :24] //= 8
     stages = [ReadImages(size=(32, 32), mode="gray"), SpatialPyramid(levels=[2])]
@@ -139,10 +139,10 @@ def test_what_the_answer_rests_on(tmp_path):
     np.testing.assert_array_equal(explanation.hidden.falls, expected.falls)
     assert expected.falls.any()
     page = check_written(explanation, tmp_path)
-    assert "<h2>What the answer rests on</h2>" in page
-    assert f"Red is where the score of {explanation.prediction} fell" in page
+    assert "<h2>Occlusion map</h2>" in page
+    assert f"Red: occlusion decreases the score of {explanation.prediction}." in page
     assert page.count("data:image/png;base64,") == 2
-    # Of a recipe that is not fitted there is no answer.
+    # An unfitted recipe has no prediction.
     assert explain(images[0], make_pipeline(Stream(stages), LinearSVC())).hidden is None
 
 
@@ -155,7 +155,7 @@ def test_units_come_last(tmp_path):
         write_explanation(explanation, tmp_path / f"without.{suffix}")
         write_explanation(explanation, tmp_path / f"with.{suffix}", [unit, unit])
     pages = [(tmp_path / f"{name}.html").read_text() for name in ("without", "with")]
-    assert [page.count("What excites its units") for page in pages] == [0, 1]
+    assert [page.count("<h2>Activation of units</h2>") for page in pages] == [0, 1]
     assert [page.count("data:image/png;base64,") for page in pages] == [3, 5]
     with Image.open(tmp_path / "without.png") as less, Image.open(tmp_path / "with.png") as more:
         assert more.height == less.height + 2 * Image.open(BytesIO(picture_of_unit(unit))).height
@@ -172,7 +172,7 @@ def test_a_network(tmp_path):
     assert [stage for stage, _ in explanation.outputs][1:] == [
         "layer 0",
         "layer 3",
-        f"Grad-CAM: what speaks for {answer}",
+        f"Grad-CAM of {answer}",
         "scores",
     ]
     maps = activations(model[-1], explanation.outputs[0][1])
@@ -182,9 +182,9 @@ def test_a_network(tmp_path):
     assert explanation.prediction == answer
     assert list(explanation.as_data()["features"]) == list(model.classes_)
     page = check_written(explanation, tmp_path)
-    assert "<h1>The network</h1>" in page
+    assert "<h1>Network</h1>" in page
     assert "<tr><td>0<td>Conv2d<td>6 x 16 x 18<td>456<td>1,492,992</tr>" in page
-    assert "is cut off" not in page
+    assert "not used" not in page
 
 
 def test_a_network_without_filters(tmp_path):
@@ -194,7 +194,7 @@ def test_a_network_without_filters(tmp_path):
     explanation = explain(images[0], model)
     assert [stage for stage, _ in explanation.outputs] == ["ReadImages()", "scores"]
     page = check_written(explanation, tmp_path)
-    assert "first layer's filters" not in page
+    assert "Filters of the first layer" not in page
     assert "<tr><td>1<td>Linear<td>5<td>965<td>960</tr>" in page
 
 
@@ -213,7 +213,7 @@ def test_a_network_before_a_classifier():
 
 
 @pytest.mark.parametrize("recipe", ["transfer-logistic", "transfer-kernel-svm"])
-def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
+def test_a_pretrained_network(tmp_path, recipe):
     images, labels = draw()
     pipeline = load_recipe(recipe).set_params(stream__readimages__size=(32, 32))
     model = train(images, y=labels, recipe=pipeline).model
@@ -225,7 +225,7 @@ def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
         "layer _conv_stem",
         *blocks,
         "layer _conv_head",
-        f"Grad-CAM: what speaks for {model.predict(images[:1])[0]}",
+        f"Grad-CAM of {model.predict(images[:1])[0]}",
         "PretrainedNet()",
     ]
     pixels = stages["ReadImages(size=(32, 32))"]
@@ -239,15 +239,15 @@ def test_a_network_that_was_trained_elsewhere(tmp_path, recipe):
     write_explanation(explanation, tmp_path / "out.html")
     page = (tmp_path / "out.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 3
-    assert "<h2>The first layer's filters</h2>" in page.replace("&#39;", "'")
-    # 16 x 16 places of 32 maps, from 32 x 32 pixels of 3 colours.
+    assert "<h2>Filters of the first layer</h2>" in page
+    # 32 maps of 16 x 16, from 32 x 32 pixels of 3 channels.
     assert "<tr><td>_conv_stem<td>Conv2dDynamicSamePadding<td>32 x 16 x 16<td>864" in page
     assert f"<td>864<td>{32 * 32 * 3 * 16 * 16 * 32:,}</tr>" in page
     assert "4,652,008 parameters" in page
-    assert "The last layer, which tells its own classes apart, is cut off." in page
+    assert "The classification layer is not used." in page
 
 
-def test_one_number(photo, tmp_path):
+def test_a_single_feature(photo, tmp_path):
     explanation = explain(photo, load_recipe("vertical-lines"))
     number = explanation.outputs[-1][1][0]
     name = "gray_sobel_vertical_line31_090_mean_square"
@@ -262,7 +262,7 @@ def test_one_number(photo, tmp_path):
     page = check_written(explanation, tmp_path)
     assert f"<h1>{name} = {number:.4g}</h1>" in page
     assert f"<tr><td>{name}<td>{number:.6g}</tr>" in page
-    assert "The answer" not in page
+    assert "Prediction" not in page
 
 
 @pytest.mark.parametrize(
@@ -284,35 +284,35 @@ def test_a_fitted_model(photo, tmp_path, classifier, method):
     expected = [-scores, scores] if np.ndim(scores) == 0 else scores
     assert list(explanation.scores) == ["city", "landscape"]
     np.testing.assert_array_equal(list(explanation.scores.values()), expected)
-    assert str(explanation).endswith(f", so {explanation.prediction}")
+    assert str(explanation).endswith(f"; prediction: {explanation.prediction}")
     page = check_written(explanation, tmp_path)
-    assert "<h2>The answer</h2>" in page
+    assert "<h2>Prediction</h2>" in page
     for name, score in explanation.scores.items():
         assert f"<tr><td>{name}<td>{score:.4g}</tr>" in page
 
 
-def test_few_numbers(photo, tmp_path):
+def test_few_features(photo, tmp_path):
     stages = [ReadImages(mode="gray"), OrientedEdges(4), Summarize(statistics=["mean", "maximum"])]
     pipeline = make_pipeline(Stream(stages), LogisticRegression())
     explanation = explain(photo, pipeline)
-    assert str(explanation) == "8 numbers"
+    assert str(explanation) == "8 features"
     page = check_written(explanation, tmp_path)
     for name, number in zip(explanation.names, explanation.outputs[-1][1], strict=True):
         assert f"<tr><td>{name}<td>{number:.6g}</tr>" in page
 
 
-def test_many_numbers(photo, tmp_path):
+def test_many_features(photo, tmp_path):
     explanation = explain(photo, make_pipeline(Stream([ReadImages(size=(64, 64)), HOG()])))
     count = len(explanation.outputs[-1][1])
-    assert str(explanation) == f"{count} numbers"
+    assert str(explanation) == f"{count} features"
     assert len(explanation.as_data()["features"]) == count > 1000
     assert check_written(explanation, tmp_path).count("<tr>") == count
 
 
-def test_too_many_numbers_for_a_page(photo, tmp_path):
+def test_too_many_features_for_a_page(photo, tmp_path):
     stages = [ReadImages(size=(64, 64), mode="gray"), SpatialPyramid(levels=[64, 63, 62])]
     page = check_written(explain(photo, make_pipeline(Stream(stages))), tmp_path)
-    assert "<p>11,909 numbers, too many to be listed here" in page
+    assert "<p>11,909 features, too many to list." in page
     assert "<tr>" not in page
 
 
@@ -321,10 +321,10 @@ def test_maps_at_the_end(photo, tmp_path):
     explanation = explain(photo, make_pipeline(Stream(stages)))
     assert str(explanation) == "maps of 40 x 48 x 12"
     assert explanation.as_data()["features"] is None
-    assert "The numbers" not in check_written(explanation, tmp_path)
+    assert "Features" not in check_written(explanation, tmp_path)
 
 
-def test_a_stage_that_learns_ends_it(photo, tmp_path):
+def test_a_trainable_stage_ends_the_explanation(photo, tmp_path):
     stages = [ReadImages(size=(32, 32)), SpatialPyramid(levels=[2]), StandardScaler()]
     explanation = explain(photo, make_pipeline(Stream(stages), GaussianNB()))
     check_outputs(explanation.outputs, step_by_step(stages[:2], photo))
@@ -343,7 +343,7 @@ def test_a_union(photo, tmp_path):
     both = np.concatenate([rectified, other], axis=2)
     (last,) = step_by_step([Summarize(statistics=["mean"])], both)
     check_outputs(explanation.outputs, [read, edges, match, rectified, other, both, last])
-    assert explanation.outputs[5][0] == "side by side"
+    assert explanation.outputs[5][0] == "concatenation"
     assert (
         explanation.names
         == make_pipeline(Stream(stages))[0].fit([photo]).get_feature_names_out().tolist()
@@ -351,7 +351,7 @@ def test_a_union(photo, tmp_path):
     check_written(explanation, tmp_path)
 
 
-def test_one_number_from_pixels_to_the_answer(tmp_path):
+def test_a_single_feature_of_a_fitted_model(tmp_path):
     images, labels = draw()
     stages = [ReadImages(mode="gray"), Sobel(), Summarize(statistics=["mean_square"])]
     pipeline = make_pipeline(Stream(stages), StandardScaler(), LogisticRegression())
@@ -365,9 +365,9 @@ def test_one_number_from_pixels_to_the_answer(tmp_path):
     above = "landscape" if rises else "city"
     assert (explanation.prediction == above) == (number > explanation.threshold)
     page = check_written(explanation, tmp_path)
-    assert "V is the last map, and mean(V²) one number of it." in page
-    assert explanation.hidden is None  # the last map shows it
-    assert f"Where it is {explanation.threshold:.4g}, the answer changes." in page
+    assert "The only feature is mean(V²), where V is the last map." in page
+    assert explanation.hidden is None  # the last map explains the prediction
+    assert f"The decision threshold is {explanation.threshold:.4g}." in page
 
 
 def test_several_images(tmp_path):
@@ -387,9 +387,9 @@ def test_several_images(tmp_path):
 @pytest.mark.parametrize(
     ("stages", "place", "seen"),
     [
-        ([OrientedEdges(8)], 1, "colour: orientation"),
+        ([OrientedEdges(8)], 1, "hue: orientation"),
         ([DenseSIFT(step=8)], 1, "descriptors"),
-        ([HOG(pixels_per_cell=(8, 8))], 1, "strokes along the edges of each cell"),
+        ([HOG(pixels_per_cell=(8, 8))], 1, "strokes: edge orientations per cell"),
     ],
 )
 def test_drawings(photo, tmp_path, stages, place, seen):
@@ -411,7 +411,7 @@ def test_arrays(tmp_path, shape, dtype):
     check_written(explanation, tmp_path)
 
 
-def test_maps_of_nothing_but_zero(tmp_path):
+def test_zero_maps(tmp_path):
     image = np.full((20, 20, 1), 7, np.uint8)
     check_written(explain(image, make_pipeline(Stream([Sobel(), Summarize()]))), tmp_path)
 

@@ -14,7 +14,7 @@ from featx.report.hidden import Hidden, hide, picture_of_hidden
 
 
 def draw(count=20, light=150):
-    """Make dark pictures, of which every other is brighter in its upper left quarter."""
+    """Return dark images; every other one has a bright upper left quarter."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 60, (count, 32, 40, 3), np.uint8)
     images[::2, :16, :20] += light
@@ -27,7 +27,7 @@ def fitted(classifier, images, labels):
     return stages, make_pipeline(classifier).fit(vectors, labels)
 
 
-def test_a_linear_score_falls_where_its_pixels_are():
+def test_occlusion_of_a_linear_score():
     images, labels = draw()
     stages, classifier = fitted(LogisticRegression(), images, labels)
     hidden = hide(images[0], stages, classifier, 0)
@@ -42,14 +42,14 @@ def test_a_linear_score_falls_where_its_pixels_are():
 
     mean = np.rint(images[0].mean(axis=(0, 1)))
     np.testing.assert_allclose(hidden.falls, occlusion(score, images[0], 8, 4, mean), atol=1e-6)
-    # What speaks for one of two classes speaks against the other.
+    # For two classes, the maps are negatives of each other.
     other = hide(images[0], stages, classifier, 1)
     np.testing.assert_allclose(other.falls, -hidden.falls, atol=1e-6)
 
 
 @pytest.mark.parametrize("classifier", [GaussianNB(), KNeighborsClassifier(3)])
-def test_classifiers_with_nothing_but_probabilities(classifier):
-    # A light so weak that it leaves doubts.
+def test_classifiers_with_probabilities_only(classifier):
+    # A weak light keeps the probabilities away from 0 and 1.
     images, labels = draw(light=1)
     stages, fit = fitted(classifier, images, labels)
     falls = hide(images[0], stages, fit, 0).falls
@@ -75,7 +75,7 @@ def test_the_picture(shape, dtype):
 
 
 @pytest.mark.parametrize("largest", [1.0, 1.234e-38, 1.234e38])
-def test_all_that_is_written_lies_within_the_picture(monkeypatch, largest):
+def test_text_stays_within_the_picture(monkeypatch, largest):
     figures = []
     monkeypatch.setattr("featx.report.hidden.figure_png", figures.append)
     falls = np.full((32, 32), largest, np.float32)

@@ -24,16 +24,16 @@ def noise(*shape):
     return np.random.default_rng(0).normal(size=shape).astype(np.float32)
 
 
-def test_what_is_seen_of_a_grey_image_is_that_of_colours():
-    grey = np.random.default_rng(0).random((32, 40, 1), dtype=np.float32)
-    maps, network = look_inside(PretrainedNet(layer="_blocks.1"), grey)
+def test_gray_images_count_as_three_channels():
+    gray = np.random.default_rng(0).random((32, 40, 1), dtype=np.float32)
+    maps, network = look_inside(PretrainedNet(layer="_blocks.1"), gray)
     assert [name for name, _ in maps] == ["layer _conv_stem", "layer _blocks.0", "layer _blocks.1"]
     assert_array_equal(network.filters, filters(PretrainedNet()))
     assert network.counts == parameter_counts(PretrainedNet(), (32, 40, 3))
-    assert network.unused == "What comes after _blocks.1 is cut off."
+    assert network.unused == "The layers after _blocks.1 are not used."
 
 
-def test_counts_are_those_of_the_images_of_this_size():
+def test_counts_depend_on_the_size_of_the_image():
     images = np.random.default_rng(0).random((8, 10, 12, 2), dtype=np.float32)
     net = ConvNet("resnet-20", {"maps": 4}, epochs=1).fit(images, np.arange(8) % 2)
     _, network = look_inside(net, images[0, :8])
@@ -52,7 +52,7 @@ def classified(classifier, classes):
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_what_speaks_for_the_answer_of_a_linear_classifier(classes):
+def test_grad_cam_of_a_linear_classifier(classes):
     image, _, pipeline = classified(LogisticRegression(C=0.01), classes)
     coefficients = pipeline[1].coef_ / pipeline[0].scale_
     if classes == 2:
@@ -63,7 +63,7 @@ def test_what_speaks_for_the_answer_of_a_linear_classifier(classes):
         assert_allclose(heat[..., 0], expected, atol=1e-4 * expected.max())
 
 
-def test_what_speaks_for_the_answer_of_a_kernel_machine():
+def test_grad_cam_of_a_kernel_svm():
     gamma = 3e-4
     image, vector, pipeline = classified(SVC(C=3, gamma=gamma), 2)
     scaler, machine = pipeline
@@ -75,7 +75,7 @@ def test_what_speaks_for_the_answer_of_a_kernel_machine():
     assert_allclose(heat[..., 0], expected, atol=1e-3 * expected.max())
 
 
-def test_nothing_is_said_where_there_is_no_slope():
+def test_no_grad_cam_without_a_gradient():
     image, _, pipeline = classified(GaussianNB(), 2)
     assert what_speaks_for(PretrainedNet(), image, pipeline, 0) is None
     image, _, pipeline = classified(SVC(decision_function_shape="ovo"), 4)
@@ -96,7 +96,7 @@ def test_the_picture_shows_all_banks(tmp_path, banks):
         assert len(np.unique(np.asarray(picture.convert("L")))) > 100
 
 
-def test_kernels_are_those_of_the_formulas():
+def test_kernels_equal_the_formulas():
     vertical, horizontal = _kernels(Sobel("both", padding="zero"), 3)[..., 0]
     expected = np.outer([1, 2, 1], [1, 0, -1])
     assert_array_equal(vertical, expected)
@@ -104,14 +104,14 @@ def test_kernels_are_those_of_the_formulas():
     bank = _gabor_bank()
     assert bank.shape == (32, 15, 15, 1)
     odd, even = bank[:8, ..., 0], bank[8:16, ..., 0]
-    # Turned by half, an odd kernel is its negative, and an even one itself.
+    # Rotated by 180 degrees, an odd kernel becomes its negative, and an even kernel is unchanged.
     assert_allclose(odd[:, ::-1, ::-1], -odd, atol=1e-6)
     assert_allclose(even[:, ::-1, ::-1], even, atol=1e-6)
     scores = edge_likeness(bank)
     assert scores[:8].min() > scores[8:].max()
 
 
-def test_filters_are_drawn_from_their_least_to_their_largest_value():
+def test_filters_are_scaled_from_minimum_to_maximum():
     colors = noise(3, 3, 3)
     expected = (colors - colors.min()) / (colors.max() - colors.min())
     assert_allclose(_as_picture(colors), expected)

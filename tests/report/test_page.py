@@ -1,4 +1,4 @@
-"""What the page says of why recipes answer as they do, where their features are learned."""
+"""Attributions and embeddings of learned features in the HTML report."""
 
 import re
 
@@ -45,14 +45,14 @@ def comparison(drawn, cache):
 
 @pytest.fixture(scope="module")
 def parts(comparison):
-    """Give the page's part of each recipe."""
+    """Return the HTML of each recipe's article."""
     text = " ".join(page(comparison).split())
     found = re.findall(r'<article id="[^"]*" data-recipe="([^"]*)".*?</article>', text)
     articles = re.findall(r"<article .*?</article>", text)
     return dict(zip(found, articles, strict=True))
 
 
-def test_the_explained_are_of_their_folds(comparison, drawn):
+def test_attributions_use_the_model_of_the_test_fold(comparison, drawn):
     images, labels = drawn
     result = comparison["bag"]
     assert len(result.attributed) == len(set(result.attributed)) >= 4
@@ -71,11 +71,11 @@ def test_learned_features_have_pictures_and_a_map(parts):
     assert "The score is a sum over the local descriptors" in parts["bag"]
     assert "gallery large" in parts["bag"]
     for name in ("bag", "bayes"):
-        assert "These are the images of the first fold" in parts[name]
+        assert "The images are test images of the first fold" in parts[name]
 
 
 def test_networks_have_grad_cam(parts):
-    assert "This is Grad-CAM" in parts["net"]
+    assert "Grad-CAM: red regions increase the score" in parts["net"]
     assert "gallery large" in parts["net"]
 
 
@@ -86,13 +86,12 @@ def test_networks_have_grad_cam(parts):
         ("nothing", "the network has no convolutional layer, which Grad-CAM requires"),
     ],
 )
-def test_why_there_is_no_picture(parts, name, reason):
-    said = f"What spoke for the answers, and what against them, is not drawn: {reason}."
-    assert said in parts[name]
+def test_reasons_without_attributions(parts, name, reason):
+    assert f"Attributions are not available: {reason}." in parts[name]
     assert "gallery large" not in parts[name]
 
 
-def test_what_is_kept_is_what_is_drawn(comparison, drawn, cache):
+def test_cached_drawings_equal_new_ones(comparison, drawn, cache):
     first = page(comparison)
     entries = {file.name for file in cache.folder.iterdir()}
     assert any(name.startswith("drawing-") for name in entries)
@@ -106,7 +105,7 @@ def test_what_is_kept_is_what_is_drawn(comparison, drawn, cache):
         comparison.cache = cache
 
 
-def test_other_parts_are_drawn_anew(tmp_path):
+def test_the_key_of_a_drawing_depends_on_its_parts(tmp_path):
     cache = Cache(tmp_path)
     assert _kept(cache, ("a", 1), lambda: {"text": "first"}) == {"text": "first"}
     assert _kept(cache, ("a", 1), lambda: {"text": "second"}) == {"text": "first"}

@@ -59,7 +59,7 @@ def test_cost(comparison, axes):
     assert axes.get_xscale() == "log"
 
 
-def test_names_of_points_that_are_near_stand_below_each_other(axes):
+def test_labels_of_close_points_do_not_overlap(axes):
     axes.set(xlim=(0, 1), ylim=(0, 1))
     x, y = np.array([0.5, 0.52, 0.1, 0.5]), np.array([0.9, 0.901, 0.9, 0.1])
     assert _lines_down(axes, ["hog-svm"] * 4, x, y) == [11, 0, 0, 0]
@@ -101,7 +101,7 @@ def test_feature(comparison, axes):
     assert number_name(result.feature_names[0]) == "mean(V²)"
     with pytest.raises(ValueError) as error:
         comparison.plot.feature("raw-pixels", axes)
-    assert str(error.value) == "raw-pixels: its features are not of one number."
+    assert str(error.value) == "raw-pixels: the plot requires a recipe with a single feature."
 
 
 def test_svg(comparison):

@@ -11,12 +11,12 @@ def test_require(monkeypatch):
     with pytest.raises(ImportError) as error:
         require("jinja2", "matplotlib")
     assert str(error.value) == (
-        "Reports need jinja2, which are not installed. To install them: pip install 'featx[report]'"
+        "report: jinja2 is not installed. Install it with: pip install 'featx[report]'"
     )
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError) as error:
         require("jinja2", "matplotlib")
     assert str(error.value) == (
-        "Reports need jinja2 and matplotlib, which are not installed. To install them: "
-        "pip install 'featx[report]'"
+        "report: jinja2 and matplotlib are not installed. Install them with: pip install "
+        "'featx[report]'"
     )

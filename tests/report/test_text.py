@@ -22,7 +22,7 @@ def test_shown(text, expected):
 
 
 @given(st.text())
-def test_nothing_that_is_shown_controls_anything(text):
+def test_shown_text_has_no_control_characters(text):
     assert not any(unicodedata.category(character) in ("Cc", "Cs") for character in shown(text))
     shown(text).encode()
 

@@ -39,7 +39,7 @@ def check_picture(unit):
         assert min(picture.size) > 300
 
 
-def test_what_excites_a_unit(photos, model):
+def test_images_with_the_highest_activation(photos, model):
     net, images = model[-1], model[0].transform(photos)
     unit = look_for(model, "3:7", photos)
     assert unit.name == "layer 3, unit 7"
@@ -49,7 +49,9 @@ def test_what_excites_a_unit(photos, model):
     for (_, picture), place in zip(unit.images, order, strict=True):
         np.testing.assert_array_equal(picture, images[place])
     assert unit.refused == []
-    assert str(unit) == f"layer 3, unit 7, excited most by {', '.join(photos[i] for i in order)}"
+    assert str(unit) == (
+        f"layer 3, unit 7; highest activation: {', '.join(photos[i] for i in order)}"
+    )
     assert unit.as_data() == {"unit": unit.name, "images": [photos[place] for place in order]}
     check_picture(unit)
 
@@ -63,7 +65,7 @@ def test_the_unit_of_a_class(model):
     check_picture(unit)
 
 
-def test_what_cannot_be_read_is_left_out(tmp_path, photos, model):
+def test_unreadable_images_are_left_out(tmp_path, photos, model):
     broken = str(tmp_path / "broken.png")
     Path(broken).write_bytes(b"nothing")
     unit = look_for(model, "0:0", [photos[0], broken, photos[1]])
@@ -72,7 +74,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path, photos, model):
     assert look_for(model, "0:0", [broken]).images == []
 
 
-def test_a_network_that_was_trained_elsewhere(photos):
+def test_a_pretrained_network(photos):
     recipe = load_recipe("transfer-logistic").set_params(stream__readimages__size=(32, 32))
     unit = look_for(recipe, "_blocks.0:3", photos[:2])
     assert unit.climbed.shape == (160, 160, 3)
@@ -97,18 +99,16 @@ def test_failures(model):
             look_for(pipeline, unit)
         assert str(caught.value) == message
 
-    form = "is no unit of a network. Write LAYER:NUMBER, such as _fc:130."
     for unit in ("3", "3:", ":3", "3:-1", "3:x"):
-        fails(model, unit, f"{unit!r} {form}")
+        fails(model, unit, f"unit={unit!r} is not valid. Use LAYER:NUMBER, such as _fc:130.")
     fails(model, "3:16", "3:16: Layer 3 has units 0 to 15, got unit 16.")
     fails(
         load_recipe("hog-svm"),
         "3:1",
-        "There is no ConvNet and no PretrainedNet in it, and so there are no units.",
+        "unit: the recipe has no network. Use one with a ConvNet or a PretrainedNet.",
     )
     fails(
         load_recipe("lenet-5"),
         "3:1",
-        "The network has learned nothing yet. Train it first, with featx train, and give the "
-        "model.",
+        "ConvNet is not fitted. Train the recipe with featx train and use the model instead.",
     )
