@@ -56,7 +56,7 @@ def section_hog() -> None:
     }
     for name, job in jobs.items():
         ratio = least(job, lambda: hog(batch[0, ..., 0]))
-        record_speedup(f"HOG, 128 x 128, {name}", "skimage.feature.hog", 256 * ratio, 100)
+        record_speedup(f"HOG, 128 x 128, {name}", "scikit-image", 256 * ratio, 100)
 
 
 def section_hog31() -> None:
@@ -68,7 +68,7 @@ def section_hog31() -> None:
     equal(row, stage.transform(one)[0], numpy_hog31(one[0, ..., 0]), 1e-5)
     peers = {
         "NumPy": (numpy_hog31, 4),
-        "skimage.feature.hog, blocks of 2 x 2": (hog_of_two_cells, 15),
+        "scikit-image, 2 x 2 blocks": (hog_of_two_cells, 15),
     }
     for name, (peer, goal) in peers.items():
         ratio = least(lambda: stage.transform(one), partial(peer, one[0, ..., 0]), 4)
@@ -148,9 +148,9 @@ def compare_lbp(name: str, image, points: int, radius: int, goal: float) -> None
     equal(f"{name}, codes", bins[patterns()], inside, 0)
     shares = np.bincount(inside.ravel().astype(int), minlength=count) / inside.size
     equal(f"{name}, histogram", stage.transform([image])[0], shares, 1e-6)
-    peer = "skimage local_binary_pattern"
+    peer = "scikit-image"
     record_speedup(f"{name}, patterns only", peer, least(patterns, theirs, 4), goal)
-    peer += ", np.histogram"
+    peer += ", NumPy"
     one, batch = pixels[..., np.newaxis], [image] * 8
     ratio = least(lambda: stage._transform_one(one), their_histogram, 4)
     record_speedup(f"{name}, without input checks", peer, ratio, goal)
@@ -165,10 +165,10 @@ def section_patches() -> None:
     patches = partial(compare_patches, stage=DensePatches(spacings=[1, 2, 4]), goal=5)
     patches("DensePatches, gray", "NumPy", grey, peer=pixel_patches)
     patches("DensePatches, RGB", "NumPy", image, peer=pixel_patches)
-    compare_patches("LocalColor", "cv2.boxFilter", image, LocalColor([16, 32]), color_statistics, 2)
+    compare_patches("LocalColor", "OpenCV", image, LocalColor([16, 32]), color_statistics, 2)
     compare_patches(
         "DenseLBP",
-        "skimage local_binary_pattern",
+        "scikit-image",
         grey,
         DenseLBP(patch_sizes=[16, 32]),
         lbp_histograms,
@@ -248,7 +248,7 @@ def section_gist() -> None:
         expected / expected.max(),
         1e-5,
     )
-    row, peer = "GIST, 128 x 128", "SciPy FFT, prepared filters"
+    row, peer = "GIST, 128 x 128", "SciPy"
     ratio = least(lambda: stage.transform([x]), lambda: job(x), 4)
     record_speedup(f"{row}, one image", peer, ratio, 1.3)
     ratio = least(lambda: stage.transform(batch), lambda: [job(x) for x in batch[..., 0]], 1)
@@ -330,7 +330,7 @@ def compare_sift(image, step: int, bin_size: int) -> None:
         record_agreement(name, "mean cosine", cosine, 0.98, cosine >= 0.98)
         peer = partial(opencv_sift, image, found.positions, bin_size)
         ratio = least(partial(stage.transform, [image]), peer, 2)
-        record_speedup(name, "cv2.SIFT", ratio, 7)
+        record_speedup(name, "OpenCV", ratio, 7)
 
 
 def compare_fisher_sift(image) -> None:
@@ -354,7 +354,7 @@ def compare_fisher_sift(image) -> None:
     name = f"DenseSIFT ({len(found):,} descriptors), FisherVector"
     whole, part = times(ours, lambda: sift.transform([image]), turns=10)
     record_cost(f"{name}: DenseSIFT", "both stages", min(part) / min(whole), 0.25)
-    peer = "cv2.SIFT, PCA, skimage fisher_vector"
+    peer = "OpenCV, scikit-image"
     record_speedup(name, peer, least(ours, theirs, 2), 10)
     for what, stages in ((name, [sift, encoder]), ("DenseSIFT", [sift])):
         one, two = (Stream(stages, chunk_size=4, n_jobs=jobs) for jobs in (1, 2))

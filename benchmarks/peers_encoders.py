@@ -61,7 +61,7 @@ def compare_fisher_vectors(x, encoder) -> None:
         1e-4,
     )
     ratio = least(lambda: encoder.transform([x]), lambda: fisher_vector(x, model), 2)
-    record_speedup(name, "skimage fisher_vector", ratio, 2)
+    record_speedup(name, "scikit-image", ratio, 2)
 
 
 def compare_projected(x, encoder) -> None:
@@ -75,7 +75,7 @@ def compare_projected(x, encoder) -> None:
     name = "FisherVector(n_components=64), 10,000 descriptors of 128"
     equal(name, encoder.transform([x])[0], in_our_order(theirs(), 256), 1e-4)
     ratio = least(lambda: encoder.transform([x]), theirs, 2)
-    record_speedup(name, "sklearn PCA, skimage fisher_vector", ratio, 2)
+    record_speedup(name, "scikit-learn, scikit-image", ratio, 2)
     spatial = FisherVector(pyramid=[[1, 1], [3, 1], [2, 2]], n_components=64, max_iter=1)
     places = np.indices((100, 100)).reshape(2, -1).T.astype(np.float32)
     found = DescriptorSet(x, places, size=(100, 100))
@@ -94,7 +94,7 @@ def compare_bags(x, encoder) -> None:
     name = "BagOfWords, 256 words, 10,000 descriptors"
     equal(name, encoder.transform([x])[0], theirs(), 1e-3)
     ratio = least(lambda: encoder.transform([x]), theirs, 2)
-    record_speedup(name, "sklearn MiniBatchKMeans", ratio, 1)
+    record_speedup(name, "scikit-learn", ratio, 1)
 
 
 def compare_fitting(x) -> None:
@@ -110,6 +110,4 @@ def compare_fitting(x) -> None:
     ours = lambda: FisherVector(max_iter=8).fit([x])  # noqa: E731
     ours_seconds, theirs_seconds = times(ours, theirs, turns=2)
     ratio = min(theirs_seconds) / min(ours_seconds)
-    record_speedup(
-        "FisherVector.fit, 256 Gaussians, 8 iterations", "sklearn GaussianMixture", ratio, 3
-    )
+    record_speedup("FisherVector.fit, 256 Gaussians, 8 iterations", "scikit-learn", ratio, 3)

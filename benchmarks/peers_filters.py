@@ -66,16 +66,16 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
     equal(f"{name}, SciPy", stage.transform([x])[0, ..., 0], scipy(x), 1e-5)
     equal(f"{name}, OpenCV", stage.transform(batch), loop(), 1e-5)
     ratio = least(lambda: stage.transform([x]), lambda: scipy(x), 40)
-    record_speedup(f"{name}, one image", "scipy.ndimage", ratio, 6)
+    record_speedup(f"{name}, one image", "SciPy", ratio, 6)
     ratio = least(lambda: stage._transform_one(batch[0]), lambda: scipy(x), 40)
-    record_speedup(f"{name}, one image, without input checks", "scipy.ndimage", ratio, 6)
+    record_speedup(f"{name}, one image, without input checks", "SciPy", ratio, 6)
     few = batch[:16]
     ratio = least(
         lambda: stage.transform(few), lambda: np.stack([scipy(x[..., 0]) for x in few]), 10
     )
-    record_speedup(f"{name}, batch of 16", "scipy.ndimage", ratio, 6)
+    record_speedup(f"{name}, batch of 16", "SciPy", ratio, 6)
     ratio = 1 / least(lambda: stage.transform(batch), loop)
-    record_cost(f"{name}, batch of 64", "cv2, a loop", ratio, 1.10)
+    record_cost(f"{name}, batch of 64", "OpenCV loop", ratio, 1.10)
 
     class Bare(ImageStage):
         def _transform_one(self, image):
@@ -83,7 +83,7 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
 
     peer = Bare().fit(batch)
     ratio = 1 / least(lambda: stage.transform(batch), lambda: peer.transform(batch))
-    record_cost(f"{name}, batch of 64", "cv2, in a minimal stage", ratio, 1.10)
+    record_cost(f"{name}, batch of 64", "OpenCV in a stage", ratio, 1.10)
 
 
 def edge_kernels(sigma: float, radius: int):
@@ -113,7 +113,7 @@ def compare_edges(sigma: float, batch) -> None:
     x = batch[0, ..., 0]
     ideal = bank(x.astype(np.float64), edge_kernels(sigma, int(9 * sigma) + 1))
     ours = stage.transform([x])[0]
-    name, peer = f"OrientedEdges(8, {sigma:g})", "cv2.filter2D, 8 kernels of 15 x 15"
+    name, peer = f"OrientedEdges(8, {sigma:g})", "OpenCV"
     equal(f"{name}, float64 reference", ours, ideal, 1e-5)
     our_error, their_error = np.abs(ours - ideal).max(), np.abs(bank(x) - ideal).max()
     record_agreement(
@@ -137,13 +137,13 @@ def section_gabor() -> None:
     row = "GaborBank, 64 kernels, 256 x 256"
     equal(row, stage.transform([image])[0], filter_2d(), 1e-5)
     ratio = least(lambda: stage.transform([image]), filter_2d, 1)
-    record_speedup(row, "cv2.filter2D", ratio, 2)
+    record_speedup(row, "OpenCV", ratio, 2)
     ours, theirs = times(
         lambda: stage.transform([image]),
         lambda: [gabor(image, **filter_) for filter_ in gabor_filters(stage.frequencies)],
         turns=1,
     )
-    record_speedup(row, "skimage.filters.gabor", min(theirs) / min(ours), 20)
+    record_speedup(row, "scikit-image", min(theirs) / min(ours), 20)
 
 
 def gabor_filters(frequencies: Sequence[float]) -> list[dict[str, float]]:
@@ -173,7 +173,7 @@ def compare_patterns(name: str, batch, pattern) -> None:
     one, several = list(batch[:1]), list(batch)
     stage = PatternMatch(pattern, method="ncc").fit(one)
     expected = match_template(batch[0].astype(np.float64), pattern.astype(np.float64))
-    row, peer = f"PatternMatch, 31 x 31 in 256 x 256, {name}", "skimage match_template"
+    row, peer = f"PatternMatch, 31 x 31 in 256 x 256, {name}", "scikit-image"
     equal(row, stage.transform(one).squeeze(), expected.squeeze(), 1e-5)
     ratio = least(lambda: stage.transform(one), lambda: match_template(batch[0], pattern))
     record_speedup(f"{row}, one image", peer, ratio, 3)

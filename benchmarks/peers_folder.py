@@ -118,12 +118,12 @@ def section_folder() -> None:
             f"  seconds, one thread {min(ours):.2f}, two {min(ours_two):.2f}, "
             f"decoding alone {min(decoding):.2f}, OpenCV loop {min(opencv):.2f}"
         )
-        row, loop = "1,200 JPEG files to HOG", "cv2 loop, reading gray"
+        row, loop = "1,200 JPEG files to HOG", "OpenCV loop, gray"
         record_cost(f"{row}, 1 thread", "decoding alone", ratio(ours, decoding), 1.15)
         record_speedup(f"{row}, 2 threads", "1 thread", ratio(ours, ours_two), 1.6)
         record_speedup(f"{row}, 1 thread", loop, ratio(opencv, ours), 4)
         record_speedup(f"{row}, 2 threads", loop, ratio(opencv, ours_two), 4)
-        in_color = "cv2 loop, reading color"
+        in_color = "OpenCV loop, color"
         record_speedup(f"{row}, 2 threads", in_color, ratio(converting, ours_two), 4)
         record_speedup(f"{row}, 2 threads, reduced_decoding", loop, ratio(opencv, ours_reduced), 4)
         # A subset in the mix of the whole: 100 small and 20 large.
@@ -132,7 +132,7 @@ def section_folder() -> None:
         started = time.perf_counter()
         scikit_image_loop(small + large)
         scaled = 10 * (time.perf_counter() - started)
-        peer = "skimage loop (120 files, scaled)"
+        peer = "scikit-image loop"
         record_speedup(f"{row}, 2 threads", peer, scaled / min(ours_two), 30)
 
 

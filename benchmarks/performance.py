@@ -19,15 +19,17 @@ The table is written by `python benchmarks/peers.py --write docs/performance.md`
 
 - Each row compares featx with a peer in one process, on one thread unless the row names two.
   Both run in turns, and the ratio compares their shortest times.
-- *times as fast*: the peer's time divided by the time of featx. The goal is a lower bound.
-- *of the time*, *of the memory*: the cost of featx divided by the peer's.
+- *N\u00d7*: the peer's time divided by the time of featx. The goal is a lower bound.
+- *N\u00d7 time*, *N\u00d7 memory*: the cost of featx divided by the peer's.
   The goal is an upper bound.
+- *OpenCV in a stage*: the OpenCV call in a minimal stage.
+  *scikit-image loop*: measured on 120 files and scaled.
 - [research/](../research/README.md) keeps the logs of earlier runs.
 """
 UNITS = {
-    "speedup": "{:.3g} times as fast",
-    "time": "{:.2f} of the time",
-    "memory": "{:.2f} of the memory",
+    "speedup": "{:.3g}\u00d7",
+    "time": "{:.2f}\u00d7\u00a0time",
+    "memory": "{:.2f}\u00d7\u00a0memory",
 }
 
 
@@ -57,7 +59,9 @@ def row(entry: dict) -> str:
     sign = "≥" if entry["kind"] == "speedup" else "≤"
     status = "met" if entry["met"] else "missed"
     name = entry["row"].replace("|", "\\|")
-    return f"| {name} | {entry['peer']} | {ratio} | {sign} {entry['goal']:g} | {status} |"
+    return (
+        f"| {name} | {entry['peer']} | {ratio} | {sign}\u00a0{entry['goal']:g}\u00d7 | {status} |"
+    )
 
 
 def agreement(figures: dict) -> str:

@@ -39,8 +39,8 @@ def test_sections_of_the_performance_page_are_updated_one_by_one(tmp_path):
     assert table == [
         "| featx | peer | ratio | goal | status |",
         "|---|---|---|---|---|",
-        "| A | B | 20 times as fast | ≥ 2 | met |",
-        "| A | B | 1.10 of the time | ≤ 1.1 | met |",
+        "| A | B | 20\u00d7 | ≥\u00a02\u00d7 | met |",
+        "| A | B | 1.10\u00d7\u00a0time | ≤\u00a01.1\u00d7 | met |",
     ]
     assert lines[-1] == (
         "The command compares the values of featx and of the peers before it times them: 1 of 1 "
