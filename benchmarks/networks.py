@@ -1,10 +1,10 @@
-"""Accuracy and speed of networks on digits and small images.
+"""How well networks tell digits and small pictures apart, and how fast they are.
 
     python benchmarks/networks.py [usps] [mnist] [cifar] [tricks] [airbench] [speed] [--data FOLDER]
 
-FOLDER contains two files of arrays, usps_train.npz and mnist_10k.npz, and CIFAR-10 with one folder
-per class in cifar10/train. A stratified fifth of each is held out for testing. Prints the rows of
-the tables in docs/networks.md as they are finished.
+The data are two files of arrays, usps_train.npz and mnist_10k.npz, and a folder of CIFAR-10's
+classes. A fifth of each, of each class, is held out. Prints rows of Markdown as they are ready;
+research/2026-11-24-networks.md has them.
 """
 
 import argparse
@@ -28,17 +28,17 @@ from featx.pipeline.recipes import load_recipe
 
 
 def usps(data: Path) -> None:
-    """Classify digits of zip codes by LeNet of 1989, with original and current training."""
+    """Read zip codes with the network of 1989, as then and as today."""
     compare(*arrays(data / "usps_train.npz"), recipes("lenet-1989", "lenet-1989-today"))
 
 
 def mnist(data: Path) -> None:
-    """Classify digits by a network with one hidden layer, and by a convolutional network."""
+    """Read digits with one hidden layer, and with convolutions."""
     compare(*arrays(data / "mnist_10k.npz"), recipes("two-layer", "lenet-5"))
 
 
 def cifar(data: Path) -> None:
-    """Classify small images by raw pixels, hand-crafted features and learned features."""
+    """Tell small pictures apart by pixels, hand-made features and learned ones."""
     images, labels = small_pictures(data)
     two_layers = ConvNet(
         "two-layer",
@@ -50,7 +50,7 @@ def cifar(data: Path) -> None:
     hand_made = make_union(
         Stream([HOG(pixels_per_cell=(4, 4))]), Stream([ColorHistogram(4, grid=(4, 4))])
     )
-    # A vector becomes an image of one pixel, so that each entry is standardized as a channel.
+    # A vector is a picture of one pixel, each of whose channels is standardized.
     as_pixel = FunctionTransformer(lambda vectors: vectors[:, np.newaxis, np.newaxis])
     transfer = load_recipe("transfer-logistic")
     transfer.set_params(stream__readimages__size=(128, 128))
@@ -59,7 +59,7 @@ def cifar(data: Path) -> None:
         labels,
         {
             "raw pixels, two layers": two_layers,
-            "HOG and colors, two layers": make_pipeline(hand_made, as_pixel, two_layers),
+            "HOG and colours, two layers": make_pipeline(hand_made, as_pixel, two_layers),
             **recipes("patch-dictionary"),
             "transfer-logistic, at 128 pixels": transfer,
         },
@@ -67,7 +67,7 @@ def cifar(data: Path) -> None:
 
 
 def tricks(data: Path) -> None:
-    """Train a small ResNet with batch norm, dropout and residuals on and off."""
+    """Train a small ResNet with batch norm, dropout and residuals, each on and off."""
     compare(
         *small_pictures(data),
         {
@@ -86,7 +86,7 @@ TRICKS = [
 
 
 def small_resnet(used: Mapping[str, bool]) -> ConvNet:
-    """Return a ResNet of 20 layers with half as many maps as in the paper."""
+    """Make a ResNet of 20 layers with half as many maps as in the paper."""
     return ConvNet(
         "resnet-20",
         {
@@ -96,7 +96,7 @@ def small_resnet(used: Mapping[str, bool]) -> ConvNet:
             "residual": used["residuals"],
         },
         optimizer="nesterov",
-        # Without batch norm, a larger learning rate may lead to NaN.
+        # Without batch norm, long steps may end in NaN.
         learning_rate=0.05 if used["batch norm"] else 0.01,
         weight_decay=5e-4,
         schedule="triangle",
@@ -112,14 +112,14 @@ def small_pictures(data: Path) -> tuple[Any, Any]:
 
 
 def airbench(data: Path) -> None:
-    """Train a network designed for GPUs, twice: the first run includes the start of CUDA."""
+    """Train a network that was made for a GPU; twice, since the first time CUDA has to begin."""
     images, labels = small_pictures(data)
     for _ in range(2):
         compare(images, labels, recipes("airbench"))
 
 
 def speed(data: Path) -> None:
-    """Time against plain torch, in turns, on one thread or a GPU; print ratios of minimum times."""
+    """Measure beside plain torch, in turns, on one thread or on a GPU: ratios of least times."""
     torch.set_num_threads(1)
     device = chosen_device("auto")
     rng = np.random.default_rng(0)
@@ -179,7 +179,7 @@ def beside_a_bare_loop(
 
 
 def least_times(candidates: Mapping[str, Any], rounds: int = 4) -> dict[str, float]:
-    """Run candidates in turns and return the minimum CPU seconds of each; wall-clock on a GPU."""
+    """Run candidates in turns, and give the least time of each: the processor's, or a GPU's."""
     clock = time.perf_counter if chosen_device("auto") == "cuda" else time.process_time
     least = dict.fromkeys(candidates, np.inf)
     for _ in range(rounds):
@@ -200,9 +200,9 @@ def recipes(*names: str) -> dict[str, Any]:
 
 
 def compare(images: Any, labels: Any, candidates: Mapping[str, Any]) -> None:
-    """Fit each on four fifths, and print the accuracy on the last fifth and the time of training.
+    """Fit each on four fifths, and print what of the last fifth is right, and how long it took.
 
-    The times are CPU seconds and wall-clock seconds; other jobs of the machine affect the latter.
+    Seconds are those of the processor and those that went by, of which others may have had some.
     """
     split = train_test_split(np.arange(len(images)), test_size=0.2, stratify=labels, random_state=0)
     train, test = split

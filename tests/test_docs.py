@@ -113,7 +113,7 @@ def test_changelog_names_the_version_and_every_public_name():
     assert [name for name in featx.__all__ if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize("document", ["SECURITY.md", "docs/scale.md"])
+@pytest.mark.parametrize("document", ["SECURITY.md", "docs/explanation/scale.md"])
 def test_tests_that_documents_name_are_there(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     named = re.findall(r"`(tests/[\w/]*(?:\.py)?)(?:::(\w+))?`", text)

@@ -72,7 +72,7 @@ class CENTRIST(ImageStage):
     Images may differ in size. The covariance of the blocks is accumulated image by image in double
     precision, so that memory does not grow with the number of images. In [1]_ the classifier
     receives the frequencies themselves; square roots improve accuracy by four percentage points
-    (``docs/texture.md``).
+    (``research/2026-11-24-centrist.md``).
 
     See Also
     --------
