@@ -155,7 +155,7 @@ def test_one_signal_alone_is_refused():
     with pytest.raises(ValueError) as caught:
         ReadAudio().transform(np.zeros(100))
     assert str(caught.value) == (
-        "ReadAudio takes a batch of paths, or a batch of signals, an array (n, length) or (n, "
+        "ReadAudio: expected a batch of paths, or a batch of signals, an array (n, length) or (n, "
         "length, channels) or a list of arrays (length,) or (length, channels), but got one array "
         "of shape (100,). For a single signal, wrap it in a list: [signal]."
     )

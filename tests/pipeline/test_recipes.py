@@ -351,7 +351,7 @@ A_STEP = "a step is a name, or a name with its parameters: 'Sobel: {axis: vertic
         # Signals.
         (
             "  - ReadAudio\n  - GaussianBlur\n",
-            "5: GaussianBlur takes maps, but ReadAudio before it gives signals. For signals, give "
+            "5: GaussianBlur takes maps, but ReadAudio before it gives signals. For signals, pass "
             "sigma=[1.0], a list of one number.",
         ),
         (

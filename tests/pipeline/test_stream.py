@@ -158,11 +158,11 @@ def test_vectors_of_different_lengths_are_an_error():
         with pytest.raises(ValueError) as caught:
             Stream(stages, chunk_size).fit(ragged).transform(ragged)
         assert str(caught.value).endswith(
-            "vectors of different lengths (18 to 36) for images of different sizes. Give all "
-            "images one size, for example with ReadImages(size=(256, 256))."
+            ": the vectors have different lengths (18 to 36), since the images differ in size. "
+            "Resize all images to one size, for example with ReadImages(size=(256, 256))."
         ) or str(caught.value) == (
-            "The images give vectors of different lengths (18 to 36), since their sizes differ. "
-            "Give all images one size, for example with ReadImages(size=(256, 256))."
+            "The vectors have different lengths (18 to 36), since the images differ in size. "
+            "Resize all images to one size, for example with ReadImages(size=(256, 256))."
         )
 
 
@@ -202,16 +202,16 @@ def test_no_images_and_one():
         (
             Sobel(),
             images(1)[0],
-            "Sobel takes a batch of images, an array (n, height, width, channels) or a list of "
+            "Sobel: expected a batch of images, an array (n, height, width, channels) or a list of "
             "arrays (height, width, channels), but got one array of shape (16, 16, 1). For a "
-            "single image, wrap it in a list: [image]. For several grey images, add the axis of "
+            "single image, wrap it in a list: [image]. For several gray images, add the axis of "
             "channels: images[..., np.newaxis].",
         ),
         (
             FeatureUnion([("a", ReadImages()), ("b", ReadImages(mode="gray"))]),
             "photo.jpg",
-            "ReadImages takes a batch of paths, but got 'photo.jpg'. For a single image, wrap it "
-            "in a list: [path].",
+            "ReadImages: expected a batch of paths, but got 'photo.jpg'. For a single image, wrap "
+            "it in a list: [path].",
         ),
     ],
 )
@@ -752,8 +752,9 @@ def test_descriptor_sets_are_not_put_side_by_side():
     [
         (
             np.zeros(3, np.float32),
-            "MeanOfTwo takes a batch of descriptor sets, a list of what DenseSIFT and its like "
-            "give, or of arrays (count, length), but image 0 has an array of shape (3,).",
+            "MeanOfTwo: expected a batch of descriptor sets, a list of DescriptorSet, as "
+            "DenseSIFT returns, or of arrays (count, length), but image 0 has an array of shape "
+            "(3,).",
         ),
         (
             np.full((1, 2), np.nan, np.float32),
@@ -761,8 +762,8 @@ def test_descriptor_sets_are_not_put_side_by_side():
         ),
         (
             np.zeros((1, 2), np.uint8),
-            "MeanOfTwo: the descriptor set of image 0 is of type uint8. Descriptors are floating "
-            "point.",
+            "MeanOfTwo: the descriptor set of image 0 is of type uint8. Descriptors must be "
+            "floating point.",
         ),
     ],
 )
