@@ -24,8 +24,8 @@ def test_each_is_also_what_users_catch(kind):
 
 
 def test_a_rejected_image_says_which_and_why():
-    error = errors.RefusedImage(b"a.png", "empty", "it has no bytes.")
-    assert str(error) == "a.png: empty: it has no bytes."
+    error = errors.RefusedImage(b"a.png", "empty", "the file has no bytes.")
+    assert str(error) == "a.png: empty: the file has no bytes."
     assert (error.path, error.reason) == ("a.png", "empty")
 
 

@@ -148,7 +148,7 @@ def test_what_pillow_logs_is_printed_only_for_others(tmp_path):
     command = [sys.executable, "-c", LOGGED, path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == (
-        f"{path}: corrupt: as a TIFF file it is broken (Invalid value for samples per pixel).\n"
+        f"{path}: corrupt: the TIFF file cannot be decoded (Invalid value for samples per pixel).\n"
         "Pillow\n"
     )
     assert done.stderr == "More samples per pixel than can be decoded: 5000\n"

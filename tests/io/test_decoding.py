@@ -21,8 +21,8 @@ from featx.io.decoding import read_image
 from featx.io.files import REASONS
 
 HEIGHT, WIDTH = 47, 61
-KNOWN = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
-NOT_AN_IMAGE = f"its content is of no known format. {KNOWN}"
+KNOWN = "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
+NOT_AN_IMAGE = f"unknown image format. {KNOWN}"
 ARITHMETIC_JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIx"
     "wcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/yQALCAAIAAgBAREA/8wABgAQEAX/2gAIAQEAAD8A3RHqQFxJwx7g/9k="
@@ -491,12 +491,12 @@ def outcome(path, **options):
     return "ok"
 
 
-NOT_A_FILE = ("not-a-file", "it is a folder, a pipe, a socket or a device, not a regular file.")
+NOT_A_FILE = ("not-a-file", "the path is a folder, pipe, socket or device, not a regular file.")
 
 
 def test_what_is_no_file(tmp_path):
-    assert refusal(tmp_path / "none") == ("missing", "there is no such file.")
-    assert refusal("") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "none") == ("missing", "the file does not exist.")
+    assert refusal("") == ("missing", "the file does not exist.")
     assert refusal(tmp_path) == NOT_A_FILE
     (tmp_path / "loop").symlink_to("loop")
     assert refusal(tmp_path / "loop") == (
@@ -504,9 +504,9 @@ def test_what_is_no_file(tmp_path):
         "Too many levels of symbolic links.",
     )
     (tmp_path / "nowhere").symlink_to("none")
-    assert refusal(tmp_path / "nowhere") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "nowhere") == ("missing", "the file does not exist.")
     (tmp_path / "file").write_bytes(b"x")
-    assert refusal(tmp_path / "file" / "image.png") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "file" / "image.png") == ("missing", "the file does not exist.")
     assert refusal("a\0b") == ("unreadable", "embedded null byte.")
     assert refusal("x" * 5000) == ("unreadable", "File name too long.")
     assert refusal(os.devnull) == NOT_A_FILE
@@ -530,7 +530,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
 def test_the_error_says_all_in_one_line(tmp_path):
     with pytest.raises(RefusedImage) as caught:
         read_image(tmp_path / "none")
-    assert str(caught.value) == f"{tmp_path}/none: missing: there is no such file."
+    assert str(caught.value) == f"{tmp_path}/none: missing: the file does not exist."
 
 
 @pytest.mark.parametrize(
@@ -553,7 +553,7 @@ def test_what_is_no_image(refused, content):
 
 
 def test_nothing_at_all(refused):
-    assert refused(b"") == ("empty", "it has no bytes.")
+    assert refused(b"") == ("empty", "the file has no bytes.")
 
 
 def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
@@ -602,16 +602,16 @@ def test_damage_gives_an_image_or_a_reason(tmp_path_factory, name, data):
 def test_what_the_jpeg_decoder_warns_about_is_refused(refused, name):
     content = JPEG[name]
     middle = (content.rindex(b"\xff\xda") + len(content)) // 2
-    ends = "as a JPEG file it is broken (Corrupt JPEG data: premature end of data segment)."
+    ends = "the JPEG file cannot be decoded (Corrupt JPEG data: premature end of data segment)."
     assert refused(content[:middle] + b"\xff\xd9") == ("truncated", ends)
     reason, detail = refused(content[:-2] + bytes(range(1, 99)) + b"\xff\xd9")
     assert reason == "corrupt"
-    assert detail.startswith("as a JPEG file it is broken (Corrupt JPEG data: 9")
+    assert detail.startswith("the JPEG file cannot be decoded (Corrupt JPEG data: 9")
     assert detail.endswith(" extraneous bytes before marker 0xd9).")
 
 
 def test_a_jpeg_without_its_end(refused):
-    expected = "as a JPEG file it is broken (Premature end of JPEG file)."
+    expected = "the JPEG file cannot be decoded (Premature end of JPEG file)."
     assert refused(JPEG["jpeg"][:-2]) == ("truncated", expected)
 
 
@@ -622,8 +622,8 @@ def test_what_follows_an_image_does_not_matter(read, name):
 
 ROWS = [bytes([10 + row] * 40) for row in range(40)]
 FILTERED = b"".join(b"\0" + row for row in ROWS)
-PNG_ENDS = ("truncated", "this PNG file ends before its image does.")
-SENSELESS = ("corrupt", "as a PNG file it is broken (its header makes no sense).")
+PNG_ENDS = ("truncated", "the PNG file ends before its image is complete.")
+SENSELESS = ("corrupt", "the PNG file cannot be decoded (invalid header).")
 
 
 def test_png_written_by_hand(read):
@@ -654,7 +654,7 @@ def test_png_of_broken_data(refused):
     broken = packed[:-1] + bytes([packed[-1] ^ 1])
     assert refused(png(40, 40, 8, 0, [], packed=broken)) == (
         "corrupt",
-        "as a PNG file it is broken (broken data stream when reading image file).",
+        "the PNG file cannot be decoded (broken data stream when reading image file).",
     )
     assert refused(png(40, 40, 8, 0, [], packed=packed[: len(packed) // 2]))[0] == "truncated"
     assert refused(png(40, 40, 8, 0, [], packed=b""))[0] == "truncated"
@@ -665,17 +665,17 @@ def test_png_of_broken_data(refused):
 def test_png_of_broken_structure(refused):
     whole = png(40, 40, 8, 0, ROWS)
     checksum = changed(whole, len(whole) - 4, ">I", 0)
-    assert refused(checksum) == ("corrupt", "the checksum of its 'IEND' chunk is wrong.")
+    assert refused(checksum) == ("corrupt", "wrong checksum of the 'IEND' chunk.")
     assert refused(whole[:-12]) == PNG_ENDS
     first = whole[:8] + chunk(b"tEXt", b"Title\0A title") + whole[8:]
-    assert refused(first) == ("corrupt", "its first chunk is not its header.")
+    assert refused(first) == ("corrupt", "the first chunk is not the header, 'IHDR'.")
     assert refused(png(40, 40, 8, 3, ROWS)) == (
         "corrupt",
-        "its colours are numbers of a palette that is not there.",
+        "the palette, chunk 'PLTE', is missing.",
     )
     assert refused(png(40, 40, 8, 0, ROWS, chunk(b"ABCD", b"?"))) == (
         "unsupported",
-        "it needs a reader that knows its 'ABCD' chunk.",
+        "unknown critical chunk 'ABCD'.",
     )
     for width, height, depth, color in [
         (0, 40, 8, 0),
@@ -694,11 +694,11 @@ def test_gif_of_which_pixels_are_missing(read, refused):
         assert refused(gif(codes))[0] == "truncated"
     assert refused(gif(pixel * 16 + [end], trailer=b"")) == (
         "truncated",
-        "this GIF file ends before its image does.",
+        "the GIF file ends before its image is complete.",
     )
 
 
-TIFF_ENDS = ("truncated", "this TIFF file ends before its image does.")
+TIFF_ENDS = ("truncated", "the TIFF file ends before its image is complete.")
 
 
 def test_tiff_that_points_elsewhere(refused):
@@ -711,11 +711,11 @@ def test_tiff_that_points_elsewhere(refused):
             assert refused(changed(content, 4, "<I", far)) == TIFF_ENDS
     assert refused(changed(content, tags[273], "<I", 0)) == (
         "corrupt",
-        "its pixels are said to lie where they cannot.",
+        "the offset of the pixels points into the header.",
     )
     assert refused(changed(content, tags[259], "<I", 9999)) == (
         "unsupported",
-        "its compression, TIFF's number 9999, is not supported.",
+        "unsupported TIFF compression 9999.",
     )
 
 
@@ -733,33 +733,33 @@ def test_what_libtiff_notices_is_refused_and_nothing_is_printed(refused, capfd, 
         damaged[start + 300 : start + 400] = np.random.default_rng(0).bytes(100)
     reason, detail = refused(bytes(damaged))
     assert reason == "corrupt"
-    assert detail.startswith("as a TIFF file it is broken (")
+    assert detail.startswith("the TIFF file cannot be decoded (")
     assert capfd.readouterr() == ("", "")
 
 
 def test_kinds_that_are_not_supported(refused):
     assert refused(TWELVE_BIT_JPEG) == (
         "unsupported",
-        "this kind of JPEG file is not supported (Unsupported JPEG data precision 12).",
+        "unsupported variant of JPEG (Unsupported JPEG data precision 12).",
     )
-    deep = "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
+    deep = "pixel values outside [0, 65535]. Save the image with 8 or 16 bits."
     for values in ([[0, 65536]], [[-1, 5]]):
         assert refused(encode(np.int32(values), "TIFF")) == ("unsupported", deep)
-    scale = "its pixels are not in [0, 1]. Scale them first."
+    scale = "pixel values outside [0, 1]. Scale them to [0, 1]."
     for values in ([[0, 1.01]], [[-0.01, 1]], [[0, np.nan]], [[0, np.inf]]):
         assert refused(encode(np.float32(values), "TIFF")) == ("unsupported", scale)
-    lab = "its colours are LAB. Save it as RGB."
+    lab = "unsupported color space LAB. Save the image as RGB."
     assert refused(encode(Image.new("LAB", (4, 4)), "TIFF")) == ("unsupported", lab)
     content = BytesIO()
     tifffile.imwrite(content, np.zeros((5, 5, 3), np.float32), photometric="rgb")
     assert refused(content.getvalue()) == (
         "unsupported",
-        "this kind of TIFF file is not supported (unknown pixel mode).",
+        "unsupported variant of TIFF (unknown pixel mode).",
     )
     bitmap = changed(ALL["bmp"], 28, "<H", 5)
     assert refused(bitmap) == (
         "unsupported",
-        "this kind of BMP file is not supported (Unsupported BMP pixel depth (5)).",
+        "unsupported variant of BMP (Unsupported BMP pixel depth (5)).",
     )
 
 
@@ -773,22 +773,22 @@ def test_whole_numbers_of_32_bits_that_fit_16_are_read(read):
 def test_wrong_lengths_and_sizes_in_headers(refused):
     assert refused(changed(ALL["webp"], 4, "<I", 10**7)) == (
         "truncated",
-        "this WEBP file ends before its image does.",
+        "the WEBP file ends before its image is complete.",
     )
     assert refused(changed(ALL["bmp"], 18, "<i", 9000))[0] == "truncated"
     assert refused(changed(ALL["bmp"], 18, "<i", 0)) == (
         "corrupt",
-        "as a BMP file it is broken (its header makes no sense).",
+        "the BMP file cannot be decoded (invalid header).",
     )
     assert refused(changed(ALL["bmp"], 10, "<I", 10**9))[0] == "truncated"
     assert refused(b"P2 2 2 10\n1 2 3 11\n") == (
         "corrupt",
-        "as a PPM file it is broken (Channel value too large for this mode: 11).",
+        "the PPM file cannot be decoded (Channel value too large for this mode: 11).",
     )
     assert refused(b"P5 0 2 255\n")[0] == "corrupt"
 
 
-HUGE = "it has {0} x {1} = {2} pixels, more than max_pixels=89478485."
+HUGE = "the image has {0} x {1} = {2} pixels, more than max_pixels=89478485."
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(refused):
@@ -818,7 +818,7 @@ def test_the_limit_of_pixels(read, refused, name):
     assert read(ALL[name], max_pixels=HEIGHT * WIDTH).shape == (HEIGHT, WIDTH, 3)
     assert refused(ALL[name], max_pixels=HEIGHT * WIDTH - 1) == (
         "too-large",
-        f"it has {WIDTH} x {HEIGHT} = {WIDTH * HEIGHT} pixels, more than "
+        f"the image has {WIDTH} x {HEIGHT} = {WIDTH * HEIGHT} pixels, more than "
         f"max_pixels={WIDTH * HEIGHT - 1}.",
     )
 

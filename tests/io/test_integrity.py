@@ -29,7 +29,7 @@ ADAM7 = np.array(
 
 
 def ends(known):
-    return "truncated", f"this {known} file ends before its image does."
+    return "truncated", f"the {known} file ends before its image is complete."
 
 
 @pytest.mark.parametrize("known", ["JPEG", "BMP", "PPM"])
@@ -148,7 +148,7 @@ def test_tiff_of_either_order_and_size(options):
         struct.pack_into(word, changed, tags[offsets], far)
         assert find("TIFF", bytes(changed)) == ends("TIFF")
     struct.pack_into(word, changed, tags[offsets], 1)
-    wrong = ("corrupt", "its pixels are said to lie where they cannot.")
+    wrong = ("corrupt", "the offset of the pixels points into the header.")
     assert find("TIFF", bytes(changed)) == wrong
     # The pixels come last.
     assert find("TIFF", content[:-1]) == ends("TIFF")
@@ -178,7 +178,7 @@ def test_compression_that_nothing_reads():
     struct.pack_into("<H", changed, tags[259], 60000)
     assert find("TIFF", bytes(changed)) == (
         "unsupported",
-        "its compression, TIFF's number 60000, is not supported.",
+        "unsupported TIFF compression 60000.",
     )
 
 

@@ -316,7 +316,7 @@ def test_refused_images_raise(folder, chunk_size, n_jobs):
     assert caught.value.reason == "not-an-image"
     with pytest.raises(RefusedImage) as caught:
         Stream(read_and_describe(), chunk_size, n_jobs, "nan").fit(folder[4:])
-    assert str(caught.value) == f"{folder[4]}: missing: there is no such file."
+    assert str(caught.value) == f"{folder[4]}: missing: the file does not exist."
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 3, 6])
@@ -327,8 +327,8 @@ def test_refused_images_give_rows_of_nan_and_one_warning(folder, chunk_size, n_j
         result = stream.transform(folder)
     assert [str(warning.message) for warning in caught] == [
         f"2 of the images are refused, and their rows are NaN. The first: {folder[1]}: "
-        "not-an-image: its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, "
-        "BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+        "not-an-image: unknown image format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP "
+        "and PPM/PGM/PBM."
     ]
     assert result.dtype == np.float32
     good = [0, 2, 3, 5]

@@ -201,8 +201,10 @@ def test_another_recipe(made):
         with pytest.raises(StoreError) as error:
             work()
         text = str(error.value)
-        assert text.startswith(f"{store}: holds features of another recipe, : step 2 is ")
-        assert text.endswith(" there and SpatialPyramid here. Extract those of this one.")
+        assert text.startswith(f"{store}: contains features of another recipe, : step 2 is ")
+        assert text.endswith(
+            " in the store and SpatialPyramid in this recipe. Extract the features of this recipe."
+        )
 
 
 def test_another_version(made, monkeypatch):
@@ -212,8 +214,9 @@ def test_another_version(made, monkeypatch):
     with pytest.raises(StoreError) as error:
         train(images, y=labels, recipe=pipeline())
     assert str(error.value) == (
-        f"{store}: was written by featx {__version__}, and this is featx 99, whose features may "
-        f"differ. Extract them again, or use that version: pip install featx=={__version__}."
+        f"{store}: was written by featx {__version__}, but this version is featx 99, whose "
+        f"features may differ. Extract the features again, or use that version: pip install "
+        f"featx=={__version__}."
     )
     # Reading them needs no stage.
     assert read_features(store).paths == [str(image) for image in images]
@@ -225,9 +228,7 @@ def test_images_and_a_store(made, photos):
     paths, others = readable(photos)
     with pytest.raises(StoreError) as error:
         compare({"one": pipeline()}, images, labels, test=(paths, others))
-    assert str(error.value) == (
-        "Some of the images are of a store, and some are not. Give one kind."
-    )
+    assert str(error.value) == ("images: some are stored and some are not. Pass only one kind.")
 
 
 def test_a_damaged_part(made):
@@ -269,8 +270,8 @@ def test_features_of_another_run_do_not_come_back(made, photos, monkeypatch):
         with pytest.raises(StoreError) as error:
             work()
         assert str(error.value) == (
-            f"{store}/part-000000.parquet: it has changed since its images were listed. List them "
-            "again, with load_dataset."
+            f"{store}/part-000000.parquet: has changed since its images were listed. List them "
+            "again with load_dataset."
         )
 
 
