@@ -54,8 +54,9 @@ class ReadImages(ImageStage):
     Notes
     -----
     The input is a list of paths (str, bytes or `pathlib.Path`) or of arrays (height, width, c).
-    Arrays are resized to ``size`` and, if they have three channels, converted to gray, so that a
-    recipe returns the same features for a file and for its pixels. Otherwise arrays are unchanged.
+    Arrays are resized to ``size``; with ``mode="gray"``, arrays of three channels are converted to
+    gray. A recipe thus returns the same features for a file and for its pixels. Otherwise, arrays
+    are unchanged.
 
     The output is uint8, uint16 for gray files of 16 bits, or float32 for floating point files in
     [0, 1]. Color files of 16 bits are converted to 8 bits.

@@ -62,13 +62,13 @@ def _png(content: bytes) -> Damage | None:
 
 def rows_missing(content: bytes) -> Damage | None:
     """Check a PNG file with intact chunks for missing rows, by decompressing it once more."""
-    width, height, depth, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
+    width, height, depth, color, _, _, interlaced = struct.unpack_from(">IIBBBBB", content, 16)
     passes = _PASSES if interlaced else ((0, 0, 1, 1),)
     wanted = 0
     for top, left, down, across in passes:
         rows, columns = len(range(top, height, down)), len(range(left, width, across))
         if columns:
-            wanted += rows * (1 + (columns * _PNG_SAMPLES[colour] * depth + 7) // 8)
+            wanted += rows * (1 + (columns * _PNG_SAMPLES[color] * depth + 7) // 8)
     inflate, position = zlib.decompressobj(), 8
     while wanted > 0 and position + 8 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)

@@ -151,8 +151,8 @@ def is_store(folder: str | Path) -> bool:
 def read_about(folder: str | Path) -> dict[str, Any]:
     """Read the metadata of a store.
 
-    The metadata are the format, the version of featx that wrote it, the recipe's name, the steps
-    and their digest, and the number, kind and names of the features.
+    The metadata are the format, the version of featx, the recipe's name, the steps and their
+    digest, and the number, kind and names of the features.
 
     Raises
     ------

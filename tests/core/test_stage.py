@@ -1,4 +1,4 @@
-"""The base of all stages, tried with small ones of every kind; public ones: `test_contract.py`."""
+"""Tests of the base class with small stages; `test_contract.py` tests the public stages."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ ADD_AXIS = "For several gray images, add the axis of channels: images[..., np.ne
 
 
 class Scale(ImageStage):
-    """Values times a factor, which a second parameter limits."""
+    """Multiply by a factor, with an upper bound as the second parameter."""
 
     _parameter_constraints: ClassVar = {
         "factor": [natural, Array(1), Each(natural)],
@@ -61,14 +61,14 @@ class Means(ImageStage):
 
 
 class Crop(ImageStage):
-    """As many rows as the first value says."""
+    """Crop to the number of rows given by the first value."""
 
     def _transform_one(self, image):
         return image[: int(image[0, 0, 0])].copy()
 
 
 class Rows(ImageStage):
-    """Each row of pixels as a descriptor."""
+    """Return each row of pixels as a descriptor."""
 
     gives = "descriptors"
 
@@ -85,7 +85,7 @@ class MeanDescriptor(ImageStage):
 
 
 class Ends(ImageStage):
-    """First and last sample of a signal."""
+    """Return the first and last sample of a signal."""
 
     takes, gives = "signals", "vectors"
 
@@ -94,7 +94,7 @@ class Ends(ImageStage):
 
 
 class Name(ImageStage):
-    """The length of a path."""
+    """Return the length of a path."""
 
     takes, gives = "paths", "vectors"
 
@@ -106,7 +106,7 @@ class Name(ImageStage):
 
 
 class Center(ImageStage):
-    """Values less the mean of the images that ``chosen`` names."""
+    """Subtract the mean of the images with the indices ``chosen``."""
 
     chosen = (0, 1)
 
@@ -125,7 +125,7 @@ def refusal(call, *arguments, error=ValueError):
     return str(caught.value)
 
 
-# What an author need not write.
+# Defaults of hooks.
 
 
 def test_every_stage_transforms():
@@ -209,14 +209,14 @@ def test_parameters_are_checked_together():
     for call in (stage.fit, stage.transform):
         assert refusal(call, IMAGES) == "Scale: factor must not be above limit, 10."
     stage.set_params(limit=11).fit(IMAGES)
-    # Valid once does not mean valid ever after.
+    # Parameters are validated again after a change.
     assert refusal(stage.set_params(limit=5).transform, IMAGES) == (
         "Scale: factor must not be above limit, 5."
     )
 
 
 class Plain(ImageStage):
-    """A stage whose author declares no constraints."""
+    """A stage without parameter constraints."""
 
     gives = "vectors"
 
@@ -290,7 +290,7 @@ def test_parameters_have_names():
     )
 
 
-# Learning.
+# Fitting.
 
 
 def test_it_learns_from_what_it_takes_of_the_batch():
@@ -333,7 +333,7 @@ def test_pixels_of_8_bits_stay_what_they_are_where_a_stage_takes_them():
 def test_errors_in_a_sample_name_the_image_of_the_batch():
     images = IMAGES.copy()
     images[2, 0, 0, 0] = np.nan
-    Center().fit(images)  # looks at the first two
+    Center().fit(images)  # reads only the first two images
     stage = Center()
     for stage.chosen in ((2, 3), (3, 2), range(4)):
         assert refusal(stage.fit, images) == "Center: image 2 contains NaN or infinity."
@@ -425,7 +425,7 @@ def test_results_are_written_to_their_place_where_the_shape_is_known():
 
     places = []
     np.testing.assert_array_equal(Into().transform(IMAGES), IMAGES * 2)
-    assert places == [(5, 6, 3)] * 3  # the first tells the shape
+    assert places == [(5, 6, 3)] * 3  # the first result defines the shape
     mixed = [IMAGES[0], IMAGES[1], IMAGES[2, :4], IMAGES[3]]
     for one, image in zip(Into().transform(mixed), mixed, strict=True):
         np.testing.assert_array_equal(one, image * 2)

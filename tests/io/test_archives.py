@@ -67,7 +67,7 @@ def test_a_zip_bomb_that_says_that_it_is_small(tmp_path, little_memory, packed_z
         info = file.getinfo("a.png")
         info.compress_type, info.file_size = zipfile.ZIP_DEFLATED, 1000
     content = bytearray((tmp_path / "x.zip").read_bytes())
-    # What the file begins with and what its table says must agree.
+    # The local header must agree with the central directory.
     content[8:10] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
     (tmp_path / "x.zip").write_bytes(content)
     ((member, _),) = iterate_images(str(tmp_path / "x.zip"))

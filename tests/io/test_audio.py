@@ -33,7 +33,7 @@ def encoded(sound, kind="WAV", subtype=None, rate=RATE):
 
 @pytest.fixture
 def file(tmp_path):
-    """Give a function that writes bytes to a file."""
+    """Return a function that writes bytes to a file."""
 
     def write(content):
         path = tmp_path / "sound"
@@ -45,7 +45,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def refusal(file):
-    """Give a function that says why a file of these bytes is refused."""
+    """Return a function that returns reason and detail for a file of these bytes."""
 
     def refuse(content, **parameters):
         path = file(content)
@@ -63,7 +63,7 @@ def patched(content, position, form, value):
     return content[:position] + patch + content[position + len(patch) :]
 
 
-# What is read.
+# Valid files.
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
@@ -82,7 +82,7 @@ def patched(content, position, form, value):
 )
 def test_formats(file, kind, subtype, error, channels):
     if subtype == "OPUS" and channels == 6:
-        pytest.skip("Opus takes the last of six channels for a deep bass, and filters it")
+        pytest.skip("Opus treats the last of six channels as LFE, and filters it")
     sound = tone(channels=channels)
     path = file(encoded(sound, kind, subtype))
     read, rate = read_sound(path)
@@ -96,7 +96,7 @@ def test_formats(file, kind, subtype, error, channels):
 def test_other_kinds_of_wav_are_read(file):
     for subtype in ("ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "DOUBLE"):
         read, _ = read_sound(file(encoded(tone(), "WAV", subtype)))
-        # Adaptive codes take a while to begin, and fill their last block.
+        # Adaptive codecs need some samples to adapt, and pad their last block.
         np.testing.assert_allclose(read[50:4000], tone()[50:], rtol=0, atol=0.05)
 
 
@@ -126,7 +126,7 @@ def test_a_tone_stays_the_same_tone(file):
     path = file(encoded(np.sin(2 * np.pi * 440 * time), subtype="FLOAT", rate=48_000))
     (signal,) = ReadAudio(rate=22_050).transform([path])
     expected = np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
-    # The ends ring.
+    # Resampling rings at the ends.
     np.testing.assert_allclose(signal[500:-500], expected[500:-500], rtol=0, atol=2e-3)
 
 
@@ -161,7 +161,7 @@ def test_one_signal_alone_is_refused():
     )
 
 
-# What is refused.
+# Rejected files.
 
 
 def test_files_that_are_no_sounds(refusal, tmp_path):
@@ -226,7 +226,7 @@ def test_wav_that_promises_more_than_there_is(refusal, file):
     assert refusal(whole[:-2]) == ("truncated", f"{promised} 7998.")
     assert refusal(whole[:44]) == ("truncated", f"{promised} 0.")
     assert refusal(whole[:30]) == ("corrupt", "the file has a header, but no samples.")
-    # Of what comes through a pipe, the size is not known.
+    # Files written through a pipe do not state their size.
     read, _ = read_sound(file(patched(whole, 40, "<I", 2**32 - 1)))
     np.testing.assert_allclose(read, tone(), rtol=0, atol=2**-14)
 

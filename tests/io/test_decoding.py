@@ -35,7 +35,7 @@ TWELVE_BIT_JPEG = base64.b64decode(
 
 
 def smooth(seed=0, height=HEIGHT, width=WIDTH):
-    """Draw a colour image that JPEG can follow, with some noise."""
+    """Draw a smooth color image with some noise, suitable for JPEG."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 216, (6, 8, 3)).astype(np.float32)
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -77,7 +77,7 @@ def chunk(kind, data):
 
 
 def png(width, height, depth, color, rows, *chunks, packed=None, interlaced=0):
-    """Write a PNG file by hand; ``rows`` are bytes without filters."""
+    """Encode a PNG file; ``rows`` are unfiltered bytes."""
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     data = zlib.compress(b"".join(b"\0" + row for row in rows)) if packed is None else packed
     body = chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IDAT", data)
@@ -85,7 +85,7 @@ def png(width, height, depth, color, rows, *chunks, packed=None, interlaced=0):
 
 
 def gif(codes, trailer=b";"):
-    """Write a GIF file of 4 x 4 pixels by hand, of LZW codes of three bits."""
+    """Encode a GIF file of 4 x 4 pixels, with LZW codes of three bits."""
     bits = sum(code << 3 * place for place, code in enumerate(codes))
     data = bits.to_bytes(len(codes) * 3 // 8 + 1, "little")
     screen = struct.pack("<HHBBB", 4, 4, 0x81, 0, 0) + bytes([0, 0, 0, *[9, 8, 7] * 3])
@@ -94,7 +94,7 @@ def gif(codes, trailer=b";"):
 
 
 def split_tiff(content):
-    """Give where the value of each tag of a little-endian TIFF file stands."""
+    """Return the offset of each tag's value in a little-endian TIFF file."""
     (start,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, start)
     places = range(start + 2, start + 2 + 12 * count, 12)
@@ -121,7 +121,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def refused(tmp_path):
-    """Give the reason and detail for which a file of these bytes is refused."""
+    """Return a function that returns reason and detail for a file of these bytes."""
 
     def refused(content, **options):
         path = tmp_path / "file"
@@ -229,7 +229,7 @@ def test_jpeg_is_that_of_pillow(read, name):
     pixels = read(JPEG[name])
     assert pixels.dtype == np.uint8
     np.testing.assert_allclose(pixels, expected, rtol=0, atol=2)
-    # Close to the original also: red has not become blue.
+    # The image is also close to the original: channels are not swapped.
     limit = 12 if "grey" not in name else 255
     assert np.abs(pixels.astype(int) - RGB).mean() < limit
     gray = read(JPEG[name], "gray")[..., 0]
@@ -270,7 +270,7 @@ def test_bigtiff_tiles_and_big_endian(read, color):
         for compression in (None, "deflate"):
             content = BytesIO()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # tifffile would rather use imagecodecs
+                warnings.simplefilter("ignore")  # tifffile recommends imagecodecs
                 tifffile.imwrite(
                     content, RGB, photometric="rgb", compression=compression, **options
                 )
@@ -330,7 +330,7 @@ def test_a_palette_of_half_transparent_colours(read):
 def test_a_transparent_grey(read, depth):
     top = 2**depth - 1
     hidden = struct.pack(">H", top)
-    # One row: black, then white, which is hidden.
+    # One row: a black and a transparent white pixel.
     packed = {1: b"\x40", 2: b"\x30", 4: b"\x0f", 8: b"\x00\xff", 16: b"\x00\x00\xff\xff"}[depth]
     pixels = read(png(2, 1, depth, 0, [packed], chunk(b"tRNS", hidden)), background=BACKGROUND)
     if depth < 16:
@@ -344,7 +344,7 @@ def test_a_transparent_grey(read, depth):
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_transparent_colour(read, depth):
     colors = [(1, 2, 3), (200, 100, 50)]
-    # Of 16 bits, the upper 8 are read.
+    # The upper 8 of 16 bits are read.
     wide = [[value << (depth - 8) | (depth == 16) * 77 for value in color] for color in colors]
     row = b"".join(struct.pack(">3B" if depth == 8 else ">3H", *color) for color in wide)
     content = png(2, 1, depth, 2, [row], chunk(b"tRNS", struct.pack(">3H", *wide[1])))
@@ -431,7 +431,7 @@ def test_notes_that_look_like_orientation_elsewhere_are_not_taken(read):
 def test_orientation_after_a_huge_colour_profile(read):
     expected = read(encode(RGB, "JPEG"))
     content = encode(RGB, "JPEG", icc_profile=bytes(400_000), exif=exif(8))
-    # Pillow writes the notes first; other programs write them after the profile.
+    # Pillow writes EXIF before the profile; other programs write it after the profile.
     start = content.index(b"\xff\xe1")
     length = 2 + struct.unpack_from(">H", content, start + 2)[0]
     end = content.index(b"\xff\xdb")
@@ -458,12 +458,12 @@ def test_reduced_decoding_is_close_and_never_below_the_size(read, turned):
     np.testing.assert_array_equal(unchanged, whole)
 
 
-# What is refused.
+# Rejected files.
 
 
 def test_a_path_may_be_text_bytes_or_path(tmp_path):
     path = tmp_path / "ein Bild, 画像 'ß'.jpg"
-    path.write_bytes(encode(RGB, "PNG"))  # the name does not tell the format
+    path.write_bytes(encode(RGB, "PNG"))  # the format does not depend on the name
     for name in (path, str(path), os.fsencode(path)):
         np.testing.assert_array_equal(read_image(name), RGB)
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
@@ -478,7 +478,7 @@ def refusal(path, **options):
 
 
 def outcome(path, **options):
-    """Give "ok" after a look at the pixels, or the reason of the refusal."""
+    """Return "ok" after a check of the pixels, or the reason of the rejection."""
     try:
         pixels = read_image(path, **options)
     except RefusedImage as error:
@@ -521,7 +521,7 @@ def test_a_pipe_does_not_block(tmp_path):
     assert found == [NOT_A_FILE]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read all files")
 def test_a_file_that_may_not_be_read(tmp_path):
     (tmp_path / "file").touch(mode=0)
     assert refusal(tmp_path / "file") == ("unreadable", "Permission denied.")
@@ -559,14 +559,14 @@ def test_nothing_at_all(refused):
 def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
     film = tmp_path / "film.mp4"
     with film.open("wb") as file:
-        file.truncate(1 << 42)  # four terabytes, of which none are on the disk
+        file.truncate(1 << 42)  # a sparse file of 4 TB
     assert refusal(film) == ("not-an-image", NOT_AN_IMAGE)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_cut_is_refused(refused, name):
     content = ALL[name]
-    # What ends a file without being part of the image: padding, or a last blank.
+    # Bytes after the image: padding, or a final line break.
     trailing = {"bmp": 1, "bmp palette": 3, "ppm text": 3, "pbm text": 1}.get(name, 0)
     last = len(content) - 1 - trailing
     for cut in {*np.linspace(0.05, 0.99, 24), 1.0}:
@@ -637,13 +637,13 @@ def test_png_of_which_rows_are_missing(refused, read):
         assert refused(png(40, 40, 8, 0, [], packed=packed)) == PNG_ENDS
     interlaced = png(40, 40, 8, 0, [], packed=zlib.compress(b"\0" * 900), interlaced=1)
     assert refused(interlaced)[0] in ("truncated", "corrupt")
-    # The last pass of an interlaced image is none of its last row, if the height is odd.
+    # If the height is odd, the last pass does not include the last row.
     rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20
     packed = zlib.compress(b"".join(b"\0" + b"\xff" * row for row in rows))
     assert refused(png(40, 39, 8, 0, [], packed=packed, interlaced=1)) == PNG_ENDS
     black = np.zeros((40, 40, 3))
     np.testing.assert_array_equal(read(png(40, 40, 8, 0, [bytes(40)] * 40)), black)
-    # The seven passes of an interlaced image: 100 + 25 + 50 + 100 + 200 + 400 + 800 pixels' rows.
+    # The seven passes: 25 + 25 + 50 + 100 + 200 + 400 + 800 pixels.
     rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20 + [40] * 20
     packed = zlib.compress(b"".join(bytes(1 + row) for row in rows))
     np.testing.assert_array_equal(read(png(40, 40, 8, 0, [], packed=packed, interlaced=1)), black)
@@ -823,7 +823,7 @@ def test_the_limit_of_pixels(read, refused, name):
     )
 
 
-# The collections of odd files.
+# Collections of invalid and unusual files.
 
 
 def test_every_hostile_file_is_read_or_refused(real_data, capfd):

@@ -59,7 +59,7 @@ def test_a_file_that_grows_while_it_is_read(tmp_path):
     path.write_bytes(bytes(50_000))
 
     def grow(beginning):
-        """Let the file grow when its beginning is known and the rest is not."""
+        """Append to the file after its first bytes were read."""
         with path.open("ab") as file:
             file.write(b"x")
         return True

@@ -44,7 +44,7 @@ def test_a_server_that_does_not_answer():
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/a.png"
         with pytest.raises(RefusedImage) as error:
             read_file(url)
-        # fsspec makes no difference.
+        # fsspec does not distinguish the two.
         assert error.value.reason in ("missing", "unreadable")
         with pytest.raises(DatasetError) as error:
             list(iterate_images(url))

@@ -32,7 +32,7 @@ def mode_of(path):
 
 
 def fail(make, path, error, *names):
-    """Begin a new folder with these files in it, or a new file, and fail."""
+    """Start to write a folder with these files, or a file, and raise ``error``."""
     with make(path) as unfinished:
         fill(unfinished, *names)
         raise error

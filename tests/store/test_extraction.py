@@ -39,7 +39,7 @@ def pyramid(**parameters):
 
 @pytest.fixture
 def images(tmp_path):
-    """Make ten files of which 1, 4 and 5 are no images, and 9 is missing; their labels."""
+    """Return ten paths and labels; files 1, 4 and 5 are not images, and 9 is missing."""
     folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def message(kind, function, *arguments):
 
 
 def check_table(table, images, vectors):
-    """Check every value of the table against what was written."""
+    """Check all values of the table."""
     paths, labels = images
     assert table.column_names == COLUMNS
     assert table["path"].to_pylist() == paths
@@ -147,7 +147,7 @@ def test_what_is_known_of_the_files(tmp_path, images):
     modified = parquet.read_table(tmp_path / "out")["modified"].cast(pyarrow.int64()).to_pylist()
     assert modified == [path.stat().st_mtime_ns for path in there] + [None]
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in there]
-    # What is no image is not read whole.
+    # Files in unknown formats are not read completely, and have no hash.
     assert table["sha256"] == [hashes[i] if i not in (1, 4, 5) else None for i in range(9)] + [None]
     details = {one.path: one.detail for one in read_refused(tmp_path / "out")}
     assert table["detail"] == [details.get(path) for path in paths]
@@ -283,7 +283,7 @@ def test_one_number(tmp_path, images):
 
 
 def rows(folder):
-    """Give all rows, by their paths; there are no two of one path."""
+    """Return all rows by their paths, which must be unique."""
     found = dataset.dataset(folder, format="parquet").to_table().to_pylist()
     named = {row["path"]: row for row in found}
     assert len(named) == len(found)
@@ -295,7 +295,7 @@ def contents(folder):
 
 
 class TestGoingOn:
-    """A second run over a store that is there."""
+    """A second run on an existing store."""
 
     @pytest.fixture(autouse=True)
     def few_rows(self, monkeypatch):
@@ -307,13 +307,13 @@ class TestGoingOn:
         paths, labels = images
         write(out, paths, labels, pyramid(chunk_size=1))
         before = contents(out)
-        # Whoever read this would notice; its size and time are as they were.
+        # Corrupt the file but keep its size and time: a second read would reject it.
         known = os.stat(paths[0])
         Path(paths[0]).write_bytes(b"x" * known.st_size)
         os.utime(paths[0], ns=(known.st_atime_ns, known.st_mtime_ns))
         told = []
         again = write(out, paths, labels, pyramid(), progress=lambda *n: told.append(n))
-        # The one that is missing is looked for again.
+        # The missing file is retried.
         assert again[:4] == (10, 9, 0, 4)
         assert again.refused == {"not-an-image": 2, "empty": 1, "missing": 1}
         assert np.sum(told, axis=0).tolist() == [10, 4]
@@ -362,7 +362,7 @@ class TestGoingOn:
             assert row["detail"] == "the file existed in an earlier run, but no longer exists."
             assert row["sha256"] is not None
         assert found == expected
-        # What is marked stays so, and what comes back is read again.
+        # Removed rows stay marked; a file that exists again is read again.
         before = contents(out)
         assert write(out, there, labels, pyramid())[:3] == (8, 8, 0)
         assert contents(out) == before
@@ -412,7 +412,7 @@ class TestGoingOn:
         out = tmp_path / "out"
         write(out, paths, "abc", pyramid())
         assert write(out, paths, "abc", pyramid())[:3] == (3, 3, 0)
-        # They are there, and not among the inputs.
+        # The other files exist, but are not among the inputs.
         assert write(out, images[0][:1], "a", pyramid())[:3] == (1, 0, 0)
 
     def test_all_change_at_once(self, tmp_path, images):

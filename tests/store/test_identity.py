@@ -24,7 +24,7 @@ class Scale(ImageStage):
 
 @pytest.fixture
 def scale(tmp_path, monkeypatch):
-    """Give a function that writes a module with a stage, and imports it anew."""
+    """Return a function that writes a module with a stage, and reimports it."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def scale(result="self.factor * image"):
@@ -99,7 +99,7 @@ def test_the_difference_is_in_the_code(scale):
     )
     unions = [FeatureUnion([("a", one()), ("b", Pipeline([("c", HOG())]))]) for one in (old, new)]
     assert difference(unions[:1], unions[1:]) == "step 1: the code of scaling.Scale has changed"
-    # A difference in parameters is told first.
+    # A difference in parameters takes precedence.
     assert difference([old(1.0)], [new(2.0)]) == (
         "step 1, scaling.Scale: factor is 1.0 in the store and 2.0 in this recipe"
     )

@@ -13,7 +13,7 @@ from featx.store.columns import METADATA
 from featx.store.extraction import write_features
 from featx.store.store import is_store, iterate_features, read_refused
 
-#: Stores that the first version wrote; tests/data/write.py says how.
+#: Stores written by the first version, with tests/data/write.py.
 DATA = Path(__file__).parents[1] / "data"
 
 
@@ -44,13 +44,13 @@ def test_reading_what_is_something_else(tmp_path, content):
 
 
 def known(name):
-    """Return what is in a store of the first format."""
+    """Return the expected content of a store of the first format."""
     with np.load(DATA / f"{name}.npz") as file:
         return dict(file)
 
 
 def rewrite(name, folder, **about):
-    """Copy a store of the first format, and change what it says of itself."""
+    """Copy a store of the first format, and change its metadata."""
     folder.mkdir()
     table = parquet.read_table(DATA / name / "part-000000.parquet")
     metadata = json.loads(table.schema.metadata[METADATA]) | about
