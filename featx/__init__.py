@@ -1,6 +1,6 @@
-"""featx: folders of images to features, and features to classifiers, compared and explained.
+"""featx: image features, and classifiers on them, in the style of scikit-learn.
 
-Every name below is loaded when it is first used; ``featx/__init__.pyi`` is the one list of them.
+Public names are listed in ``featx/__init__.pyi``; each is imported when it is first used.
 """
 
 import sys
@@ -12,6 +12,6 @@ import lazy_loader
 __version__ = "0.1.0"
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-# `from featx.stage import ImageStage` worked before there were packages, and still does.
+# `from featx.stage import ImageStage` is kept for compatibility with earlier versions.
 stage = sys.modules[f"{__name__}.stage"] = ModuleType(f"{__name__}.stage")
 vars(stage)["__getattr__"] = lambda name: getattr(import_module(f"{__name__}.core.stage"), name)

@@ -60,7 +60,7 @@ from .networks.conv_net import ConvNet as ConvNet
 from .networks.pretrained_net import PretrainedNet as PretrainedNet
 from .networks.backpropagation import FeedForwardNetwork as FeedForwardNetwork
 
-# Jobs, one for each command.
+# Jobs, one per command.
 from .jobs.extract import extract as extract
 from .jobs.train import train as train
 from .jobs.predict import predict as predict
@@ -77,12 +77,12 @@ from .store.store import read_features as read_features
 from .jobs.model_files import save_model as save_model
 from .jobs.model_files import load_model as load_model
 
-# Extension: what the author of a stage needs.
+# Extension by stages of your own.
 from .core.stage import ImageStage as ImageStage
 from .core.descriptor_sets import DescriptorSet as DescriptorSet
 from .pipeline.registry import register_stage as register_stage
 
-# Errors: one tree.
+# Exceptions.
 from .core.errors import FeatxError as FeatxError
 from .core.errors import InputError as InputError
 from .core.errors import InvalidParameterError as InvalidParameterError

@@ -342,8 +342,8 @@ def check_ragged_batch(trial: Trial) -> None:
     lengths = sorted({len(result) for result in results})
     if stage.gives == "vectors" and len(lengths) > 1:
         expected = (
-            f"{case.name} gives vectors of different lengths ({lengths[0]} to {lengths[-1]}) for "
-            "images of different sizes. Give all images one size, for example with "
+            f"{case.name}: the vectors have different lengths ({lengths[0]} to {lengths[-1]}), "
+            "since the images differ in size. Resize all images to one size, for example with "
             "ReadImages(size=(256, 256))."
         )
         assert_equal(raised(stage.transform, items), expected)
@@ -383,7 +383,7 @@ def check_empty_batch(trial: Trial) -> None:
 def check_single_image_is_rejected(trial: Trial) -> None:
     """Check that a single image instead of a batch is rejected."""
     case, item = trial.case, trial.batch[0]
-    expected = f"{case.name} takes {_wanted(case, item)}"
+    expected = f"{case.name}: expected {_wanted(case, item)}"
     assert_equal(raised(trial.fitted.transform, item), expected)
     assert_equal(raised(case.stage.fit, item), expected)
 
@@ -400,14 +400,14 @@ def _wanted(case: Case, item: Any) -> str:
         )
     if case.kind == "descriptors":
         return (
-            "a batch of descriptor sets, a list of what DenseSIFT and its like give, or of arrays "
-            f"(count, length), but got one set of shape {item.shape}. For a single image, wrap it "
-            "in a list: [descriptors]."
+            "a batch of descriptor sets, a list of DescriptorSet, as DenseSIFT returns, or of "
+            f"arrays (count, length), but got one set of shape {item.shape}. For a single image, "
+            "wrap it in a list: [descriptors]."
         )
     return (
         "a batch of images, an array (n, height, width, channels) or a list of arrays (height, "
         f"width, channels), but got one array of shape {item.shape}. For a single image, wrap it "
-        "in a list: [image]. For several grey images, add the axis of channels: "
+        "in a list: [image]. For several gray images, add the axis of channels: "
         "images[..., np.newaxis]."
     )
 
@@ -512,7 +512,7 @@ def check_channels(trial: Trial) -> None:
         count = max(channels) + 1
         wanted = " or ".join(map(str, channels))
         noun = "channel" if wanted == "1" else "channels"
-        expected = f"{case.name} takes images of {wanted} {noun}, but image 0 has {count}."
+        expected = f"{case.name}: expected images of {wanted} {noun}, but image 0 has {count}."
         wrong = np.zeros((1, *least[:2], count), np.float32)
         assert_equal(raised(trial.fitted.transform, wrong), expected)
 
@@ -579,8 +579,8 @@ def check_other_types(trial: Trial) -> None:
     case, batch = trial.case, trial.batch
     if case.numeric:
         expected = (
-            f"{case.name}: {case.noun} 1 is of type int64. Pixels are uint8, uint16 or bool, which "
-            "are scaled to [0, 1], or floating point."
+            f"{case.name}: {case.noun} 1 is of type int64. Pixels must be uint8, uint16 or bool, "
+            "which are scaled to [0, 1], or floating point."
         )
         wrong = [batch[0], np.ones(batch[1].shape, np.int64)]
         assert_equal(raised(trial.fitted.transform, wrong), expected)

@@ -189,8 +189,8 @@ def test_no_room(images, whole, tmp_path):
     out = tmp_path / "out"
     problem = run(images, out, most=1000)
     assert problem == (
-        f"{out}/part-000000.parquet: cannot be written: File too large. What was written before "
-        "is whole: when there is room for more, run the same command again.\n"
+        f"{out}/part-000000.parquet: cannot be written: File too large. Earlier parts are "
+        "complete. Solve the problem, and run the same command again to resume.\n"
     )
     assert not out.exists()
     assert not list(tmp_path.iterdir())
@@ -207,7 +207,7 @@ def test_a_full_disk(images, whole, tmp_path):
     try:
         for out in (disk / "out", disk):
             problem = run(images, out)
-            assert "cannot be written: No space left on device. What was written" in problem
+            assert "cannot be written: No space left on device. Earlier parts" in problem
             rows = table(out)
             assert 0 < len(rows) < COUNT
             assert rows == whole[: len(rows)]
@@ -228,7 +228,7 @@ def test_the_folder_is_removed(images, whole, tmp_path):
             go_on(process)
         shutil.rmtree(out)
         problem = process.communicate("\n" * COUNT, timeout=600)[1]
-    assert "cannot be written: No such file or directory. What was written before" in problem
+    assert "cannot be written: No such file or directory. Earlier parts are complete." in problem
     assert not list(tmp_path.iterdir())
     assert run(images, out) == ""
     assert table(out) == whole

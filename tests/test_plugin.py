@@ -136,7 +136,7 @@ def test_a_module_in_the_current_folder(fresh, folder):
     (folder / "symmetry.py").write_text(STAGE.replace("np.abs(", "2 * np.abs("))
     extract = ["extract", "photos", "--recipe", "symmetry.yaml", "--out", "features", *plugin]
     assert run(featx, *extract, cwd=folder, code=1) == (
-        "featx: features: holds features of another recipe, symmetry: step 2: the code of "
+        "featx: features: contains features of another recipe, symmetry: step 2: the code of "
         "symmetry.Symmetry has changed. Choose another folder.\n"
     )
 

@@ -1,1 +1,1 @@
-"""What a stage is, and what every stage shares."""
+"""The base class of stages, and the code that all stages share."""

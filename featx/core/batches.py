@@ -1,4 +1,4 @@
-"""Batches: lazy, cut into chunks, and concatenated again."""
+"""Batches of images: lazy evaluation, chunks and concatenation."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -11,14 +11,16 @@ from featx.core.errors import InputError
 
 
 class LazyBatch(Sequence[Any]):
-    """A sequence that computes its items when they are taken, as often as they are.
+    """A sequence that computes its items on access.
+
+    Items are not kept: each access computes them again.
 
     Parameters
     ----------
     count : int
-        How many items there are.
+        Number of items.
     compute : callable
-        Gives the items at these positions, in their order.
+        Called with a list of indices; returns an iterator over the items at these indices.
 
     Examples
     --------
@@ -45,24 +47,24 @@ class LazyBatch(Sequence[Any]):
         return self.take(positions)
 
     def take(self, positions: Sequence[int]) -> "LazyBatch":
-        """Give the batch of the items at these positions."""
+        """Return the lazy batch of the items at these indices."""
         return LazyBatch(
             len(positions), lambda chosen: self._compute([positions[index] for index in chosen])
         )
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Give items in lists of so many; the last may be shorter."""
+    """Yield lists of ``size`` items; the last list may be shorter."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 class Joined:
-    """Joins the batches of one output as they come.
+    """Concatenate the batches of one output incrementally.
 
-    Where all results have one shape, each batch is copied to its place at once, so that memory is
-    needed for one of all results only.
+    If all results have one shape, each batch is copied into one preallocated array. Memory is
+    then needed for one copy of the results only.
     """
 
     def __init__(self, total: int) -> None:
@@ -71,7 +73,7 @@ class Joined:
         self._batches: list[Any] = []
 
     def add(self, batch: Any) -> None:
-        """Add the results of the next images."""
+        """Append the results of the next images."""
         if len(batch) == 0:
             return
         if self._array is None and not self._batches and isinstance(batch, np.ndarray):
@@ -87,7 +89,7 @@ class Joined:
         self._batches.append(batch)
 
     def result(self) -> Any:
-        """Give all results as one batch."""
+        """Return all results as one batch."""
         return join(self._batches) if self._array is None else self._array[: self._filled]
 
 
@@ -100,7 +102,7 @@ def _alike(array: NDArray[Any], batch: Any) -> bool:
 
 
 def join(batches: list[Any]) -> Any:
-    """Join batches into one: an array where all results have one shape, else a list."""
+    """Concatenate batches: into an array if all results have one shape, else into a list."""
     batches = [batch for batch in batches if len(batch) > 0]
     arrays = all(isinstance(batch, np.ndarray) for batch in batches)
     if arrays and len({(batch.shape[1:], batch.dtype) for batch in batches}) == 1:
@@ -108,8 +110,8 @@ def join(batches: list[Any]) -> Any:
     if any(getattr(batch, "ndim", 0) == 2 for batch in batches):
         lengths = sorted({batch.shape[1] for batch in batches})
         raise InputError(
-            f"The images give vectors of different lengths ({lengths[0]} to {lengths[-1]}), since "
-            "their sizes differ. Give all images one size, for example with "
+            f"The vectors have different lengths ({lengths[0]} to {lengths[-1]}), since the images "
+            "differ in size. Resize all images to one size, for example with "
             "ReadImages(size=(256, 256))."
         )
     return list(chain.from_iterable(batches))

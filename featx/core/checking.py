@@ -1,6 +1,6 @@
-"""Inputs of stages: what a batch may be, checked and converted; results, stacked.
+"""Validation and conversion of a stage's input, and stacking of its results.
 
-`featx.core.stage.ImageStage` calls these functions; authors of stages need none of them.
+Only `featx.core.stage.ImageStage` calls these functions; authors of stages do not need them.
 """
 
 import math
@@ -18,7 +18,7 @@ from featx.core.errors import InputError
 Kind: TypeAlias = Literal["paths", "signals", "pixels", "maps", "descriptors", "vectors"]
 #: One image or stack of maps: float32, C-contiguous, (height, width, channels).
 Image: TypeAlias = NDArray[np.float32]
-#: The same, or pixels of uint8: what a stage receives whose requirements have ``uint8=True``.
+#: The same, or uint8 pixels: the input of a stage whose requirements have ``uint8=True``.
 Pixels: TypeAlias = NDArray[np.float32 | np.uint8]
 #: A batch: an array whose first axis counts images, or a list of arrays.
 Batch: TypeAlias = NDArray[Any] | Sequence[Any]
@@ -26,20 +26,20 @@ Batch: TypeAlias = NDArray[Any] | Sequence[Any]
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a stage requires of its input with the parameters that it has.
+    """Requirements of a stage on its input, which follow from its parameters.
 
     Attributes
     ----------
     shape : tuple of int, default=(1, 1)
-        The smallest (height, width), (height, width, channels), or (length,) of a signal.
+        Minimum (height, width), (height, width, channels), or (length,) of a signal.
     channels : tuple of int, optional
-        The permitted numbers of channels; by default any.
+        Supported numbers of channels; by default any.
     uint8 : bool, default=False
-        Whether `_transform_one` also accepts pixels of uint8, which are then not scaled to [0, 1].
+        Whether `_transform_one` also accepts uint8 pixels, which are then not scaled to [0, 1].
     signals : bool, default=False
-        Whether the parameters make a stage of images work along signals instead.
+        Whether the parameters make a stage of images process signals instead.
     for_signals : str, default=""
-        The parameter that would do so, such as ``size=[5]``; errors suggest it.
+        A parameter that selects signals, such as ``size=[5]``; error messages suggest it.
     """
 
     shape: tuple[int, ...] = (1, 1)
@@ -51,69 +51,72 @@ class Requirements:
 
 @dataclass(frozen=True)
 class InputCheck:
-    """The checks of one stage's input: a batch first, then one item after the other."""
+    """Input validation of one stage: first the batch, then each item."""
 
-    #: The name of the stage, for errors.
+    #: Name of the stage, for error messages.
     name: str
-    #: What the stage takes, and what it returns.
+    #: Kinds of the input and of the result.
     kind: Kind
     result: Kind
     requirements: Requirements
 
     def batch(self, X: Batch) -> Batch:
-        """Reject what is not a batch; one image is never taken for several."""
+        """Raise if ``X`` is not a batch; a single image is never interpreted as a batch."""
         if self.kind == "paths":
             return self._paths(X)
         if self.kind == "descriptors" and isinstance(X, DescriptorSet):
-            X = X.values  # a single set, rejected as its array is
+            X = X.values  # a single set is rejected like its array
         if (
             isinstance(X, np.ndarray)
             and X.ndim not in _dimensions(self.kind)
             and (X.ndim == 0 or X.dtype != object)
         ):
-            # Signals have this many dimensions.
+            # A batch of signals has two dimensions.
             hint = self._hint() if X.ndim == 2 else ""
             raise InputError(
-                f"{self.name} takes {_wanted(self.kind)}, but got {_got(self.kind, X.shape)}{hint}"
+                f"{self.name}: expected {_wanted(self.kind)}, "
+                f"but got {_got(self.kind, X.shape)}{hint}"
             )
         if not isinstance(X, list | tuple | np.ndarray | LazyBatch):
-            raise InputError(f"{self.name} takes {_wanted(self.kind)}, but got {type(X).__name__}.")
+            raise InputError(
+                f"{self.name}: expected {_wanted(self.kind)}, but got {type(X).__name__}."
+            )
         return X
 
     def _paths(self, X: Batch) -> Batch:
-        """Reject a single path; a column of a data frame, indexed by labels, becomes a list."""
+        """Raise if ``X`` is a single path; convert a column of a data frame to a list."""
         shape = getattr(X, "shape", None)
         if isinstance(X, np.ndarray) and X.dtype.kind in "biuf" and X.ndim > 0:
-            # An empty list becomes an array of numbers, too.
+            # scikit-learn converts an empty list of paths to an empty float array.
             if X.ndim not in _dimensions(self.result) and len(X) > 0:
                 raise InputError(
-                    f"{self.name} takes a batch of paths, or {_wanted(self.result)}, "
+                    f"{self.name}: expected a batch of paths, or {_wanted(self.result)}, "
                     f"but got {_got(self.result, X.shape)}"
                 )
             return X
         if shape is not None and len(shape) > 1:
             raise InputError(
-                f"{self.name} takes a batch of paths, but got a table of shape {shape}. Give it "
-                "the column of the paths."
+                f"{self.name}: expected a batch of paths, but got a table of shape {shape}. "
+                "Pass the column of the paths."
             )
         if isinstance(X, str | bytes) or not (isinstance(X, Sequence) or shape):
             raise InputError(
-                f"{self.name} takes a batch of paths, but got {X!r}. "
+                f"{self.name}: expected a batch of paths, but got {X!r}. "
                 "For a single image, wrap it in a list: [path]."
             )
         return X if isinstance(X, Sequence | np.ndarray) else [*X]
 
     def items(self, items: Iterable[Any], numbers: Sequence[int]) -> Iterator[Any]:
-        """Check one item after the other; they have these numbers in the whole batch."""
+        """Check each item; ``numbers`` are the indices of the items in the whole batch."""
         shape: tuple[int, ...] = ()
-        # A stream that leaves out rejected images yields fewer.
+        # A stream that skips rejected images yields fewer items.
         for index, item in zip(numbers, items, strict=False):
             checked = self.item(index, item, shape)
             shape = getattr(checked, "shape", ())
             yield checked
 
     def item(self, index: int, item: Any, known: tuple[int, ...] = ()) -> Any:
-        """Convert an item to what `_transform_one` receives; ``known`` is a valid shape."""
+        """Convert an item to the input of `_transform_one`; ``known`` is a valid shape."""
         if self.kind == "paths":
             return item
         if self.kind == "descriptors":
@@ -123,7 +126,7 @@ class InputCheck:
             array = array[..., np.newaxis]
         if array.ndim + 1 not in _dimensions(self.kind):
             raise InputError(
-                f"{self.name} takes {_wanted(self.kind)}, but {noun} {index} has shape "
+                f"{self.name}: expected {_wanted(self.kind)}, but {noun} {index} has shape "
                 f"{array.shape}." + (self._hint() if array.ndim == 1 else "")
             )
         if array.shape != known:
@@ -133,7 +136,7 @@ class InputCheck:
         return _as_float32(array, f"{self.name}: {noun} {index}")
 
     def lazily(self, items: Batch) -> LazyBatch:
-        """Return a batch whose items are checked and converted when they are taken."""
+        """Return a lazy batch whose items are checked and converted on access."""
         count = len(items)
         given = (
             items
@@ -143,7 +146,7 @@ class InputCheck:
         return LazyBatch(count, lambda chosen: self.items(given.take(chosen), chosen))
 
     def shape(self, shape: tuple[int, ...], which: str) -> None:
-        """Reject a shape that is too small, or has other channels than the stage requires."""
+        """Raise if a shape is too small, or has an unsupported number of channels."""
         least, channels = self.requirements.shape, self.requirements.channels
         if any(size < needed for size, needed in zip(shape, least, strict=False)):
             raise InputError(
@@ -155,7 +158,7 @@ class InputCheck:
         if channels is not None and len(shape) == 3 and shape[2] not in channels:
             wanted = " or ".join(map(str, channels))
             raise InputError(
-                f"{self.name} takes images of {wanted} channel{'s' * (channels != (1,))}, "
+                f"{self.name}: expected images of {wanted} channel{'s' * (channels != (1,))}, "
                 f"but {which} has {shape[2]}."
             )
 
@@ -164,9 +167,9 @@ class InputCheck:
 
 
 def signals_hint(requirements: Requirements) -> str:
-    """Return the sentence that says how a stage of images takes signals, or ""."""
+    """Return a sentence on how to apply a stage of images to signals, or ""."""
     hint = requirements.for_signals
-    return f" For signals, give {hint}." if hint else ""
+    return f" For signals, pass {hint}." if hint else ""
 
 
 def blank(kind: Kind, shape: tuple[int, ...]) -> Any:
@@ -178,7 +181,7 @@ def blank(kind: Kind, shape: tuple[int, ...]) -> Any:
 
 
 def channel_names(kind: Kind, count: int) -> list[str]:
-    """Return the default names of an input's channels."""
+    """Return default names of an input's channels."""
     known = {1: ["gray"], 3: ["red", "green", "blue"]}
     if kind == "descriptors":
         return [f"descriptor{index}" for index in range(count)]
@@ -193,9 +196,9 @@ def stack_each(
     images: Iterator[Any],
     count: int,
 ) -> NDArray[Any] | list[NDArray[Any]]:
-    """Compute one result after the other into one array; into a list where shapes differ.
+    """Compute the results one by one into an array, or into a list if their shapes differ.
 
-    ``write`` computes a result at its place, where its shape follows from that of the image.
+    ``write`` computes a result in place; it is used for images of the first image's shape.
     """
     first_image = next(images)
     first = compute(first_image)
@@ -215,7 +218,7 @@ def stack_each(
 
 
 def stack(results: Iterable[NDArray[Any]], count: int) -> NDArray[Any] | list[NDArray[Any]]:
-    """Copy results into one array as they come; into a list where shapes differ."""
+    """Copy results into an array as they arrive, or into a list if their shapes differ."""
     stacked: NDArray[Any] | None = None
     results = iter(results)
     for index, result in enumerate(results):
@@ -228,21 +231,22 @@ def stack(results: Iterable[NDArray[Any]], count: int) -> NDArray[Any] | list[ND
 
 
 def counted(results: Iterable[Any], count: int, name: str) -> Iterator[Any]:
-    """Yield results, of which there must be one per image."""
+    """Yield the results; raise unless their number is ``count``."""
     given = 0
     for given, result in enumerate(results, 1):
         if given <= count:
             yield result
     if given != count:
-        raise RuntimeError(f"{name}: _transform_batch gave {given} results for {count} images.")
+        raise RuntimeError(f"{name}: _transform_batch returned {given} results for {count} images.")
 
 
 def different_lengths(vectors: list[NDArray[Any]], name: str) -> InputError:
     """Return the error for vectors of different lengths."""
     lengths = sorted({len(vector) for vector in vectors})
     return InputError(
-        f"{name} gives vectors of different lengths ({lengths[0]} to {lengths[-1]}) for images of "
-        "different sizes. Give all images one size, for example with ReadImages(size=(256, 256))."
+        f"{name}: the vectors have different lengths ({lengths[0]} to {lengths[-1]}), since the "
+        "images differ in size. Resize all images to one size, for example with "
+        "ReadImages(size=(256, 256))."
     )
 
 
@@ -252,29 +256,29 @@ def _as_descriptor_set(item: Any, name: str, index: int) -> DescriptorSet:
     found = item if isinstance(item, DescriptorSet) else DescriptorSet(np.asarray(item))
     if found.values.ndim != 2:
         raise InputError(
-            f"{name} takes {_wanted('descriptors')}, but image {index} has an array of shape "
+            f"{name}: expected {_wanted('descriptors')}, but image {index} has an array of shape "
             f"{found.shape}."
         )
     if found.values.dtype.kind != "f":
         raise InputError(
-            f"{which} is of type {found.values.dtype}. Descriptors are floating point."
+            f"{which} is of type {found.values.dtype}. Descriptors must be floating point."
         )
     return replace(found, values=_as_float32(found.values, which))
 
 
-#: White in whole numbers of 8 and 16 bits.
+#: The value of white in unsigned integers, by their size in bytes.
 _WHITE = {1: np.float32(255), 2: np.float32(65535)}
 
 
 def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
-    """Scale whole-number pixels to [0, 1], and reject what is not finite."""
+    """Scale integer pixels to [0, 1]; raise if a value is not finite."""
     if array.dtype in (np.uint8, np.uint16):
         scaled: NDArray[np.float32]
         scaled = np.divide(array, _WHITE[array.dtype.itemsize], dtype=np.float32, order="C")
         return scaled
     if array.dtype.kind not in "fb":
         raise InputError(
-            f"{which} is of type {array.dtype}. Pixels are uint8, uint16 or bool, which are "
+            f"{which} is of type {array.dtype}. Pixels must be uint8, uint16 or bool, which are "
             "scaled to [0, 1], or floating point."
         )
     if array.dtype == np.float32:
@@ -282,7 +286,7 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
     else:
         with np.errstate(over="ignore", invalid="ignore"):
             image = np.ascontiguousarray(array, np.float32)
-    # This product is the quickest test, and never warns; it also overflows, hence the second.
+    # The dot product is the fastest test, and never warns. It may overflow, hence the second test.
     finite = math.isfinite(np.vdot(image, image)) or np.isfinite(image).all()
     if not finite:
         if np.isfinite(array).all():
@@ -292,7 +296,7 @@ def _as_float32(array: NDArray[Any], which: str) -> NDArray[np.float32]:
 
 
 def _dimensions(kind: Kind) -> tuple[int, ...]:
-    """Return the permitted numbers of dimensions of a batch as an array."""
+    """Return the valid numbers of dimensions of a batch that is one array."""
     return {"signals": (2, 3), "descriptors": (3,)}.get(kind, (4,))
 
 
@@ -304,8 +308,8 @@ def _wanted(kind: Kind) -> str:
         )
     if kind == "descriptors":
         return (
-            "a batch of descriptor sets, a list of what DenseSIFT and its like give, or of arrays "
-            "(count, length)"
+            "a batch of descriptor sets, a list of DescriptorSet, as DenseSIFT returns, or of "
+            "arrays (count, length)"
         )
     return (
         "a batch of images, an array (n, height, width, channels) or a list of arrays "
@@ -322,7 +326,7 @@ def _got(kind: Kind, shape: tuple[int, ...]) -> str:
         return f"one array of shape {shape}."
     return (
         f"one array of shape {shape}. For a single image, wrap it in a list: [image]. "
-        "For several grey images, add the axis of channels: images[..., np.newaxis]."
+        "For several gray images, add the axis of channels: images[..., np.newaxis]."
     )
 
 

@@ -1,8 +1,8 @@
-"""What a parameter may be, declared as data.
+"""Parameter constraints and their validation.
 
-A stage lists, for each of its parameters, the constraints of which one must hold; the messages
-for users and the bad values for the contract tests follow from the list. The machinery is
-scikit-learn's own, which is private there: this file is the only one that touches it.
+A stage lists the constraints of each parameter; a value must satisfy at least one of them. Error
+messages, and the invalid values of the contract tests, are generated from this list. Validation
+is scikit-learn's, which is private there: only this file imports it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,21 +47,21 @@ __all__ = [
 
 
 class StrOptions(_param_validation.StrOptions):
-    """One of these strings, which messages list in the order of the alphabet."""
+    """A string among a set of options, which messages list in alphabetical order."""
 
     def __str__(self) -> str:
         return f"a str among {{{', '.join(map(repr, sorted(self.options)))}}}"
 
 
 class Each(HasMethods):
-    """A list or tuple whose every item satisfies ``constraint``.
+    """A list or tuple whose items all satisfy ``constraint``.
 
     Parameters
     ----------
     constraint : constraint
-        What each item must satisfy.
+        Constraint on each item.
     length : int, optional
-        The number of items; by default any up to 1000.
+        Number of items; by default any number up to 1000.
     empty : bool, default=False
         Whether the sequence may be empty.
     """
@@ -73,13 +73,13 @@ class Each(HasMethods):
         self.most = _MOST_ITEMS if length is None else length
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Return whether ``value`` is such a sequence."""
+        """Return whether ``value`` is a list or tuple that satisfies the constraint."""
         if not isinstance(value, (list, tuple)) or not self.least <= len(value) <= self.most:
             return False
         return all(self.constraint.is_satisfied_by(item) for item in value)
 
     def bad_value(self) -> Any:
-        """Return a sequence of the right length with an item that is not allowed."""
+        """Return a sequence of the right length with an invalid item."""
         return [bad_value(self.constraint)] * max(self.least, 1)
 
     def __str__(self) -> str:
@@ -88,21 +88,21 @@ class Each(HasMethods):
 
 
 class Values(HasMethods):
-    """A dict whose every value satisfies one of ``constraints``."""
+    """A dict whose values each satisfy one of ``constraints``."""
 
     def __init__(self, *constraints: Any) -> None:
         _Constraint.__init__(self)
         self.constraints = [make_constraint(constraint) for constraint in constraints]
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Return whether ``value`` is such a dict."""
+        """Return whether ``value`` is a dict with valid values."""
         return isinstance(value, dict) and all(
             any(constraint.is_satisfied_by(one) for constraint in self.constraints)
             for one in value.values()
         )
 
     def bad_value(self) -> Any:
-        """Return a dict with a value that is not allowed."""
+        """Return a dict with an invalid value."""
         return {"name": object}
 
     def __str__(self) -> str:
@@ -110,9 +110,9 @@ class Values(HasMethods):
 
 
 class Array(HasMethods):
-    """A finite numeric array with one of the numbers of dimensions ``ndim``, not empty.
+    """A non-empty numeric array, finite in single precision, with ``ndim`` dimensions.
 
-    Finite means in single precision, in which stages compute.
+    Stages compute in single precision: values above its maximum count as infinite.
     """
 
     def __init__(self, *ndim: int) -> None:
@@ -120,19 +120,19 @@ class Array(HasMethods):
         self.ndim = ndim
 
     def is_satisfied_by(self, value: Any) -> bool:
-        """Return whether ``value`` is such an array, or a nested list that makes one."""
+        """Return whether ``value`` is such an array, or a nested list that converts to one."""
         if not isinstance(value, (np.ndarray, list, tuple)):
             return False
         try:
             array = np.asarray(value)
-        except ValueError:  # of rows of different lengths
+        except ValueError:  # rows of different lengths
             return False
         if array.dtype.kind not in "biuf" or array.ndim not in self.ndim or array.size == 0:
             return False
         return bool((np.abs(array) <= np.finfo(np.float32).max).all())
 
     def bad_value(self) -> Any:
-        """Return an array of a right number of dimensions that is not finite."""
+        """Return a non-finite array with a valid number of dimensions."""
         return np.full((2,) * self.ndim[0], np.nan)
 
     def __str__(self) -> str:
@@ -140,31 +140,32 @@ class Array(HasMethods):
         return f"a finite array of {dimensions} dimension{'s' * (self.ndim != (1,))}, not empty"
 
 
-#: A whole number from one up.
+#: An integer of at least 1.
 natural = Interval(Integral, 1, None, closed="left")
-#: A real number above zero.
+#: A real number above 0.
 positive = Interval(Real, 0, None, closed="neither")
-#: A real number from zero to one.
+#: A real number in [0, 1].
 fraction = Interval(Real, 0, 1, closed="both")
-#: Two whole numbers from one up, rows before columns.
+#: Two integers of at least 1, rows before columns.
 pair = Each(natural, length=2)
 
-# Bounds are far above every use: what is larger is a mistake, or meant to take all memory. A
-# parameter that only asks for a larger image needs none, as images that are too small are rejected.
+# Upper bounds are far above any practical value: they reject errors, and parameters that would
+# exhaust memory. A parameter that only enlarges the required image size needs none, since images
+# that are too small are rejected.
 
 
 def natural_to(most: int) -> Interval:
-    """Return the constraint of a whole number from one to ``most``."""
+    """Return the constraint of an integer in [1, ``most``]."""
     return Interval(Integral, 1, most, closed="both")
 
 
 def positive_to(most: float) -> Interval:
-    """Return the constraint of a real number above zero, up to ``most``."""
+    """Return the constraint of a real number in (0, ``most``]."""
     return Interval(Real, 0, most, closed="right")
 
 
 def pair_to(most: int) -> Each:
-    """Return the constraint of two whole numbers from one to ``most``."""
+    """Return the constraint of two integers in [1, ``most``]."""
     return Each(natural_to(most), length=2)
 
 
@@ -179,15 +180,15 @@ def validate(
 
 
 def bad_value(constraint: Any) -> Any:
-    """Return a value that does not satisfy ``constraint``.
+    """Return a value that violates ``constraint``.
 
     Raises
     ------
     NotImplementedError
-        If the constraint admits every value.
+        If every value satisfies the constraint.
     """
     made = make_constraint(constraint)
     if isinstance(made, Each | Array | Values):
         return made.bad_value()
-    # For methods, scikit-learn makes an object that each copy writes in another way.
+    # For methods, scikit-learn returns an object whose repr differs from process to process.
     return () if isinstance(made, HasMethods) else generate_invalid_param_val(made)

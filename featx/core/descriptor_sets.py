@@ -1,4 +1,4 @@
-"""The local descriptors of an image, with the places at which they were taken."""
+"""Sets of local descriptors with their positions and scales."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -14,21 +14,21 @@ from featx.core.errors import InputError
 class DescriptorSet:
     """The local descriptors of one image.
 
-    ``numpy.asarray`` gives the descriptors alone; an index chooses descriptors with all that
-    belongs to them.
+    ``numpy.asarray`` returns the descriptors alone. Indexing selects descriptors together with
+    their positions and scales.
 
     Attributes
     ----------
     values : ndarray of float32, (k, d)
-        One descriptor a row; there may be none.
+        One descriptor per row; k may be 0.
     positions : ndarray of float32, (k, 2), or None
-        Row and column of each descriptor's centre, in pixels; the first pixel's centre is 0.
+        Row and column of each descriptor's center, in pixels; the center of the first pixel is 0.
     scales : ndarray of float32, (k,), or None
-        The size of each descriptor's support, in pixels, in the unit that its stage names.
+        Scale of each descriptor, in pixels; the stage defines its unit.
     size : (int, int) or None
         Height and width of the image.
     support : float
-        The side of a descriptor's square support, in units of its scale.
+        Side of a descriptor's square support, in units of its scale.
 
     Examples
     --------
@@ -48,22 +48,22 @@ class DescriptorSet:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """How many descriptors there are, and of how many entries."""
+        """Number of descriptors, and number of entries per descriptor."""
         return self.values.shape
 
     @property
     def relative_positions(self) -> NDArray[np.float32]:
-        """Row and column of each centre as fractions of the image's height and width.
+        """Row and column of each center as fractions of the image's height and width.
 
         Raises
         ------
         ValueError
-            If the descriptors carry no positions, or not the image's size.
+            If the positions or the size of the image are not set.
         """
         if self.positions is None or self.size is None:
             raise InputError(
-                "These descriptors carry no positions in an image of known size. Take them from a "
-                "stage, such as DenseSIFT, or give DescriptorSet its positions and size."
+                "DescriptorSet: positions or size are not set. Compute the descriptors by a stage, "
+                "such as DenseSIFT, or pass positions and size."
             )
         relative: NDArray[np.float32] = self.positions + np.float32(0.5)
         relative /= np.asarray(self.size, np.float32)
@@ -82,7 +82,7 @@ class DescriptorSet:
 
 
 def joined(first: DescriptorSet, second: DescriptorSet) -> DescriptorSet:
-    """Put two sets with places and scales, of images of one size, into one."""
+    """Concatenate two sets with positions and scales, of images of one size."""
 
     def both(name: str) -> NDArray[np.float32]:
         return np.concatenate([getattr(first, name), getattr(second, name)])
@@ -93,5 +93,8 @@ def joined(first: DescriptorSet, second: DescriptorSet) -> DescriptorSet:
 def with_mirrored(
     describe: Callable[[NDArray[Any]], DescriptorSet], image: NDArray[Any]
 ) -> DescriptorSet:
-    """Describe an image, and then its mirror image, whose places are those in the mirror image."""
+    """Compute the descriptors of an image and of its mirror image, as one set.
+
+    Positions of the latter are those in the mirror image.
+    """
     return joined(describe(image), describe(np.ascontiguousarray(image[:, ::-1])))

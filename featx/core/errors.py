@@ -1,7 +1,7 @@
-"""The exceptions that featx raises: one tree under `FeatxError`.
+"""Exceptions of featx: one tree under `FeatxError`.
 
-Each class is also the built-in exception that users catch, such as `ValueError` or `OSError`. A
-message reads ``<where>: <what is wrong>. <what would be right>.``
+Each class also derives from the built-in exception that users catch, such as `ValueError` or
+`OSError`. A message reads ``<where>: <error>. <remedy>.``
 """
 
 import os
@@ -13,7 +13,7 @@ class FeatxError(Exception):
 
 
 class InputError(FeatxError, ValueError):
-    """An array, an image or an argument that a stage or a function cannot use."""
+    """An invalid array, image or argument of a stage or a function."""
 
 
 class InvalidParameterError(FeatxError, ValueError, TypeError):
@@ -21,20 +21,20 @@ class InvalidParameterError(FeatxError, ValueError, TypeError):
 
 
 class MissingDependencyError(FeatxError, ImportError):
-    """An optional library that is required here and not installed."""
+    """An optional dependency that is required but not installed."""
 
 
-class RefusedImage(FeatxError, ValueError):  # noqa: N818 - the name says what happened to the image
-    """An image or a sound file that is rejected, with the reason.
+class RefusedImage(FeatxError, ValueError):  # noqa: N818 - named for the status in stores
+    """A rejected image or sound file, with the reason.
 
     Attributes
     ----------
     path : str
-        The file.
+        Path of the file.
     reason : str
         One of `featx.io.files.REASONS`.
     detail : str
-        What is wrong, and what would be right.
+        Description of the error, and of its remedy if there is one.
     """
 
     def __init__(self, path: str | bytes | os.PathLike[Any], reason: str, detail: str) -> None:
@@ -60,11 +60,11 @@ class DatasetError(FeatxError, ValueError):
 
 
 class PluginError(FeatxError, ImportError):
-    """A module, or an installed package, of stages that cannot be imported."""
+    """A module or an installed package of stages that cannot be imported."""
 
 
 class RecipeError(FeatxError, ValueError):
-    """A recipe that is not valid, with its file and line."""
+    """An invalid recipe, with its file and line."""
 
 
 class StoreError(FeatxError, ValueError):
@@ -76,7 +76,7 @@ class ModelError(FeatxError, ValueError):
 
 
 class DivergedError(FeatxError, ArithmeticError):
-    """A network whose loss is no longer finite."""
+    """A network whose loss became NaN or infinite."""
 
 
 class ComparisonError(FeatxError, ValueError):

@@ -1,4 +1,4 @@
-"""The memory of this process: what it needed at most, and what it keeps."""
+"""Peak memory of the process, and settings of its allocator and garbage collector."""
 
 import atexit
 import ctypes
@@ -15,14 +15,14 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Peak:
-    """The most resident memory of the process, in bytes; None where it is not known."""
+    """Peak resident memory of the process in bytes, or None if it cannot be measured."""
 
     number: int | None = None
 
 
 @contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """Measure the most resident memory of this process while the block runs, on Linux."""
+    """Measure the peak resident memory of this process during the block, on Linux only."""
     peak, can = Peak(), _reset()
     yield peak
     if can:
@@ -31,7 +31,7 @@ def peak_memory() -> Iterator[Peak]:
 
 
 def _reset() -> bool:
-    """Let the kernel begin anew with its mark of the most memory, if it does such things."""
+    """Reset the kernel's peak of resident memory; return whether this is supported."""
     try:
         _RESET.write_text("5")
     except OSError:
@@ -39,26 +39,27 @@ def _reset() -> bool:
     return _STATUS.is_file()
 
 
-# Parameters of glibc's mallopt: from how many bytes on free memory is given back, and from how many
-# on an array has memory of its own, which is always given back.
+# Parameters of glibc's mallopt. Free memory above the trim threshold is returned to the system.
+# Blocks above the mmap threshold have a mapping of their own, which is always returned.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _LARGE = 2**27, 2**26
-# glibc adapts to arrays of up to 32 MB, its DEFAULT_MMAP_THRESHOLD_MAX, with their headers.
+# glibc adapts to blocks of up to 32 MB (DEFAULT_MMAP_THRESHOLD_MAX), headers included.
 _ADAPTED = 2**25 - 2**13
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Set glibc's allocator, for the whole process and for good, to keep what is freed.
+    """Configure glibc's allocator to keep freed memory for reuse.
 
-    It keeps up to 128 MB per thread for the arrays that come next. By default, it returns arrays
-    of more than 32 MB to the system at once, and taking them again, page by page, makes light
-    filters of large batches take half as long again. The command line and featx's own workers
-    set this; a library leaves it to you. Other C libraries than glibc are left as they are.
+    The setting holds for the whole process, permanently. The allocator then keeps up to 128 MB per
+    thread. By default, it returns arrays of more than 32 MB to the system at once; allocating
+    their pages again slows light filters on large batches by half. The command line and featx's
+    own worker processes call this function; the library never does. It has no effect on C
+    libraries other than glibc.
 
     See Also
     --------
-    Stream : Keeps its arrays below 32 MB, and needs no such setting.
+    Stream : Keeps its arrays below 32 MB, and does not need this setting.
 
     Examples
     --------
@@ -77,21 +78,21 @@ def keep_freed_memory() -> None:
 
 @cache
 def adapt_allocator() -> None:
-    """Allocate and free one array of 32 MB, of which no page is used.
+    """Raise the adaptive thresholds of glibc's allocator, by one array of 32 MB.
 
-    From such arrays glibc's allocator learns, by itself, to keep up to 64 MB of what is freed
-    (M_MMAP_THRESHOLD in mallopt(3)); in a host that has used one, or has settings of its own, this
-    changes nothing. The maps of a chunk alone, of a few MB each, teach it less than they need, and
-    a stream of light filters then takes twice as long.
+    When such an array is freed, glibc starts to keep up to 64 MB of freed memory (M_MMAP_THRESHOLD
+    in mallopt(3)). None of its pages is touched. In a host that has freed such an array before, or
+    has set the thresholds, this has no effect. The maps of a chunk, of a few MB each, would raise
+    the thresholds too little: a stream of light filters then takes twice as long.
     """
     np.empty(_ADAPTED, np.uint8)
 
 
 def configure_own_process() -> None:
-    """Set the allocator and the garbage collector, for good, in a process that is featx's own.
+    """Set the allocator and the garbage collector permanently, in featx's own processes only.
 
-    By default, the collector looks again and again through all modules: a tenth of the time to
-    start, and a third of a second to end.
+    With its default threshold, the collector traverses all imported modules repeatedly. This costs
+    a tenth of the time to start, and a third of a second at exit.
     """
     keep_freed_memory()
     gc.set_threshold(100_000)

@@ -1,4 +1,4 @@
-"""The base class of stages: what the author of a stage subclasses."""
+"""Base class of stages."""
 
 import inspect
 import math
@@ -35,44 +35,45 @@ __all__ = ["Batch", "Image", "ImageStage", "Kind", "Pixels", "Requirements"]
 class ImageStage(Transformer):
     """Base class of all stages: a scikit-learn transformer that is written for one image.
 
-    A batch is an array (n, height, width, channels) or, where sizes differ, a list of arrays
-    (height, width, channels); in a list, a grey image may also be (height, width). Images are
-    uint8, uint16 or bool, which are scaled to [0, 1], or floating point, which is left as it is.
-    Stages of signals take an array (n, length) or (n, length, channels), or a list of arrays.
-    Results are float32: an array where all have one shape, else a list.
+    A batch is an array (n, height, width, channels) or, if sizes differ, a list of arrays
+    (height, width, channels). In a list, a gray image may also be (height, width). Images of
+    uint8, uint16 or bool are scaled to [0, 1]; floating point images are not scaled. The input of
+    stages of signals is an array (n, length) or (n, length, channels), or a list of arrays.
+    Results are float32: an array if all have one shape, else a list.
 
-    The class does checking, conversion, batches, names and stacking. An author writes ``__init__``,
-    which stores its parameters and nothing else, ``_transform_one``, and as many of the other
-    seven hooks as the stage needs:
+    The base class validates and converts the input, iterates over batches, names features and
+    stacks results. A subclass defines ``__init__``, which only stores its parameters,
+    ``_transform_one``, and as many of the other seven hooks as it needs:
 
     ``takes``, ``gives``
-        The kinds of data before and after the stage: ``"paths"``, ``"signals"``, ``"pixels"``,
-        ``"maps"``, ``"descriptors"`` (a `DescriptorSet` per image) or ``"vectors"``; by default
-        maps to maps. Example: ``takes, gives = "maps", "vectors"``.
+        The kinds of the input and of the result: ``"paths"``, ``"signals"``, ``"pixels"``,
+        ``"maps"``, ``"descriptors"`` (a `DescriptorSet` per image) or ``"vectors"``. Both default
+        to ``"maps"``. Example: ``takes, gives = "maps", "vectors"``.
     ``_parameter_constraints``
-        What each parameter may be, as data; parameters without constraints are not checked.
+        The constraints on each parameter; parameters without constraints are not checked.
         Example: ``{"sigma": [positive], "mode": [StrOptions({"sum", "max"}), None]}``.
     ``_requirements(self)``
-        Raise `InputError` if parameters do not fit each other, and return the `Requirements` on
+        Raise `InputError` if parameters contradict each other, and return the `Requirements` on
         an image. Example: ``return Requirements(shape=(self.size, self.size), channels=(1,))``.
     ``_fit(self, images, y)``
-        Learn from the images, a lazy batch from which any can be taken, again and again; a class
-        that defines it must be fitted. Example: ``self.mean_ = np.mean([*images], axis=0)``.
+        Fit the stage to the images, a lazy batch that supports repeated random access. A class
+        that defines this hook must be fitted. Example:
+        ``self.mean_ = np.mean([*images], axis=0)``.
     ``_transform_one(self, image)``
-        Return the result for one image, which must not be modified. With a further parameter
-        ``out=None``, results are written to their place in the batch; they must have one shape
-        for all images of one shape. Example: ``return image.mean(axis=(0, 1))``.
+        Return the result for one image, which must not be modified. With an additional parameter
+        ``out=None``, results are written directly into the batch; images of one shape must then
+        have results of one shape. Example: ``return image.mean(axis=(0, 1))``.
     ``_transform_batch(self, images)``
-        Yield the results for several images; only where a batch is faster.
+        Yield the results for several images; define it only if batches are faster.
         Example: ``yield from network(np.stack([*images]))``.
     ``_feature_names(self, channels, shape)``
-        Name the channels, or the entries of the vector, of the result for an image of ``shape``.
+        Return the names of the result's channels or vector entries, for an image of ``shape``.
         Example: ``return [f"{channel}_mean" for channel in channels]``.
 
     Attributes
     ----------
     input_shape_ : tuple of int
-        The shape of the first image that `fit` saw; `get_feature_names_out` needs it.
+        Shape of the first image passed to `fit`; `get_feature_names_out` requires it.
 
     Examples
     --------
@@ -92,18 +93,18 @@ class ImageStage(Transformer):
            [0.5]], dtype=float32)
     """
 
-    # What the author of a stage writes.
+    # Hooks of subclasses.
 
     takes: ClassVar[Kind] = "maps"
     gives: ClassVar[Kind] = "maps"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {}
 
     def _requirements(self) -> Requirements:
-        """Check parameters against each other; return what they require of an image."""
+        """Check that parameters are consistent; return their requirements on an image."""
         return Requirements()
 
     def _fit(self, images: LazyBatch, y: Any) -> None:
-        """Learn from the images."""
+        """Fit the stage to the images."""
 
     def _transform_one(self, image: Any) -> Any:
         """Compute the result for one image."""
@@ -114,7 +115,7 @@ class ImageStage(Transformer):
         return map(self._transform_one, images)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
-        """Name the channels or entries of the result for an image of ``shape``."""
+        """Return the names of the result's channels or entries for an image of ``shape``."""
         if self.output_kind == "signals":
             return channels
         count = self._transform_one(blank(self.input_kind, shape)).shape[-1]
@@ -122,14 +123,14 @@ class ImageStage(Transformer):
             return channels
         return [f"{type(self).__name__.lower()}{index}" for index in range(count)]
 
-    # What every stage has.
+    # Methods of all stages.
 
-    #: Whether the stage must be fitted to images: whether its class defines `_fit`.
+    #: Whether the stage must be fitted to images, that is, whether its class defines `_fit`.
     learns: ClassVar[bool] = False
     _writes_out: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        # Data frames have rows of numbers: only vectors are wrapped.
+        # The rows of a data frame are vectors: other kinds of results are not wrapped.
         if cls.gives != "vectors":
             kwargs.setdefault("auto_wrap_output_keys", None)
         super().__init_subclass__(**kwargs)
@@ -137,14 +138,14 @@ class ImageStage(Transformer):
         if unknown and "_parameter_constraints" in vars(cls):
             raise TypeError(
                 f"{cls.__name__}: _parameter_constraints names {', '.join(map(repr, unknown))}, "
-                f"which __init__ does not have. Its parameters: {', '.join(cls._parameters())}."
+                f"but __init__ has no such parameter. Parameters: {', '.join(cls._parameters())}."
             )
         cls.learns = cls._fit is not ImageStage._fit
         cls._writes_out = "out" in inspect.signature(cls._transform_one).parameters
 
     @final
     def fit(self, X: Batch, y: Any = None) -> Self:
-        """Check the parameters and the first image, and learn if the stage learns.
+        """Validate the parameters and the first image, and fit the stage if it is trainable.
 
         Parameters
         ----------
@@ -179,7 +180,7 @@ class ImageStage(Transformer):
         Returns
         -------
         ndarray of float32 or list of ndarray
-            One result per image: an array (n, ...) where all have one shape, else a list.
+            One result per image: an array (n, ...) if all have one shape, else a list.
         """
         check = self._input_check()
         if self.learns:
@@ -202,12 +203,12 @@ class ImageStage(Transformer):
 
     @final
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[Any]:
-        """Return the names of the channels, or vector entries, of the result.
+        """Return the names of the result's channels or vector entries.
 
         Parameters
         ----------
         input_features : sequence of str, optional
-            The names of the input's channels; by default ``gray``, or ``red green blue``, or
+            Names of the input's channels; by default ``gray``, or ``red green blue``, or
             ``channel0``, ``channel1``, …
 
         Returns
@@ -232,45 +233,45 @@ class ImageStage(Transformer):
         return np.asarray(self._feature_names(channels, shape), dtype=object)
 
     def set_output(self, *, transform: str | None = None) -> Self:
-        """Set the container of vectors; maps are arrays in any case.
+        """Set the container of vectors; maps are always arrays.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, optional
-            An array, or a data frame with a column for each feature name.
+            An array, or a data frame with one column per feature name.
 
         Returns
         -------
         self
         """
-        # Maps accept the call, so that pipelines which end in vectors can pass it to all steps.
+        # Stages of maps ignore the call, since a pipeline passes it to all of its steps.
         if self.gives == "vectors":
             super().set_output(transform=transform)
         return self
 
     @property
     def input_kind(self) -> Kind:
-        """The kind of data that the stage takes with its parameters."""
+        """The kind of the stage's input, which may depend on its parameters."""
         return "signals" if self.check_parameters().signals else self.takes
 
     @property
     def output_kind(self) -> Kind:
-        """The kind of data that the stage returns with its parameters."""
+        """The kind of the stage's result, which may depend on its parameters."""
         return "signals" if self.check_parameters().signals else self.gives
 
     @final
     def check_parameters(self) -> Requirements:
-        """Raise if a parameter is not valid; return what the parameters require of an image."""
+        """Raise if a parameter is invalid; return the parameters' requirements on an image."""
         return self._input_check().requirements
 
     @final
     def check_batch(self, X: Batch) -> Batch:
-        """Raise if ``X`` is not a batch that the stage takes; return it as a sequence."""
+        """Raise if ``X`` is not a valid batch for the stage; return it as a sequence."""
         return self._input_check().batch(X)
 
     @final
     def check_items(self, X: Batch) -> LazyBatch:
-        """Return a batch whose items are checked and converted when they are taken."""
+        """Return a lazy batch whose items are checked and converted on access."""
         check = self._input_check()
         return check.lazily(check.batch(X))
 
@@ -280,14 +281,14 @@ class ImageStage(Transformer):
         return _parameter_names(init, cls.__name__)
 
     def _input_check(self) -> InputCheck:
-        """Check the parameters, and return the checks of the input that follow from them."""
+        """Validate the parameters, and return the input check that they imply."""
         parameters = {name: getattr(self, name) for name in self._parameters()}
-        # Most calls have the parameters of the last one, and checking takes longer than a filter.
+        # Validation takes longer than a light filter, and most calls repeat the last parameters.
         key = (type(self), *map(_typed, parameters.values()))
         try:
             if key in _checked:
                 return _checked[key]
-        except TypeError:  # of a list or an array, which may have changed
+        except TypeError:  # an unhashable value, such as a list, which may have been modified
             key = ()
         validate(self._parameter_constraints, parameters, type(self).__name__)
         requirements = self._requirements()
@@ -301,7 +302,7 @@ class ImageStage(Transformer):
         return check
 
     def _empty(self, check: InputCheck, items: Batch) -> Any:
-        """Return the result for no images, of the shape that it would have with some."""
+        """Return the result for an empty batch, with the shape of a non-empty result if known."""
         shape: tuple[int, ...] | None = getattr(self, "input_shape_", None)
         if isinstance(items, np.ndarray) and items.ndim > 1:
             shape = items.shape[1:]
@@ -325,26 +326,26 @@ class ImageStage(Transformer):
         return tags
 
 
-# The checks for parameters that are valid, by class, values and types of values.
+# Input checks of valid parameters, by class, values and types of values.
 _checked: dict[tuple[Any, ...], InputCheck] = {}
 _MOST_CHECKED = 1000
 
 
 @cache
 def _parameter_names(init: Any, owner: str) -> tuple[str, ...]:
-    """Return the names of the parameters of ``__init__``, in the order of the alphabet."""
-    # Not by class: a class that is unpickled by value gets its __init__ after it is made.
+    """Return the names of the parameters of ``__init__`` in alphabetical order."""
+    # Cached by __init__, not by class: unpickling a class by value sets its __init__ later.
     if init is object.__init__:
         return ()
     _, *parameters = inspect.signature(init).parameters.values()
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(
-                f"{owner}: __init__ has {parameter}. The parameters of a stage have names."
+                f"{owner}: __init__ has {parameter}. Every parameter of a stage must have a name."
             )
     return tuple(sorted(parameter.name for parameter in parameters))
 
 
 def _typed(value: Any) -> Any:
-    """Make values differ that are equal, but of different types, such as 8 and 8.0."""
+    """Return a key that distinguishes equal values of different types, such as 8 and 8.0."""
     return (tuple, *map(_typed, value)) if type(value) is tuple else (type(value), value)

@@ -1,4 +1,4 @@
-"""One thread for OpenCV and BLAS, while our own threads, or the order of sums, need it."""
+"""Thread limits of OpenCV and BLAS."""
 
 import sys
 from functools import lru_cache
@@ -9,9 +9,10 @@ from threadpoolctl import ThreadpoolController
 
 
 class _OneThreadInside:
-    """Leave the processors to the workers: OpenCV and BLAS use one thread in each.
+    """Limit OpenCV and BLAS to one thread, since the workers already use all processors.
 
-    Streams may run side by side and end in any order: the last restores what the first found.
+    Streams may run concurrently and end in any order: the last one to exit restores the limits
+    that the first one found.
     """
 
     def __init__(self) -> None:
@@ -36,9 +37,9 @@ class _OneThreadInside:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> ThreadpoolController:
-    """Find the libraries that have threads, once for so many modules: it takes ten milliseconds."""
+    """Find the libraries with thread pools; cached by module count, as it takes 10 ms."""
     return ThreadpoolController()
 
 
-#: The context in which OpenCV and BLAS use one thread each.
+#: Context manager that limits OpenCV and BLAS to one thread each.
 one_thread_inside = _OneThreadInside()

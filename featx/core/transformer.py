@@ -1,7 +1,7 @@
-"""scikit-learn's transformer as one class, which the stub beside this file gives its types."""
+"""scikit-learn's transformer as one class, typed by the stub file beside this module."""
 
 from sklearn.base import BaseEstimator, TransformerMixin
 
 
 class Transformer(TransformerMixin, BaseEstimator):
-    """Base of stages."""
+    """Base class of stages."""

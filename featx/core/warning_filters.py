@@ -1,4 +1,4 @@
-"""Warnings of other libraries, ignored by the thread that causes them and by no other."""
+"""Warning filters for single threads."""
 
 import re
 import threading
@@ -7,20 +7,21 @@ from typing import Any
 
 
 class IgnoredWarnings:
-    """Ignore warnings of some categories, in the threads that are inside.
+    """Ignore warnings of some categories in the threads that have entered the context.
 
-    ``warnings.catch_warnings`` replaces the filters of all threads, and restores whatever was
-    there when it was entered. Here, a filter that holds for the threads inside is put before those
-    of the host when the first enters, and is removed when the last leaves.
+    ``warnings.catch_warnings`` is not safe here: it replaces the filters of all threads, and
+    restores those found on entry. This context inserts one filter before those of the host when
+    the first thread enters, and removes it when the last thread exits. The filter matches only in
+    threads inside the context.
 
     Parameters
     ----------
     *categories : type
-        The categories of the warnings.
+        Categories of the warnings.
     message : str, default=""
-        A regular expression that the message begins with.
+        Regular expression that matches the start of the message.
     module : str, default=""
-        A regular expression that the name of the warning's module begins with.
+        Regular expression that matches the start of the warning's module name.
     """
 
     def __init__(self, *categories: type[Warning], message: str = "", module: str = "") -> None:
@@ -33,8 +34,8 @@ class IgnoredWarnings:
     def __enter__(self) -> None:
         with self._lock:
             self._inside += 1
-            # Another thread may have replaced the list in the meantime. It is not told of the
-            # change: it would forget which warnings it has shown, and show them again.
+            # Another thread may have replaced the list in the meantime. warnings is not notified
+            # of the change: it would reset the record of shown warnings, and repeat them.
             filters: Any = warnings.filters
             if self._filters[0] not in filters:
                 filters[:0] = self._filters
@@ -56,15 +57,16 @@ class IgnoredWarnings:
                 filters.remove(one)
 
     def match(self, module: str) -> bool:
-        """Tell whether a warning of this module is ignored; ``warnings`` calls it."""
+        """Return whether a warning of this module is ignored; called by ``warnings``."""
         return self._here.depth > 0 and self._module.match(module) is not None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # scikit-learn sends the filters of this process to its workers: there, it matches nothing.
+        # scikit-learn sends the filters of this process to its workers. There, this one is
+        # unpickled as a pattern that never matches.
         return re.compile, ("(?!)",)
 
 
 class _Here(threading.local):
-    """How often this thread is inside."""
+    """Number of times that this thread has entered the context."""
 
     depth = 0

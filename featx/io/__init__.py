@@ -1,1 +1,1 @@
-"""Files to arrays, and arrays to files."""
+"""Reading and writing of images, sounds and tables."""

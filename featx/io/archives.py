@@ -1,4 +1,4 @@
-"""Members of zip and tar archives, read without unpacking."""
+"""Access to members of zip and tar archives without unpacking."""
 
 import bz2
 import calendar
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 
 from featx.io.file_state import FileState, file_state
 
-#: What broken archives make the standard library raise.
+#: Exceptions that the standard library raises for damaged archives.
 ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError)
 _ZIP = (".zip",)
-#: A tar archive may unpack to so many bytes, and so many more for each of its own.
+#: Limit of a tar archive's unpacked size: a constant, plus a multiple of its own size.
 _ALWAYS, _MOST_TIMES = 2**30, 1000
 _LARGEST_HEADER = 2**20
 _TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -31,26 +31,26 @@ class Member(NamedTuple):
 
     name: str
     size: int
-    #: When it was last changed, in nanoseconds since 1970.
+    #: Modification time in nanoseconds since 1970.
     modified: int
-    #: Why it is not to be read, and in more words; None as a rule.
+    #: Reason and detail if the member is rejected, else None.
     refusal: tuple[str, str] | None
-    #: Where in an unpacked tar archive its bytes begin.
+    #: Offset of its content in the unpacked tar archive.
     place: int = 0
 
 
 def is_archive(path: str) -> bool:
-    """Tell by its name whether a file is an archive."""
+    """Return whether a file is an archive, by its suffix."""
     return path.lower().endswith((*_ZIP, *_TAR))
 
 
 def address(archive: str, member: str) -> str:
-    """Give a member a path of its own, as fsspec writes it."""
+    """Return the path of a member in fsspec's notation."""
     return f"{'zip' if archive.lower().endswith(_ZIP) else 'tar'}://{member}::{archive}"
 
 
 def parse(path: str) -> tuple[str, str] | None:
-    """Give archive and member of such a path; None for all others."""
+    """Split the path of a member into archive and member; return None for other paths."""
     if not path.startswith(("zip://", "tar://")):
         return None
     member, separator, archive = path[6:].rpartition("::")
@@ -58,7 +58,7 @@ def parse(path: str) -> tuple[str, str] | None:
 
 
 def members(archive: str) -> Iterator[Member]:
-    """List the files in an archive, in its order."""
+    """Yield the files of an archive in archive order."""
     if archive.lower().endswith(_ZIP):
         with zipfile.ZipFile(archive) as opened:
             yield from map(_of_zip, (info for info in opened.infolist() if not info.is_dir()))
@@ -69,29 +69,29 @@ def members(archive: str) -> Iterator[Member]:
             for info in tar:
                 if not info.isdir():
                     yield _of_tar(info)
-                # It would keep all of them; its types do not tell that it has them.
+                # Keep memory bounded: TarFile stores all members in an undocumented list.
                 tar.members = []  # type: ignore[attr-defined]
 
 
 def look(archive: str, member: str) -> Member | None:
-    """Give what an archive says of a member; None if there is none."""
+    """Return a member's metadata, or None if the archive has no such member."""
     return _table(file_state(archive)).get(member)
 
 
 def read(archive: str, member: str) -> bytes:
-    """Read a member; its size is what `look` says, whatever its archive would give."""
+    """Read a member, up to the size in its metadata."""
     state = file_state(archive)
     _, size, *_, place = _table(state)[member]
     if archive.lower().endswith(_ZIP):
         with _opened(state, zipfile.ZipFile).open(member) as file:
-            # Without the size, all would be unpacked, however much it is.
+            # Without a size, all data would be unpacked, even beyond the stated size.
             content: bytes = file.read(size)
     else:
         file = _opened(state, _unpacked)
         file.seek(place)
         content = file.read(size)
     if len(content) < size:
-        raise EOFError("the archive ends before its member does")
+        raise EOFError("the archive ends before the member is complete")
     return content
 
 
@@ -100,9 +100,9 @@ def _of_zip(info: zipfile.ZipInfo) -> Member:
     if stat.S_ISLNK(info.external_attr >> 16):
         refusal = _NO_FILE
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        refusal = "unsupported", "it is packed neither by deflate nor not at all."
+        refusal = "unsupported", "the archive member is neither stored nor deflated."
     if info.flag_bits & 1:
-        refusal = "unreadable", "it is encrypted."
+        refusal = "unreadable", "the archive member is encrypted."
     modified = calendar.timegm((*info.date_time, 0, 0, 0)) * 10**9
     return Member(info.filename, info.file_size, modified, refusal)
 
@@ -112,18 +112,18 @@ def _of_tar(info: tarfile.TarInfo) -> Member:
     if not info.isfile():
         refusal = _NO_FILE
     if info.issparse():
-        refusal = "unsupported", "it has holes in its archive."
+        refusal = "unsupported", "the archive member is a sparse file."
     return Member(info.name, info.size, int(info.mtime * 10**9), refusal, info.offset_data)
 
 
-_NO_FILE = "not-a-file", "it is a link or a device in its archive, not an image file."
+_NO_FILE = "not-a-file", "the archive member is a link or a device, not a regular file."
 
 
 def _leads_out(name: str) -> tuple[str, str] | None:
-    """Refuse names that would be files elsewhere if the archive were unpacked."""
+    """Reject names that would be written outside of the folder if the archive were unpacked."""
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":":
-        return "outside", "its name leads out of its archive."
+        return "outside", "the member's path leads out of its archive."
     return None
 
 
@@ -133,7 +133,7 @@ def _table(archive: FileState) -> dict[str, Member]:
 
 
 class _Headers:
-    """A tar archive as its headers are read: none is large, and what explodes is not unpacked."""
+    """File object for the headers of a tar archive that limits their size and the total size."""
 
     def __init__(self, file: Any, archive: str) -> None:
         self._file = file
@@ -142,18 +142,18 @@ class _Headers:
 
     def read(self, size: int) -> bytes:
         if size > _LARGEST_HEADER:
-            raise tarfile.ReadError(f"a header of {size} bytes")
+            raise tarfile.ReadError(f"a header has {size} bytes, more than {_LARGEST_HEADER}")
         content: bytes = self._file.read(size)
         return content
 
     def seek(self, place: int) -> None:
         if place > self._most:
-            raise tarfile.ReadError(f"it unpacks to more than {_MOST_TIMES} times its size")
+            raise tarfile.ReadError(f"unpacked, it is more than {_MOST_TIMES} times larger")
         self._file.seek(place)
 
 
 class _Opened(threading.local):
-    """The archive that this thread read last: going on in it is quick, in its order."""
+    """The archive that this thread read last, kept open since sequential reads are fast."""
 
     state: FileState | None = None
     file: Any = None

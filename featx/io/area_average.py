@@ -1,8 +1,8 @@
-"""Area averaging, faster than OpenCV where the factor is no whole number.
+"""Image shrinking by area averaging, faster than OpenCV for non-integer factors.
 
-Each output pixel is the mean of the rectangle of the image that it covers, border pixels counted
-by the share that is covered. Rows are summed first, for many output rows; these are turned, so
-that columns are summed in the same way: both vectorise.
+Each output pixel is the mean of the input rectangle that it covers, with border pixels weighted by
+the covered fraction. Rows are summed first, for a block of output rows. The sums are transposed,
+and columns are summed in the same way, so that both steps vectorize.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from featx.core.compiled import compiled
 
-# Sums that are kept between the two, so that they stay in cache.
+# Size of the block of row sums, which must fit into the cache.
 _SUMS = 2**18
 
 
 def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Shrink a uint8 image (height, width, channels) to the size given, by area averaging."""
+    """Shrink a uint8 image (height, width, channels) by area averaging."""
     rows, columns, channels = image.shape
     down, across = rows / height, columns / width
     flat = np.ascontiguousarray(image).reshape(rows, columns * channels)
@@ -31,7 +31,7 @@ def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
         turned = np.empty((columns * channels, len(part)), np.float32)
         cv2.transpose(sums, turned)
         means = np.empty((width * channels, len(part)), np.uint8)
-        # A column of the image: its channels, and in each its rows.
+        # One row per image column, holding its channels and, within each, its rows.
         by_column = turned.reshape(columns, -1), means.reshape(width, -1)
         _average_rows(*by_column, across, np.float32(1 / (down * across)))
         cv2.transpose(means, part)
@@ -55,13 +55,13 @@ def _average_rows(
         _sum_between(rows, top, min(top + down, float(len(rows))), total)
         mean = means[place]
         for n in range(len(total)):
-            # By way of int32: this vectorises, and a direct conversion does not.
+            # The detour through int32 vectorizes; the direct conversion does not.
             mean[n] = np.uint8(np.int32(total[n] * scale + half))
 
 
 @compiled
 def _sum_between(rows: NDArray[Any], start: float, stop: float, total: NDArray[np.float32]) -> None:
-    """Add up the rows between two places, the first and the last by the share that is between."""
+    """Sum the rows in [start, stop), the first and the last weighted by the covered fraction."""
     begin, end = int(np.ceil(start)), int(stop)
     first, last = rows[int(start)], rows[min(end, len(rows) - 1)]
     share, last_share = np.float32(begin - start), np.float32(stop - end)
@@ -69,7 +69,7 @@ def _sum_between(rows: NDArray[Any], start: float, stop: float, total: NDArray[n
         total[x] = share * first[x] + last_share * last[x]
     fours = begin + (end - begin) // 4 * 4
     for y in range(begin, fours, 4):
-        # Four at a time: the totals are fetched and stored less often.
+        # Unrolled by four, to load and store the totals less often.
         a, b, c, d = rows[y], rows[y + 1], rows[y + 2], rows[y + 3]
         for x in range(len(total)):
             pairs = np.float32(a[x]) + np.float32(b[x]), np.float32(c[x]) + np.float32(d[x])

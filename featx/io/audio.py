@@ -1,4 +1,4 @@
-"""Sound files to signals. As with images, a file is read whole or refused."""
+"""The stage that reads sound files, with integrity checks for WAV and Ogg."""
 
 import math
 import os
@@ -18,65 +18,65 @@ from featx.core.errors import InputError, MissingDependencyError, RefusedImage
 from featx.core.stage import ImageStage
 from featx.io.files import MOST_BYTES, REASONS, read_file
 
-# The fastest that sound hardware goes. The filter of a resampling is as long as the rate is high.
+# Highest rate of sound hardware. The filter for resampling grows with the rate.
 _HIGHEST_RATE = 768_000
-_RIGHT = "Known formats: WAV, FLAC and Ogg (Vorbis or Opus), complete and not damaged."
+_RIGHT = "Supported formats: WAV, FLAC and Ogg (Vorbis or Opus)."
 _Path = str | bytes | os.PathLike[Any]
-#: What was found wrong: a reason from `REASONS`, and a sentence.
+#: A reason from `REASONS`, and the detail.
 _Found = tuple[str, str]
 
 
 class ReadAudio(ImageStage):
-    r"""Sound files as signals.
+    r"""Read sound files as signals.
 
     Parameters
     ----------
     rate : int, optional, default=22050
-        Samples a second, to which each sound is resampled; None leaves each as it is in its file.
+        Sampling rate of the output in Hz, to which each sound is resampled. None keeps the rate of
+        each file.
     mode : {"mono", "stereo"}, default="mono"
-        The mean of all channels; or two channels, left and right, which are the same where the
-        file has one.
+        ``"mono"``: the mean of all channels; ``"stereo"``: left and right channel, which are equal
+        if the file has one channel.
     max_samples : int, default=100_000_000
-        Files of more samples, in all channels together, are refused by their headers, and those
-        that would have more after resampling before it.
+        Maximum number of samples, over all channels. Larger files are rejected by their headers,
+        before decoding or resampling.
     max_bytes : int, default=1073741824
-        Files of more bytes are refused before they are read.
+        Maximum size of a file. Larger files are rejected without reading.
 
     Raises
     ------
     RefusedImage
-        If a file cannot be read whole, contains NaN, or is silent; `featx.io.files.REASONS` lists
-        the reasons.
+        If a file is rejected, for example if it is damaged, contains NaN or is silent;
+        `featx.io.files.REASONS` lists the reasons.
     ImportError
-        If soundfile, which decodes, is not installed: ``pip install 'featx[audio]'``.
+        If soundfile is not installed: ``pip install 'featx[audio]'``.
 
     See Also
     --------
-    ToneBank : The tones in a signal.
+    ToneBank : Time-frequency representation of a signal.
 
     Notes
     -----
-    Takes paths (str, bytes or `pathlib.Path`); gives signals, float32 with full scale at
-    [-1, 1], of shape (length,), or (length, 2) for ``mode="stereo"``. Arrays (length,) or
-    (length, channels) in the place of paths are taken to have the right rate, and are brought to
-    mono or stereo; int16 is scaled to [-1, 1].
+    The input is a list of paths (str, bytes or `pathlib.Path`) or of arrays (length,) or
+    (length, channels). Arrays are converted to mono or stereo, but not resampled; int16 is scaled
+    to [-1, 1]. The output is float32 with full scale at [-1, 1], of shape (length,), or
+    (length, 2) for ``mode="stereo"``.
 
-    Formats are told by content: WAV, FLAC, and Ogg with Vorbis or Opus. A WAV file whose header
-    promises more samples than there are, or contradicts itself, is refused, as is an Ogg file
-    that lacks pages; other readers give what is left. A sound is silent where all its samples
-    are the same.
+    The format is detected from the content: WAV, FLAC, and Ogg with Vorbis or Opus. Damaged files
+    are rejected, even if other readers return the remaining samples: WAV files with fewer samples
+    than their header states or with a contradictory header, and Ogg files with missing pages. A
+    sound is silent if all its samples are equal.
 
-    Resampling is `scipy.signal.resample_poly`: zero-phase low-pass filtering at the lower of the
-    two Nyquist frequencies. :math:`n` samples become :math:`⌈n \cdot \text{new rate} /
-    \text{old rate}⌉`. Files of more than 768,000 samples a second are refused where they would
-    be resampled.
+    Sounds are resampled by `scipy.signal.resample_poly`: zero-phase low-pass filtering at the
+    lower of the two Nyquist frequencies. :math:`n` samples become :math:`⌈n \cdot \text{new rate} /
+    \text{old rate}⌉`. Resampling requires a rate of at most 768,000 Hz; other files are rejected.
 
     Examples
     --------
     >>> from featx import ReadAudio
     >>> ReadAudio().transform(["no-such-file.wav"])
     Traceback (most recent call last):
-    featx.core.errors.RefusedImage: no-such-file.wav: missing: there is no such file.
+    featx.core.errors.RefusedImage: no-such-file.wav: missing: the file does not exist.
     """
 
     takes = "paths"
@@ -106,7 +106,9 @@ class ReadAudio(ImageStage):
         sound, rate = read_sound(image, self.max_samples, self.max_bytes)
         if sound.shape[1] > 2 and self.mode == "stereo":
             raise RefusedImage(
-                image, "unsupported", f"it has {sound.shape[1]} channels, and not one or two."
+                image,
+                "unsupported",
+                f"the file has {sound.shape[1]} channels. mode='stereo' supports 1 or 2.",
             )
         signal = _mixed(sound, self.mode)
         if self.rate is None or self.rate == rate:
@@ -115,15 +117,15 @@ class ReadAudio(ImageStage):
             raise RefusedImage(
                 image,
                 "unsupported",
-                f"it has {rate} samples a second, and more than {_HIGHEST_RATE} are not resampled.",
+                f"the sampling rate is {rate} Hz. Resampling supports at most {_HIGHEST_RATE} Hz.",
             )
         samples = -(-signal.size * self.rate // rate)
         if samples > self.max_samples:
             raise RefusedImage(
                 image,
                 "too-large",
-                f"it has {rate} samples a second; at {self.rate} it would have {samples} in all, "
-                f"more than max_samples={self.max_samples}.",
+                f"resampled from {rate} to {self.rate} Hz, the sound has {samples} samples, more "
+                f"than max_samples={self.max_samples}.",
             )
         return resample(signal, rate, self.rate)
 
@@ -134,13 +136,13 @@ class ReadAudio(ImageStage):
 def read_sound(
     path: _Path, max_samples: int = 100_000_000, max_bytes: int = MOST_BYTES
 ) -> tuple[NDArray[np.float32], int]:
-    """Read one file; the parameters are those of `ReadAudio`.
+    """Read one sound file; the parameters are those of `ReadAudio`.
 
     Returns
     -------
     ndarray of shape (length, channels)
     int
-        Samples a second.
+        Sampling rate in Hz.
     """
     content = read_file(path, _format, max_bytes)
     known = _format(content)
@@ -151,7 +153,7 @@ def read_sound(
         raise RefusedImage(path, *found)
     sound, rate = _decode(path, content, known, max_samples)
     if not np.isfinite(sound).all():
-        raise RefusedImage(path, "corrupt", "some of its samples are NaN or infinite.")
+        raise RefusedImage(path, "corrupt", "some samples are NaN or infinite.")
     if (sound == sound[0]).all():
         raise RefusedImage(path, "silent", f"{REASONS['silent']}.")
     return sound, rate
@@ -165,28 +167,29 @@ def _decode(
         with soundfile.SoundFile(BytesIO(content)) as file:
             frames, channels = file.frames, file.channels
             if frames == 0:
-                raise RefusedImage(path, "empty", "it has a header, and no samples.")
+                raise RefusedImage(path, "empty", "the file has a header, but no samples.")
             if frames * channels > max_samples:
                 raise RefusedImage(
                     path,
                     "too-large",
-                    f"it has {frames} x {channels} samples, more than max_samples={max_samples}.",
+                    f"the file has {frames} x {channels} samples, more than "
+                    f"max_samples={max_samples}.",
                 )
             sound: NDArray[np.float32] = file.read(dtype="float32", always_2d=True)
             rate: int = file.samplerate
     except soundfile.LibsndfileError as error:
         problem = error.error_string.rstrip(".")
         kind = "unsupported" if "unimplemented" in problem else "corrupt"
-        detail = f"as a {known} file it is broken ({problem})."
+        detail = f"the {known} file cannot be decoded ({problem})."
         raise RefusedImage(path, kind, detail) from None
     if len(sound) < frames:
-        detail = f"its header promises {frames} samples, but there are {len(sound)}."
+        detail = f"the header states {frames} samples, but the file has {len(sound)}."
         raise RefusedImage(path, "truncated", detail)
     return sound, rate
 
 
 def resample(signal: NDArray[np.float32], rate: int, new_rate: int) -> NDArray[np.float32]:
-    """Change the number of samples a second."""
+    """Resample a signal from one sampling rate to another."""
     common = math.gcd(rate, new_rate)
     resampled = resample_poly(signal, new_rate // common, rate // common, axis=0)
     return np.asarray(resampled, np.float32)
@@ -203,8 +206,8 @@ def _as_sound(array: NDArray[Any]) -> NDArray[np.float32]:
         array = array / np.float32(2**15)
     if array.dtype.kind != "f" or array.ndim not in (1, 2):
         raise InputError(
-            "ReadAudio takes paths, or signals as arrays (length,) or (length, channels) of "
-            f"floating point or int16, but got one of shape {array.shape} and type {array.dtype}."
+            "ReadAudio: expected paths, or signals as arrays (length,) or (length, channels) of "
+            f"floating point or int16, but got shape {array.shape} and type {array.dtype}."
         )
     return array.reshape(len(array), -1).astype(np.float32)
 
@@ -212,7 +215,7 @@ def _as_sound(array: NDArray[Any]) -> NDArray[np.float32]:
 def _soundfile() -> Any:
     if find_spec("soundfile") is None:
         raise MissingDependencyError(
-            "Sounds need soundfile, which is not installed. To install it: "
+            "ReadAudio requires soundfile, which is not installed. Install it: "
             "pip install 'featx[audio]'"
         )
     import soundfile
@@ -221,17 +224,17 @@ def _soundfile() -> Any:
 
 
 def _format(content: bytes) -> str | None:
-    """Tell the format by the first bytes."""
+    """Detect the format from the first bytes."""
     if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
         return "WAV"
     return {b"fLaC": "FLAC", b"OggS": "Ogg"}.get(content[:4])
 
 
-# What libsndfile forgives and featx does not.
+# Integrity checks: damage that libsndfile does not report.
 
 
 def _wav_damage(content: bytes) -> _Found | None:
-    """Compare what the header of a WAV file says with itself, and with the file's length."""
+    """Check that the header of a WAV file is consistent and matches the file's length."""
     block = 0
     for name, start, size in _wav_chunks(content):
         there = len(content) - start
@@ -242,43 +245,45 @@ def _wav_damage(content: bytes) -> _Found | None:
             block = form[4]
         if name == b"data":
             return _wav_samples_damage(block, size, there)
-    return "corrupt", "its header is followed by no samples."
+    return "corrupt", "the file has a header, but no samples."
 
 
 def _wav_format_damage(
     kind: int, channels: int, rate: int, bytes_a_second: int, block: int, bits: int
 ) -> _Found | None:
-    """Check that the fields of a WAV file's format agree."""
+    """Check that the fields of a WAV file's format chunk are consistent."""
     if channels == 0 or rate == 0:
-        return "corrupt", f"its header says {channels} channels and {rate} samples a second."
+        return "corrupt", f"the header states {channels} channels and a rate of {rate} Hz."
     sizes = (channels * -(-bits // 8), rate * block)
     if kind in _PLAIN and (block, bytes_a_second) != sizes:
         return "corrupt", (
-            f"its header contradicts itself: {channels} channels of {bits} bits, blocks "
-            f"of {block} bytes, {bytes_a_second} bytes a second at {rate} samples."
+            f"the header is inconsistent: {channels} channels of {bits} bits, blocks of {block} "
+            f"bytes, and {bytes_a_second} bytes per second at {rate} Hz."
         )
     return None
 
 
 def _wav_samples_damage(block: int, size: int, there: int) -> _Found | None:
-    """Check that the bytes of samples in a WAV file are as many as its header promises."""
+    """Check that a WAV file has as many bytes of samples as its header states."""
     if block == 0:
-        return "corrupt", "its samples come before it says what they are."
+        return "corrupt", "the samples precede their format."
     # Programs that write to a pipe do not know the size.
     if size > there and size != _UNKNOWN:
-        return "truncated", f"its header promises {size} bytes of samples, but there are {there}."
+        return "truncated", (
+            f"the header states {size} bytes of samples, but the file has {there}."
+        )
     if size == 0 and there > 0:
-        return "corrupt", f"its header says that it has no samples, but {there} bytes follow."
+        return "corrupt", f"the header states 0 bytes of samples, but {there} bytes follow."
     return None
 
 
 _UNKNOWN = 2**32 - 1
-#: Whole numbers, floating point, and either with more said: compressed samples have other blocks.
+#: Integer, floating point and extensible format. Compressed formats have blocks of other sizes.
 _PLAIN = (1, 3, 0xFFFE)
 
 
 def _wav_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """List the parts of a WAV file: name, where it starts, and the size that it claims."""
+    """Yield the name, start and stated size of each chunk of a WAV file."""
     position = 12
     while position + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, position)
@@ -287,42 +292,42 @@ def _wav_chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _ogg_damage(content: bytes) -> _Found | None:
-    """Check the pages of an Ogg file: whole, in order, up to one that says that it is the last."""
+    """Check that the pages of an Ogg file are intact and in order, up to one marked as last."""
     position, last, numbers = 0, False, dict[bytes, int]()
     while position < len(content):
         if content[position : position + 4] != b"OggS":
-            return "corrupt", "between its pages there is something else."
+            return "corrupt", "unexpected data between pages."
         body = position + 27 + content[position + 26] if position + 26 < len(content) else math.inf
         if body > len(content):
-            return "truncated", "it ends within a page."
+            return "truncated", "the file ends within a page."
         end = int(body) + sum(content[position + 27 : int(body)])
         if end > len(content):
-            return "truncated", "it ends within a page."
+            return "truncated", "the file ends within a page."
         page = bytearray(content[position:end])
         checksum = bytes(page[22:26])
         page[22:26] = bytes(4)
         if _ogg_checksum(page) != checksum:
-            return "corrupt", "the checksum of one of its pages is wrong."
+            return "corrupt", "wrong checksum of a page."
         stream, number = bytes(page[14:18]), int.from_bytes(page[18:22], "little")
         if numbers.setdefault(stream, number) != number:
-            return "corrupt", "one of its pages is missing."
+            return "corrupt", "a page is missing."
         numbers[stream] += 1
         last = bool(page[5] & 4)
         position = end
-    return None if last else ("truncated", "its last page is missing.")
+    return None if last else ("truncated", "the last page is missing.")
 
 
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def _ogg_checksum(page: bytes | bytearray) -> bytes:
-    """Compute Ogg's checksum: zlib's with all bits in the other order, and nothing inverted."""
+    """Compute Ogg's checksum: zlib's CRC-32 with reversed bit order and without inversion."""
     found = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
     return found.to_bytes(4, "big").translate(_REVERSED)
 
 
 def _flac_damage(content: bytes) -> _Found | None:
-    """Find nothing: FLAC carries checksums of its own, which libsndfile verifies."""
+    """Return None: libsndfile verifies FLAC's own checksums."""
     return None
 
 

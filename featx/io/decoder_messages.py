@@ -1,7 +1,7 @@
-"""Messages of Pillow and libtiff about the file that featx decodes: collected, not printed.
+"""Collection of libtiff errors, and suppression of Pillow's and libtiff's output.
 
-Their settings belong to the whole process. They are changed when the first thread begins to decode
-and restored when the last one ends, and hold for these threads only.
+The error handler of libtiff and the log handlers of Pillow are global. They are replaced when the
+first thread starts to decode, and restored when the last one ends. Other threads are not affected.
 """
 
 import ctypes
@@ -21,10 +21,10 @@ _warnings = IgnoredWarnings(UserWarning, Image.DecompressionBombWarning, module=
 
 @contextmanager
 def decoder_messages() -> Iterator[list[str]]:
-    """List the parts of libtiff that met an error in this thread.
+    """Collect the names of the libtiff modules that report an error in this thread.
 
-    Pillow does not pass these errors on: pixels that libtiff could not decode are taken as they
-    are. Whatever Pillow and libtiff would print is ignored: each file gets its pixels or a reason.
+    Pillow ignores these errors, and returns pixels that libtiff could not decode. Warnings, log
+    records and messages of Pillow and libtiff are suppressed in this thread.
     """
     errors: list[str] = []
     with _warnings, _Listening(errors):
@@ -32,7 +32,7 @@ def decoder_messages() -> Iterator[list[str]]:
 
 
 class _Heard(threading.local):
-    """The errors of libtiff in this thread; None where it decodes nothing for featx."""
+    """The libtiff errors of this thread, or None outside of `decoder_messages`."""
 
     errors: list[str] | None = None
 
@@ -48,16 +48,17 @@ def _receive(module: bytes | None, message: bytes | None, values: int | None) ->
         _HANDLER(before)(module, message, values)
 
 
-# libtiff keeps only its address.
+# libtiff keeps only the address: this reference keeps the handler alive.
 _handler = _HANDLER(_receive)
 _ADDRESS = ctypes.cast(_handler, ctypes.c_void_p).value
 
 
 @cache
 def _set_handler() -> Any:
-    """Find what sets the handler of Pillow's libtiff, and returns the one before.
+    """Return the function that sets the error handler of Pillow's libtiff and returns the last.
 
-    Where it is hidden, nothing is set. Warnings need no handler: Pillow mutes them.
+    If the symbol is hidden, the returned function has no effect. Warnings of libtiff need no
+    handler, since Pillow disables them.
     """
     try:
         found = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
@@ -68,15 +69,15 @@ def _set_handler() -> Any:
 
 
 class _Listening:
-    """Take the place of libtiff's handler, and of the last resort of logging, while threads decode.
+    """Replace libtiff's error handler, and logging's last-resort handler, while threads decode.
 
     Parameters
     ----------
     errors : list of str
-        Receives the parts of libtiff that meet an error in this thread.
+        Extended by the names of the libtiff modules that report an error in this thread.
     """
 
-    #: The address of the handler that libtiff had.
+    #: Address of the previous handler of libtiff.
     before: int | None = None
     _lock, _inside, _log = threading.Lock(), 0, logging.NullHandler()
 
@@ -98,5 +99,5 @@ class _Listening:
             if _Listening._inside == 0:
                 logging.getLogger("PIL").removeHandler(self._log)
                 present = _set_handler()(_Listening.before)
-                if present != _ADDRESS:  # another library has set its own since
+                if present != _ADDRESS:  # another library has set its handler in the meantime
                     _set_handler()(present)

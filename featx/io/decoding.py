@@ -1,6 +1,6 @@
-"""Bytes of image files to pixels.
+"""Decoding of image files.
 
-A file is read whole or rejected: what a damaged file still shows is never taken for the image.
+Damaged files are rejected, even if a decoder could recover part of the image.
 """
 
 import os
@@ -27,13 +27,13 @@ from PIL import (
 from featx.core.errors import RefusedImage
 from featx.io import integrity
 from featx.io.decoder_messages import decoder_messages
-from featx.io.files import MOST_BYTES, read_file
+from featx.io.files import MOST_BYTES, REASONS, read_file
 
 Pixels = NDArray[Any]
 _Path = str | bytes | os.PathLike[Any]
 
 
-_RIGHT = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+_RIGHT = "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
 
 
 def read_image(
@@ -44,9 +44,9 @@ def read_image(
     max_bytes: int = MOST_BYTES,
     least: tuple[int, int] | None = None,
 ) -> Pixels:
-    """Read one file; the parameters are those of `ReadImages`.
+    """Read one image file; the parameters are those of `ReadImages`.
 
-    ``least`` is the height and width down to which a JPEG may be decoded at a reduced scale.
+    ``least`` is the minimum height and width for decoding a JPEG file at a reduced scale.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def read_image(
     content = read_file(path, _format, max_bytes)
     known = _format(content)
     if known is None:
-        raise RefusedImage(path, "not-an-image", f"its content is of no known format. {_RIGHT}")
+        raise RefusedImage(path, "not-an-image", f"{REASONS['not-an-image']}. {_RIGHT}")
     found = integrity.find(known, content)
     if found is not None:
         raise RefusedImage(path, *found)
@@ -67,7 +67,7 @@ def read_image(
         return _read_with_pillow(path, content, known, mode, background, max_pixels)
     except RefusedImage:
         raise
-    # Decoders raise whatever broken content makes them stumble over; each is a broken file.
+    # Decoders raise exceptions of any class for damaged files.
     except Exception as error:
         raise _broken(path, known, content, error) from error
 
@@ -86,7 +86,7 @@ _SIGNATURES = (
 
 
 def _format(content: bytes) -> str | None:
-    """Tell the format by the first bytes."""
+    """Detect the format from the first bytes."""
     for signature, name in _SIGNATURES:
         if content.startswith(signature):
             return name
@@ -100,11 +100,11 @@ def _format(content: bytes) -> str | None:
 def _read_jpeg(
     path: _Path, content: bytes, mode: str, max_pixels: int, least: tuple[int, int] | None
 ) -> Pixels | None:
-    """Decode with libjpeg-turbo; None for colour spaces that Pillow must decode."""
+    """Decode with libjpeg-turbo; return None for color spaces that require Pillow."""
     height, width, space, _ = simplejpeg.decode_jpeg_header(content)
     _check_size(path, width, height, max_pixels)
     if space in ("CMYK", "YCCK"):
-        # Pillow would not mention damage.
+        # Pillow does not report damage: decode once with libjpeg-turbo, which does.
         simplejpeg.decode_jpeg(content, "CMYK")
         return None
     with decoder_messages():
@@ -123,7 +123,7 @@ def _read_jpeg(
 
 
 def _jpeg_exif(content: bytes) -> Image.Exif | None:
-    """Find the EXIF notes among the segments before the pixels."""
+    """Return the EXIF data from the segments before the pixels."""
     position = 2
     while content[position] == 0xFF and content[position + 1] != 0xDA:
         (length,) = struct.unpack_from(">H", content, position + 2)
@@ -137,11 +137,11 @@ def _jpeg_exif(content: bytes) -> Image.Exif | None:
 
 
 def _orientation(read: Callable[[], Image.Exif | None]) -> int:
-    """Read the EXIF orientation, 1 to 8; 1 where there is none."""
+    """Return the EXIF orientation, 1 to 8; 1 if it is missing or invalid."""
     try:
         exif = read()
         orientation = 1 if exif is None else exif.get(0x0112, 1)
-    # A broken note beside the image does not make the image wrong.
+    # Damaged metadata does not invalidate the image.
     except Exception:
         return 1
     return int(orientation) if orientation in range(1, 9) else 1
@@ -180,18 +180,17 @@ def _read_with_pillow(
     background: Sequence[int],
     max_pixels: int,
 ) -> Pixels:
-    # The plugin itself: Image.open would look at sizes in its own way and warn.
+    # Open by the plugin: Image.open would check sizes against limits of its own, and warn.
     with decoder_messages() as errors, _PLUGINS[known](BytesIO(content)) as opened:
         _check_size(path, opened.width, opened.height, max_pixels)
         opened.load()
         if errors:
-            raise OSError(f"{errors[0]} met an error")
-        # Pillow turns TIFF files as it loads them.
+            raise OSError(f"libtiff error in {errors[0]}")
+        # Pillow applies the orientation of TIFF files when it loads them.
         turned = 1 if known == "TIFF" else _orientation(opened.getexif)
         if known == "PNG":
             if content[28] or not np.asarray(opened)[-1].any():
-                # Rows that are missing are left at zero, if the file is interlaced anywhere: time
-                # for a closer look.
+                # Pillow leaves missing rows at zero, anywhere in the image if it is interlaced.
                 found = integrity.rows_missing(content)
                 if found is not None:
                     raise RefusedImage(path, *found)
@@ -206,7 +205,7 @@ def _read_with_pillow(
 
 
 def _rescale_transparency(image: Image.Image, depth: int) -> None:
-    """Bring the transparent colour from a PNG file's depth to that of Pillow's image."""
+    """Rescale the transparent color from a PNG file's bit depth to that of Pillow's image."""
     hidden = image.info.get("transparency")
     if image.mode == "L" and isinstance(hidden, int):
         image.info["transparency"] = hidden * 255 // (2**depth - 1)
@@ -215,9 +214,10 @@ def _rescale_transparency(image: Image.Image, depth: int) -> None:
 
 
 def _opaque(path: _Path, image: Image.Image, background: Sequence[int]) -> Image.Image:
-    """Lay an image of 8 bits over the background, as RGB or grey."""
+    """Composite an 8-bit image over the background, as RGB or gray."""
     if image.mode in ("LAB", "HSV"):
-        raise RefusedImage(path, "unsupported", f"its colours are {image.mode}. Save it as RGB.")
+        detail = f"unsupported color space {image.mode}. Save the image as RGB."
+        raise RefusedImage(path, "unsupported", detail)
     if image.has_transparency_data:
         over = Image.new("RGBA", image.size, (*background, 255))
         return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
@@ -225,13 +225,12 @@ def _opaque(path: _Path, image: Image.Image, background: Sequence[int]) -> Image
 
 
 def _deep(path: _Path, image: Image.Image, background: Sequence[int]) -> Pixels | None:
-    """Give the grey values of images of more than 8 bits, or None for all others."""
+    """Return the gray values of an image of more than 8 bits, or None for other images."""
     if image.mode.startswith("I"):
         values = np.array(image)
         if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-            raise RefusedImage(
-                path, "unsupported", "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
-            )
+            detail = "pixel values outside [0, 65535]. Save the image with 8 or 16 bits."
+            raise RefusedImage(path, "unsupported", detail)
         values = values.astype(np.uint16)
         if "transparency" in image.info:
             values[values == image.info["transparency"]] = 257 * luma(background)
@@ -240,12 +239,13 @@ def _deep(path: _Path, image: Image.Image, background: Sequence[int]) -> Pixels 
         values = np.array(image, np.float32)
         if values.min() >= 0 and values.max() <= 1:
             return values
-        raise RefusedImage(path, "unsupported", "its pixels are not in [0, 1]. Scale them first.")
+        detail = "pixel values outside [0, 1]. Scale them to [0, 1]."
+        raise RefusedImage(path, "unsupported", detail)
     return None
 
 
 def luma(color: Any) -> Any:
-    """Give the grey value of a colour of whole numbers, rounded as in files."""
+    """Return the luma of an integer RGB color, rounded as Pillow does."""
     red, green, blue = color
     return (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
 
@@ -255,8 +255,8 @@ def _check_size(path: _Path, width: int, height: int, max_pixels: int) -> None:
         raise RefusedImage(
             path,
             "too-large",
-            f"it has {width} x {height} = {width * height} pixels, more than max_pixels="
-            f"{max_pixels}.",
+            f"the image has {width} x {height} = {width * height} pixels, more than "
+            f"max_pixels={max_pixels}.",
         )
 
 
@@ -274,18 +274,19 @@ _KINDS = ("unsupported", "not supported", "unknown pixel mode", "could not deter
 
 
 def _broken(path: _Path, known: str, content: bytes, error: Exception) -> RefusedImage:
-    """Tell what a decoder stumbled over."""
+    """Return the rejection for a decoder's exception."""
     problem = " ".join(str(error).split()) or type(error).__name__
     if problem == "not identified by this driver":
-        problem = "its header makes no sense"
+        problem = "invalid header"
     if isinstance(error, Image.DecompressionBombError):
-        return RefusedImage(path, "too-large", f"Pillow does not decode it ({problem}).")
+        return RefusedImage(path, "too-large", f"Pillow does not decode the file ({problem}).")
     says = problem.lower()
-    # A JPEG file has an end mark after its last scan.
+    detail = f"the {known} file cannot be decoded ({problem})."
+    # A complete JPEG file has an end marker after the start marker of its last scan.
     cut = known == "JPEG" and content.rfind(b"\xff\xd9") <= content.rfind(b"\xff\xda")
     if cut or any(word in says for word in _EARLY):
-        return RefusedImage(path, "truncated", f"as a {known} file it is broken ({problem}).")
+        return RefusedImage(path, "truncated", detail)
     if any(word in says for word in _KINDS):
-        detail = f"this kind of {known} file is not supported ({problem})."
+        detail = f"unsupported variant of {known} ({problem})."
         return RefusedImage(path, "unsupported", detail)
-    return RefusedImage(path, "corrupt", f"as a {known} file it is broken ({problem}).")
+    return RefusedImage(path, "corrupt", detail)

@@ -1,20 +1,20 @@
-"""States of files: caches are keyed by them, since a path alone does not identify a content."""
+"""File states as cache keys: a path alone does not identify a content."""
 
 import os
 from typing import NamedTuple
 
 
 class FileState(NamedTuple):
-    """A file, and what changes when another is written in its place."""
+    """A path with the metadata that changes when the file is rewritten or replaced."""
 
     file: str
     size: int
-    #: In nanoseconds.
+    #: Modification time in nanoseconds since 1970.
     modified: int
     inode: int
 
 
 def file_state(file: str | os.PathLike[str]) -> FileState:
-    """Return the present state of a file."""
+    """Return the current state of a file."""
     status = os.stat(file)
     return FileState(os.fspath(file), status.st_size, status.st_mtime_ns, status.st_ino)

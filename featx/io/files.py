@@ -1,4 +1,4 @@
-"""What is at a path or a URL: the bytes of a file, or the reason for which it is refused."""
+"""Reading of files, archive members and URLs, and the reasons for rejecting them."""
 
 import hashlib
 import os
@@ -12,64 +12,64 @@ from typing import Any
 from featx.core.errors import RefusedImage
 from featx.io import archives, remote
 
-#: Why an image or a sound may be refused, and what each reason means.
+#: The reasons for rejecting an image or a sound, and their descriptions.
 REASONS = MappingProxyType(
     {
-        "missing": "there is no such file",
-        "not-a-file": "it is a folder, a pipe, a socket or a device",
-        "unreadable": "the system does not let it be read",
-        "empty": "it has no bytes, or no samples",
-        "not-an-image": "its content is of no known image format",
-        "not-a-sound": "its content is of no known sound format",
-        "unsupported": "its format is known, but not this kind of it",
-        "truncated": "it ends before the image does",
-        "corrupt": "it is damaged",
-        "silent": "all its samples are the same",
-        "too-large": "it has more pixels, or samples, than the limit",
-        "too-many-bytes": "it has more bytes than the limit",
-        "too-slow": "it takes longer than the limit",
-        "changed": "it changed while it was read",
-        "outside": "its name leads out of its archive",
-        "removed": "it was there at an earlier run, and is no longer",
-        "crashed": "a worker died of it",
-        "unsuitable": "a stage cannot work on it",
+        "missing": "the file does not exist",
+        "not-a-file": "the path is a folder, pipe, socket or device, not a regular file",
+        "unreadable": "the file cannot be opened or read",
+        "empty": "the file has no bytes, or no samples",
+        "not-an-image": "unknown image format",
+        "not-a-sound": "unknown sound format",
+        "unsupported": "unsupported variant of a known format",
+        "truncated": "the file ends before its image or sound is complete",
+        "corrupt": "the file is damaged",
+        "silent": "all samples are equal",
+        "too-large": "the file has more pixels or samples than the limit",
+        "too-many-bytes": "the file has more bytes than the limit",
+        "too-slow": "processing exceeded the time limit",
+        "changed": "the file changed while it was read",
+        "outside": "the member's path leads out of its archive",
+        "removed": "the file existed in an earlier run, but no longer exists",
+        "crashed": "a worker process died while it processed the file",
+        "unsuitable": "the image does not meet the requirements of a stage",
     }
 )
-#: Refused for these reasons, a file is tried again by the next run, changed or not.
+#: A later run retries files rejected for these reasons, even if they are unchanged.
 PASSING = frozenset(
     {"missing", "not-a-file", "unreadable", "too-large", "too-many-bytes", "too-slow", "changed"}
     | {"removed"}
 )
-#: Files of more bytes are refused.
+#: Default size limit: larger files are rejected.
 MOST_BYTES = 2**30
 _PathLike = str | bytes | os.PathLike[Any]
-# Bytes that tell the format; a film, or another large file, is read no further.
+# Bytes read to detect the format; the rest of a file in another format is not read.
 _BEGINNING = 32
-# A pipe that has taken the place of a file since is not waited for.
+# O_NONBLOCK: do not wait for a pipe that has replaced a file after the check.
 _OPENING = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(eq=False, slots=True)
 class ImageFile:
-    """A file to be read, which keeps what was found of it; it stands wherever a path may."""
+    """A file to read, with its size, modification time and hash; a path-like object."""
 
     path: str | bytes
-    #: Bytes; None where that is not known.
+    #: Size in bytes, or None if unknown.
     size: int | None = None
-    #: When it was last changed, in nanoseconds since 1970; None where that is not known.
+    #: Modification time in nanoseconds since 1970, or None if unknown.
     modified: int | None = None
-    #: Of its content, in hexadecimal digits; None unless it was read whole.
+    #: SHA-256 of the content in hexadecimal digits, or None unless the whole file was read.
     sha256: str | None = None
-    #: A reason and more words, where it is known beforehand that it is not to be read.
+    #: Reason and detail if the file was rejected when it was listed.
     refusal: tuple[str, str] | None = None
-    #: What it holds, where only the process that listed it can read it.
+    #: The content, if only the process that listed the file can read it.
     content: bytes | None = None
 
     def __fspath__(self) -> str | bytes:
         return self.path
 
     def look(self) -> None:
-        """Find its size and when it was changed, without opening it."""
+        """Set size and modification time, without opening the file."""
         self.size = self.modified = None
         text = os.fsdecode(self.path)
         try:
@@ -77,18 +77,18 @@ class ImageFile:
                 self.size, self.modified = _look_elsewhere(text)
             else:
                 self.found(os.stat(self.path))
-        # Every file system has errors of its own; reading will tell.
+        # Each file system raises exceptions of its own. Reading the file reports the error.
         except Exception:
             return
 
     def found(self, status: os.stat_result) -> None:
-        """Keep its size and when it was changed; only files have these."""
+        """Set size and modification time from a stat result; None unless it is a regular file."""
         regular = stat.S_ISREG(status.st_mode)
         self.size = status.st_size if regular else None
         self.modified = status.st_mtime_ns if regular else None
 
     def hold(self) -> None:
-        """Read at once what no other process can read."""
+        """Read the content now if other processes cannot read it (``memory://``)."""
         text = os.fsdecode(self.path)
         if remote.in_this_process(text):
             with suppress(OSError):
@@ -100,10 +100,16 @@ def read_file(
     wanted: Callable[[bytes], object] = bool,
     max_bytes: int = MOST_BYTES,
 ) -> bytes:
-    """Read the bytes of a file, a member of an archive or what is at a URL, or refuse it.
+    """Read the bytes of a file, an archive member or a URL.
 
-    What is no regular file is never opened. Only the beginning is given where ``wanted`` says no
-    to it. An `ImageFile` keeps what is found.
+    Folders, pipes, sockets and devices are never opened. ``wanted`` is called with the first bytes
+    of a local file; if it returns false, only these bytes are returned. If ``path`` is an
+    `ImageFile`, its size, modification time and hash are set.
+
+    Raises
+    ------
+    RefusedImage
+        If the file is rejected, with one of `REASONS`.
     """
     file = path if isinstance(path, ImageFile) else ImageFile(os.fspath(path))
     if file.refusal is not None:
@@ -116,12 +122,12 @@ def read_file(
     if file is path and whole:
         file.sha256 = hashlib.sha256(content).hexdigest()
     if not content:
-        raise RefusedImage(file, "empty", "it has no bytes.")
+        raise RefusedImage(file, "empty", "the file has no bytes.")
     return content
 
 
 def _is_local(path: str) -> bool:
-    # A folder may have the name of a protocol.
+    # A local path may look like a URL.
     return not remote.is_url(path) or os.path.lexists(path)
 
 
@@ -130,7 +136,7 @@ def _read_here(
 ) -> tuple[bytes, bool]:
     try:
         _check_kind(file, os.stat(file.path))
-        # The system's own calls: a buffer in between takes longer than they do.
+        # System calls without a buffered file object, whose overhead exceeds the calls.
         descriptor = os.open(file.path, _OPENING)
         try:
             before = os.fstat(descriptor)
@@ -139,14 +145,14 @@ def _read_here(
             whole = bool(wanted(content))
             if whole:
                 _check_bytes(file, before.st_size, max_bytes)
-                # One byte more, to see whether it has grown.
+                # One byte more, to detect that the file has grown.
                 os.lseek(descriptor, 0, os.SEEK_SET)
                 content = _read_up_to(descriptor, before.st_size + 1)
             after = os.fstat(descriptor)
         finally:
             os.close(descriptor)
     except (FileNotFoundError, NotADirectoryError):
-        raise RefusedImage(file, "missing", "there is no such file.") from None
+        raise RefusedImage(file, "missing", f"{REASONS['missing']}.") from None
     except (OSError, ValueError) as error:
         if isinstance(error, RefusedImage):
             raise
@@ -154,7 +160,7 @@ def _read_here(
         raise RefusedImage(file, "unreadable", f"{problem}.") from None
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     if not same or (whole and len(content) != after.st_size):
-        raise RefusedImage(file, "changed", "it changed while it was read. Run again.")
+        raise RefusedImage(file, "changed", f"{REASONS['changed']}. Run again.")
     file.found(after)
     return content, whole
 
@@ -175,14 +181,14 @@ def _read_elsewhere(file: ImageFile, text: str, max_bytes: int) -> bytes:
     except RefusedImage:
         raise
     except FileNotFoundError:
-        raise RefusedImage(file, "missing", "there is no such file.") from None
+        raise RefusedImage(file, "missing", f"{REASONS['missing']}.") from None
     except NotImplementedError as error:
         raise RefusedImage(file, "unsupported", f"{error}.") from None
     except archives.ERRORS as error:
         raise RefusedImage(
-            file, "corrupt", f"as part of its archive it is broken ({error})."
+            file, "corrupt", f"the archive member cannot be unpacked ({error})."
         ) from None
-    # Every file system has errors of its own.
+    # Each file system raises exceptions of its own.
     except Exception as error:
         problem = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise RefusedImage(file, "unreadable", f"{problem}.") from None
@@ -210,17 +216,17 @@ def _look_elsewhere(path: str) -> tuple[int | None, int | None]:
 
 def _check_kind(file: ImageFile, status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise RefusedImage(file, "not-a-file", f"{REASONS['not-a-file']}, not a regular file.")
+        raise RefusedImage(file, "not-a-file", f"{REASONS['not-a-file']}.")
 
 
 def _check_bytes(file: ImageFile, size: int, max_bytes: int) -> None:
     if size > max_bytes:
-        detail = f"it has {size} bytes, more than max_bytes={max_bytes}."
+        detail = f"the file has {size} bytes, more than max_bytes={max_bytes}."
         raise RefusedImage(file, "too-many-bytes", detail)
 
 
 def _read_up_to(descriptor: int, size: int) -> bytes:
-    """Read so many bytes, or what there is."""
+    """Read ``size`` bytes, or fewer at the end of the file."""
     content = os.read(descriptor, size)
     while len(content) < size and (more := os.read(descriptor, size - len(content))):
         content += more

@@ -1,4 +1,4 @@
-"""Image files as pixels: the stage that reads them."""
+"""The stage that reads image files."""
 
 import os
 from collections.abc import Sequence
@@ -20,52 +20,60 @@ _Path = str | bytes | os.PathLike[Any]
 
 
 class ReadImages(ImageStage):
-    """Image files as pixels.
+    """Read image files as pixels.
 
     Parameters
     ----------
     size : (int, int), optional
-        Height and width; by default each image keeps its own.
+        Height and width of the output; by default images are not resized.
     mode : {"rgb", "gray"}, default="rgb"
         Three channels in this order, or one: 0.299 R + 0.587 G + 0.114 B, rounded.
     resize : {"stretch", "crop", "pad", "shrink"}, default="stretch"
-        How an image is resized to ``size``. ``"stretch"`` changes its aspect ratio; ``"crop"``
-        covers the size and cuts both sides; ``"pad"`` fits inside and fills both sides with the
-        background; ``"shrink"`` makes a larger image fit inside and leaves others as they are,
-        so that sizes differ.
+        How to resize an image to ``size``:
+
+        - ``"stretch"``: change the aspect ratio;
+        - ``"crop"``: scale the image to cover ``size``, and crop both sides;
+        - ``"pad"``: scale the image to fit into ``size``, and pad both sides with the background;
+        - ``"shrink"``: scale a larger image to fit into ``size``, and keep smaller images
+          unchanged, so that output sizes differ.
     background : (int, int, int), default=(255, 255, 255)
-        The colour in [0, 255] that transparent parts and padding show.
+        RGB color in [0, 255] of transparent regions and padding.
     max_pixels : int, default=89478485
-        Images of more pixels are refused, by their headers, before they are decoded.
+        Maximum number of pixels. Larger images are rejected by their headers, without decoding.
     max_bytes : int, default=1073741824
-        Files of more bytes are refused, before they are read.
+        Maximum size of a file. Larger files are rejected without reading.
     reduced_decoding : bool, default=False
-        Decode JPEG files that are much larger than ``size`` at a half, a quarter or an eighth.
+        Decode JPEG files that are much larger than ``size`` at 1/2, 1/4 or 1/8 of their scale.
         This is faster and changes features slightly.
 
     Raises
     ------
     RefusedImage
-        If a file cannot be read whole; `featx.io.files.REASONS` lists the reasons.
+        If a file is rejected; `featx.io.files.REASONS` lists the reasons.
 
     Notes
     -----
-    Takes paths (str, bytes or `pathlib.Path`), or images as arrays (height, width, c), which are
-    brought to ``size`` and, from three channels, to grey, so that a recipe gives the same for the
-    pixels of a file as for the file; otherwise they are unchanged. Gives uint8, or
-    uint16 for grey files of 16 bits and float32 for files of floating point in [0, 1]; colour of
-    16 bits is read with 8. Formats are told by content, not by name: JPEG, PNG, GIF (first
-    frame), TIFF (first page), BMP, WebP, PPM, PGM and PBM. EXIF orientation is applied; colour
-    profiles are not. The grey of a JPEG file is the luma that it stores, which differs from that
-    of its colours by what they are clipped to [0, 255]. Shrinking averages over areas, enlarging
-    interpolates linearly.
+    The input is a list of paths (str, bytes or `pathlib.Path`) or of arrays (height, width, c).
+    Arrays are resized to ``size``; with ``mode="gray"``, arrays of three channels are converted to
+    gray. A recipe thus returns the same features for a file and for its pixels. Otherwise, arrays
+    are unchanged.
+
+    The output is uint8, uint16 for gray files of 16 bits, or float32 for floating point files in
+    [0, 1]. Color files of 16 bits are converted to 8 bits.
+
+    The format is detected from the content, not from the file name: JPEG, PNG, GIF (first frame),
+    TIFF (first page), BMP, WebP, PPM, PGM and PBM. EXIF orientation is applied; color profiles are
+    ignored. The gray values of a JPEG file are the luma that it stores; they differ from the luma
+    of its decoded colors where these are clipped to [0, 255].
+
+    Images are shrunk by area averaging and enlarged by linear interpolation.
 
     Examples
     --------
     >>> from featx import ReadImages
     >>> ReadImages(size=(128, 128), mode="gray").transform(["no-such-file.jpg"])
     Traceback (most recent call last):
-    featx.core.errors.RefusedImage: no-such-file.jpg: missing: there is no such file.
+    featx.core.errors.RefusedImage: no-such-file.jpg: missing: the file does not exist.
     """
 
     takes = "paths"
@@ -75,7 +83,7 @@ class ReadImages(ImageStage):
         "mode": [StrOptions({"rgb", "gray"})],
         "resize": [StrOptions({"stretch", "crop", "pad", "shrink"})],
         "background": [Each(Interval(Integral, 0, 255, closed="both"), length=3)],
-        "max_pixels": [natural_to(2**30)],  # the most that OpenCV reads
+        "max_pixels": [natural_to(2**30)],  # OpenCV's maximum
         "max_bytes": [natural_to(2**32)],
         "reduced_decoding": ["boolean"],
     }
@@ -126,7 +134,7 @@ class ReadImages(ImageStage):
 
 
 def _as_read(image: Pixels, mode: str) -> Pixels:
-    """Give an array as a file of its pixels would have been read."""
+    """Convert an array as if its pixels had been read from a file."""
     if mode != "gray" or image.shape[2:] != (3,) or image.dtype not in PIXELS:
         return image
     if image.dtype.kind == "f":

@@ -1,4 +1,4 @@
-"""Files at URLs, through fsspec: http, s3 and whatever else is installed for it."""
+"""Access to files at URLs through fsspec: http, s3 and other installed protocols."""
 
 import re
 from collections.abc import Iterator
@@ -13,26 +13,30 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def is_url(path: str) -> bool:
-    """Tell a URL from a path."""
+    """Return whether ``path`` is a URL."""
     return "://" in path and _URL.match(path) is not None
 
 
 def in_this_process(path: str) -> bool:
-    """Tell whether a URL leads to what no other process can read."""
+    """Return whether only this process can read a URL (fsspec's memory file system)."""
     return path.startswith("memory://")
 
 
 def find(url: str) -> Iterator[tuple[str, str, int | None, int | None]]:
-    """List the files below a URL, or that match it.
+    """List the files in the folder at a URL, or those that match a pattern.
 
-    Gives of each the URL, its path below the folder, if it is in one, size and time of change.
+    Yields
+    ------
+    tuple
+        URL, path relative to the folder ("" if the URL is not a folder), size and modification
+        time of each file.
     """
     files, path = _file_system(url)
-    # A web server's folders end in a slash; it does not tell them from files otherwise.
+    # A web server distinguishes folders from files only by the trailing slash.
     folder = url.endswith("/") if url.startswith("http") else not has_magic(path)
     found_in_folder = False
     try:
-        # File systems keep what they listed, some of them for as long as the process lives.
+        # File systems cache listings, some of them until the process ends.
         files.invalidate_cache()
         if has_magic(path):
             found = files.glob(path, detail=True)
@@ -40,7 +44,7 @@ def find(url: str) -> Iterator[tuple[str, str, int | None, int | None]]:
             found = files.find(path, detail=True)
         else:
             found = {path: files.info(path)}
-    # Every file system has errors of its own.
+    # Each file system raises exceptions of its own.
     except Exception as error:
         raise RemoteError(f"{url}: {_problem(error)}.") from None
     for name, info in sorted(found.items()):
@@ -50,15 +54,15 @@ def find(url: str) -> Iterator[tuple[str, str, int | None, int | None]]:
 
 
 def look(url: str) -> tuple[int | None, int | None]:
-    """Give size and time of change; None where the other side does not tell."""
+    """Return size and modification time, None where the server does not report them."""
     files, path = _file_system(url)
     return _size_and_time(files.info(path))
 
 
 def read(url: str, most: int) -> bytes:
-    """Read a file; of one that is longer, whatever the other side says, one byte more than most."""
+    """Read a file, but at most ``most`` + 1 bytes, whatever size the server reports."""
     files, path = _file_system(url)
-    # What a web server sends is read as it comes: it may know no parts, nor the size.
+    # Stream from web servers: they may not support range requests, or not report the size.
     options = {"block_size": 0} if url.startswith("http") else {}
     content = bytearray()
     with files.open(path, "rb", **options) as file:
@@ -71,7 +75,9 @@ def _file_system(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
     except ImportError:
-        raise RemoteError("URLs need fsspec. Install: pip install 'featx[remote]'") from None
+        raise RemoteError(
+            f"{url}: URLs require fsspec. Install it: pip install 'featx[remote]'"
+        ) from None
     try:
         files, path = url_to_fs(url)
     except (ImportError, ValueError) as error:

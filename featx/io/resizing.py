@@ -12,7 +12,7 @@ Pixels = NDArray[Any]
 def resize_image(
     pixels: Pixels, size: tuple[int, int], resize: str, background: tuple[int, ...]
 ) -> Pixels:
-    """Resize an image to a height and width as the parameters of `ReadImages` say."""
+    """Resize an image to (height, width); ``resize`` is the parameter of `ReadImages`."""
     (height, width), (rows, columns) = pixels.shape[:2], size
     if (height, width) == size:
         return pixels
@@ -40,18 +40,18 @@ def resize_image(
     return padded
 
 
-# What can be resized; the next stage says what is wrong with anything else.
+# Supported types; the next stage rejects all others.
 PIXELS = (np.uint8, np.uint16, np.float32, np.float64)
 
 
 def resample(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Shrink by averaging over areas, enlarge by linear interpolation, each axis by itself."""
+    """Shrink by area averaging and enlarge by linear interpolation, separately for each axis."""
     (height, width, channels), (rows, columns) = pixels.shape, size
     smaller = min(height, rows), min(width, columns)
     if smaller != (height, width):
         whole = height % smaller[0] == 0 and width % smaller[1] == 0
         if pixels.dtype == np.uint8 and not whole:
-            # A loop of our own is quicker here. It loads numba, for which others should not wait.
+            # Faster than OpenCV here. Imported on use only, since it loads numba.
             from featx.io.area_average import shrink
 
             pixels = shrink(pixels, *smaller)

@@ -1,4 +1,4 @@
-"""Tables for people and programs: CSV, of which no cell is a formula, or Parquet."""
+"""Writing of tables as CSV or Parquet."""
 
 from pathlib import Path
 
@@ -10,13 +10,13 @@ from featx.io.writing import as_cell
 
 
 def check_table_name(file: str | Path) -> None:
-    """Raise `OutputError` unless the name says which kind of table is wanted."""
+    """Raise `OutputError` unless the file name ends in .csv or .parquet."""
     if Path(file).suffix.lower() not in (".csv", ".parquet"):
         raise OutputError(f"{file}: the name must end in .csv or .parquet.")
 
 
 def write_table(table: pyarrow.Table, file: Path) -> None:
-    """Write a table in the kind that its name ends in."""
+    """Write a table in the format of the file's suffix."""
     if file.suffix.lower() == ".parquet":
         parquet.write_table(table, file)
     else:
@@ -24,7 +24,7 @@ def write_table(table: pyarrow.Table, file: Path) -> None:
 
 
 def _as_cells(table: pyarrow.Table) -> pyarrow.Table:
-    """Make text, which may come from names of files and classes, safe for spreadsheets."""
+    """Escape text columns, so that spreadsheets do not execute file or class names."""
     for index, field in enumerate(table.schema):
         if pyarrow.types.is_string(field.type):
             cells = pyarrow.array([as_cell(text) for text in table[index].to_pylist()], field.type)

@@ -1,4 +1,4 @@
-"""Output that is there whole or not at all."""
+"""Atomic writes of files and folders, and text that is safe in JSON and CSV."""
 
 import os
 import secrets
@@ -12,7 +12,7 @@ from featx.core.errors import OutputError, RefusedImage
 
 
 def as_text(path: Any) -> str:
-    r"""Give a path as valid Unicode; bytes that are none are shown as ``\xff``."""
+    r"""Return a path as valid Unicode, with undecodable bytes escaped as ``\xff``."""
     text = os.fspath(path)
     if isinstance(text, str) and text.isascii():
         return text
@@ -20,7 +20,7 @@ def as_text(path: Any) -> str:
 
 
 def image_name(image: Any, index: int) -> str:
-    """Name an image by its path, or, if it is an array, by its index."""
+    """Return the name of an image: its path, or, for an array, its index."""
     is_path = isinstance(image, str | bytes) or hasattr(image, "__fspath__")
     return as_text(image) if is_path else f"image {index}"
 
@@ -34,27 +34,27 @@ def refused_as_data(refused: Iterable[RefusedImage]) -> list[dict[str, str]]:
 
 
 def as_cell(text: str | None) -> str | None:
-    """Give text as a cell of a CSV table that no spreadsheet takes for a formula."""
+    """Escape text for a CSV cell by an apostrophe, if a spreadsheet would read it as a formula."""
     return f"'{text}" if text and text[0] in _FORMULAS else text
 
 
-#: What a formula may begin with, also in the wide letters of East Asia.
+#: First characters of formulas, including the fullwidth forms of East Asian encodings.
 _FORMULAS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 
 @contextmanager
 def new_folder(folder: str | Path) -> Iterator[Path]:
-    """Make a folder whole or not at all: work in another one, and move that at the end.
+    """Create a folder atomically: yield a temporary folder, and rename it at the end.
 
-    Into a folder that is there, and empty, the content is moved: it may be a mount point, or the
-    folder that the user is in.
+    If the folder exists and is empty, the content is moved into it instead, since it may be a mount
+    point or the current folder.
     """
     final = _resolved(folder)
     there = final.exists()
     if there and not (final.is_dir() and not any(final.iterdir())):
         raise OutputError(
-            f"{folder}: it exists already, and is not an empty folder. Remove it, or "
-            "choose another name."
+            f"{folder}: already exists and is not an empty folder. Remove it, or choose another "
+            "name."
         )
     with folders_for(folder, final if there else final.parent) as place:
         try:
@@ -78,16 +78,17 @@ def new_folder(folder: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def new_file(file: str | Path, unfinished: Path | None = None) -> Iterator[Path]:
-    """Write a file whole or not at all; one that is there is replaced at the end.
+    """Write a file atomically: yield a temporary file, and rename it at the end.
 
-    Work goes on in ``unfinished`` if that is in the same folder: a caller that names it sees to it
-    that nobody else does, and that what a killed process leaves there is removed.
+    An existing file is replaced. The temporary file is ``unfinished`` if that is in the same
+    folder. A caller that passes ``unfinished`` must ensure that no other process uses it, and must
+    remove it after a process was killed.
     """
     final = _resolved(file)
     if final.is_dir():
-        raise OutputError(f"{file}: is a folder, and a file is to be written.")
+        raise OutputError(f"{file}: is a folder. Pass the path of a file.")
     if final.exists() and not final.is_file():
-        raise OutputError(f"{file}: is a device or a pipe, and a file is to be written.")
+        raise OutputError(f"{file}: is a device or a pipe. Pass the path of a file.")
     with folders_for(file, final.parent) as place:
         try:
             if unfinished is None or unfinished.parent != place:
@@ -105,7 +106,7 @@ def new_file(file: str | Path, unfinished: Path | None = None) -> Iterator[Path]
 
 @contextmanager
 def folders_for(wanted: str | Path, folder: Path) -> Iterator[Path]:
-    """Make the folders above what is to be written; those made are removed if that fails."""
+    """Create the parent folders of an output; remove them again if writing fails."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         try:
@@ -121,22 +122,22 @@ def folders_for(wanted: str | Path, folder: Path) -> Iterator[Path]:
 
 
 def _resolved(path: str | Path) -> Path:
-    """Follow links, so that what they lead to is written, and they stay."""
+    """Resolve symbolic links, so that their target is written and the links are kept."""
     return Path(os.path.realpath(path))
 
 
 def _hidden(final: Path) -> str:
-    """Draw the hidden name under which work goes on; names may not be longer than 255 bytes.
+    """Return a random hidden name for temporary output, of less than 255 bytes.
 
-    `tempfile` would make it readable by its owner only: to tell whom the user lets read it, the
-    umask would have to be changed for a moment, and that is the whole process's.
+    `tempfile` is not used, since its files are readable by their owner only. Restoring the usual
+    permissions requires the umask, which can only be read by changing it for the whole process.
     """
     return f".{final.stem[:40]}-{secrets.token_hex(8)}"
 
 
 def _cannot_be_written(wanted: str | Path, error: OSError) -> OutputError:
     exists = isinstance(error, FileExistsError)
-    reason = "a folder above it is a file" if exists else error.strerror
+    reason = "a parent folder is a file" if exists else error.strerror
     return OutputError(f"{wanted}: cannot be written: {reason}.")
 
 

@@ -1,1 +1,1 @@
-"""Features on disk."""
+"""Feature stores: features on disk."""

@@ -1,4 +1,4 @@
-"""Vectors and descriptor sets as Parquet columns, and back."""
+"""Conversion of vectors and descriptor sets to and from Parquet columns."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import pyarrow
 
 from featx.core.descriptor_sets import DescriptorSet
 
-#: The key of the schema metadata in which a store describes itself.
+#: Key of the store's metadata in the Parquet schema.
 METADATA = b"featx"
 _TEXT, _FLOAT = pyarrow.string(), pyarrow.float32()
 
@@ -27,7 +27,7 @@ def descriptor_sets(rows: Any) -> list[DescriptorSet]:
 
 
 def _pieces(lists: Any, shape: tuple[int, ...]) -> list[Any]:
-    """Give a column of lists as one array a row; None where there is no list."""
+    """Return a column of lists as one array per row, None for null."""
     lists = lists.combine_chunks()
     flat = lists.flatten()
     flat = flat.flatten() if len(shape) == 2 else flat
@@ -83,7 +83,7 @@ def set_columns(results: list[Any], schema: Any) -> dict[str, Any]:
 
 
 def _lists(arrays: list[Any], size: int | None) -> Any:
-    """Give arrays of rows as a column of lists; one that is None as null."""
+    """Return arrays as a column of lists; None becomes null."""
     there = [array for array in arrays if array is not None]
     joined = np.concatenate(there) if there else np.empty((0, size or 1), np.float32)
     values = pyarrow.array(joined.astype(np.float32, copy=False).ravel())

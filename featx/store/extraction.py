@@ -1,4 +1,4 @@
-"""Features of images written to a store, where another run resumes what this one has not done."""
+"""Resumable extraction of features from images into a store."""
 
 import hashlib
 import json
@@ -31,39 +31,39 @@ from featx.store.identity import as_steps
 from featx.store.resume import Earlier, Revision, Row
 from featx.store.store import FORMAT, Store, open_store
 
-# A part is written when it has so many rows, or bytes of features, or after so many seconds: what
-# a run that is killed has not written is to be done again.
+# A part is written once one of these limits on its rows, bytes of features or age is reached. If a
+# run is killed, the next one repeats only images that were not written.
 _ROWS = 1024
 _BYTES = 2**26
 _SECONDS = 30.0
-_TOGETHER = 256  # inputs whose state is looked up at a time
+_TOGETHER = 256  # inputs that are looked up in the store at a time
 
 
 class Written(NamedTuple):
-    """What became of the images."""
+    """Summary of a run."""
 
-    #: Inputs, and how many of them an earlier run had finished.
+    #: Number of inputs, and number of those that an earlier run had finished.
     images: int
     earlier: int
-    #: Images of earlier runs whose files are there no longer.
+    #: Number of images of earlier runs whose files no longer exist.
     removed: int
     dimensions: int
-    #: How many inputs are refused, for each reason.
+    #: Number of rejected inputs by reason.
     refused: Counter[str]
-    #: The list of all refused images in the store, if there are any.
+    #: File that lists all rejected images in the store, or None if all were accepted.
     ledger: Path | None
-    #: Whether all inputs are done; False if the run was asked to stop.
+    #: Whether all inputs were processed; False if the run was stopped.
     complete: bool
 
 
 @dataclass(eq=False, slots=True)
 class ArrayImage(ImageFile):
-    """An image in memory, under the name that it has in the store."""
+    """An image in memory, with its name in the store."""
 
     pixels: Any = None
 
     def look(self) -> None:
-        """Do nothing: there is no file."""
+        """Do nothing, since the image has no file."""
 
 
 def write_features(
@@ -76,37 +76,40 @@ def write_features(
     progress: Callable[[int, int], object] = lambda done, refused: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Written:
-    """Compute the features of images and write them, one row for every image.
+    """Compute the features of images and write them to a store, one row per image.
 
-    In a folder that has features of the same stages, images that are finished are not read again;
-    those that changed are, by their size or time; those whose files are gone are marked. Images
-    of earlier runs that are not among the inputs stay.
+    If the store exists and was written by the same stages, extraction is resumed: finished images
+    are skipped. Images whose file size or modification time changed are computed again. Images
+    whose files no longer exist are marked as removed. Other images that are not among the inputs
+    are kept.
 
     Parameters
     ----------
     folder : str or Path
-        The folder to make, or to go on with.
+        Folder of the store to create or to resume.
     inputs : iterable of (path, label)
-        The images, and their classes, or None for those that have none. Either paths or, for
-        images in memory, `ArrayImage`: these are computed in threads, and again in each run.
+        Images and their classes, None for images without a class. Images are paths, or `ArrayImage`
+        for images in memory, which are computed in threads, and again in each run.
     stream : Stream
-        What computes the features: vectors, of one length for all images, or descriptor sets.
+        Stream that computes the features: vectors of equal length, or descriptor sets.
     recipe : str
-        The recipe's name, to be noted.
+        Name of the recipe, stored as metadata.
     seconds : float
-        How long an image may take.
+        Time limit per image in seconds.
     scheduler : str, optional
-        The address of a Dask scheduler; by default, processes on this machine work.
+        Address of a Dask scheduler; its workers run the stream. By default, local processes do.
     progress : callable, optional
-        Is told how many more images are done, and how many of these were refused.
+        Called with the number of images done since the last call, and with the number of those
+        that were rejected.
     stopped : callable, optional
-        Is asked now and then whether to stop: what is under way is then finished and written.
+        Called repeatedly; if it returns true, the run finishes and writes the images in progress,
+        and stops.
 
     Raises
     ------
     StoreError
-        If the stream gives neither vectors of one length nor descriptor sets, or all images are
-        refused, or the folder holds other features.
+        If the features are neither vectors of equal length nor descriptor sets, if all images are
+        rejected, or if the folder holds features of other stages.
     OutputError
         If the folder cannot be written.
     """
@@ -132,7 +135,7 @@ def write_features(
 def _run_arrays(
     graph: Graph, files: Iterable[ImageFile], chunk_size: int, n_jobs: int | None
 ) -> Generator[Chunk, None, None]:
-    """Take images in memory through the graph: no decoder can crash, so threads will do."""
+    """Run images in memory through the graph, in threads, since no decoder can crash."""
     waiting: deque[ImageFile] = deque()
 
     def arrays() -> Iterator[Any]:
@@ -156,17 +159,17 @@ def _content(file: ImageFile) -> Any:
 
 @dataclass(slots=True)
 class _Input:
-    """An image that is to be computed."""
+    """An image to be computed."""
 
     path: str
     label: str | None
-    #: What is known of it, before it changed.
+    #: Row of an earlier run, if the image changed or is retried.
     row: Row | None
 
 
 @dataclass(slots=True)
 class _Pending:
-    """An image that is computed or refused, but not yet written."""
+    """An image that is computed or rejected, but not yet written."""
 
     input: _Input
     file: ImageFile
@@ -174,7 +177,7 @@ class _Pending:
     features: Any
 
     def cells(self) -> dict[str, Any]:
-        """Return the row of the table, but for the features."""
+        """Return the row of the table without the features."""
         file, refused = self.file, self.refused
         return {
             "path": self.input.path,
@@ -189,7 +192,7 @@ class _Pending:
 
 
 class _Run:
-    """One run: what is done, what is under way, and what is to be written."""
+    """State of one run: images that are finished, in progress, and waiting to be written."""
 
     def __init__(
         self,
@@ -212,7 +215,7 @@ class _Run:
         self._complete = False
 
     def unfinished(self, inputs: Iterable[tuple[Any, str | None]]) -> Iterator[ImageFile]:
-        """Give the files to be read, and pass over those that are finished."""
+        """Yield the files to be read, skipping those that are finished."""
         for batch in batched(inputs, _TOGETHER):
             files = [_as_file(path) for path, _ in batch]
             paths = [as_text(file) for file in files]
@@ -244,7 +247,7 @@ class _Run:
             self._revision.relabel(row.part, row.place, label)
 
     def add(self, chunk: Chunk) -> None:
-        """Take what was computed, and write a part when there is enough."""
+        """Add the results of a chunk, and write a part when a limit is reached."""
         results = iter(chunk.outputs[0])
         for index, file in enumerate(chunk.items):
             one, refused = self._under_way.popleft(), chunk.refused.get(index)
@@ -267,12 +270,12 @@ class _Run:
             self._flush()
 
     def _check(self, file: ImageFile, result: Any) -> None:
-        """Check that a result is what all rows of a store must be, and begin one."""
+        """Check that a result matches the store's schema; set the schema by the first result."""
         sets = isinstance(result, DescriptorSet)
         if not sets and result.ndim != 1:
             raise StoreError(
-                "The recipe gives no vectors before it learns. End its image stages with one "
-                "that gives vectors, such as Summarize or HOG."
+                "The stateless stages of the recipe do not return vectors. End its image stages "
+                "with a stage that does, such as Summarize or HOG."
             )
         dimensions = result.shape[-1]
         if self._store.schema is None:
@@ -282,9 +285,9 @@ class _Run:
             self._store.schema = make_schema(self._store.about)
         if dimensions != self._store.about["dimensions"]:
             raise StoreError(
-                f"The recipe gives vectors of different lengths, {self._store.about['dimensions']} "
-                f"and {dimensions} for {as_text(file)}. Give all images one size, for example with "
-                "ReadImages: {size: [256, 256]}."
+                f"{as_text(file)}: the vector has length {dimensions}, but earlier vectors have "
+                f"length {self._store.about['dimensions']}. Resize all images to one size, for "
+                "example with ReadImages: {size: [256, 256]}."
             )
 
     def _names(self, file: ImageFile) -> list[str]:
@@ -298,7 +301,7 @@ class _Run:
     def _flush(self) -> None:
         if self._store.schema is None or not self._rows:
             return
-        # What changed is first taken away: were the run to end in between, it would be read again.
+        # Delete outdated rows first: if the run is killed in between, their images are read again.
         for row in (one.input.row for one in self._rows):
             if row is not None:
                 self._revision.drop(row.part, row.place)
@@ -308,9 +311,9 @@ class _Run:
         self._bytes, self._written = 0, time.monotonic()
 
     def end(self) -> Written:
-        """Write what is left."""
+        """Write the remaining rows, and return the summary."""
         if self._store.schema is None and self._first is not None and self._complete:
-            raise StoreError(f"All {self._images} images are refused. The first: {self._first}")
+            raise StoreError(f"All {self._images} images are rejected. The first: {self._first}")
         self._flush()
         removed = 0
         if self._complete:
@@ -336,7 +339,7 @@ def _as_file(path: Any) -> ImageFile:
 
 
 def _unchanged(row: Row, file: ImageFile) -> bool:
-    """Tell whether a file is as it was when its row was written."""
+    """Return whether a file is unchanged since its row was written, and need not be retried."""
     return (
         row.size is not None
         and (row.size, row.modified) == (file.size, file.modified)
@@ -350,14 +353,14 @@ def _same(row: Row, file: ImageFile, refused: RefusedImage) -> bool:
 
 
 def _is_there(path: str) -> bool:
-    """Tell whether the file of a row is there; of what is elsewhere, that is not asked."""
+    """Return whether the file of a row exists; URLs are assumed to exist."""
     member = parse(path)
     if member is None and is_url(path):
         return True
     path = path if member is None else member[0]
     if os.path.lexists(path):
         return True
-    # Names that are no Unicode are kept escaped.
+    # Undecodable bytes of names are stored as escapes.
     return os.path.lexists(re.sub(rb"\\x([0-9a-f]{2})", _byte, path.encode()))
 
 

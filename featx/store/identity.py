@@ -1,4 +1,4 @@
-"""What features were computed with: the stages and parameters that identify a store."""
+"""Identity of a store: the stages, parameters and code that computed its features."""
 
 import json
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ _CODE = "code"
 
 
 def as_steps(stages: Sequence[Any]) -> list[Any]:
-    """Describe stages as plain data, with all their parameters: equal for equal features.
+    """Convert stages to plain data that identifies their features.
 
-    Stages are described by their public names, such as ``featx.HOG`` or ``mypackage.MyStage``;
-    those that are not featx's, by a digest of their code too.
+    A stage is described by its public name, such as ``featx.HOG`` or ``mypackage.MyStage``, and
+    its parameters. Stages from outside of featx also have a digest of their code.
     """
     return [_described(stage) for stage in stages]
 
@@ -41,7 +41,7 @@ def _described(stage: Any) -> Any:
 
 
 def _public_name(kind: type) -> str:
-    """Return a name that does not depend on where a class is defined within its library."""
+    """Return a class's public name, which is independent of the file that defines the class."""
     module = ESTIMATORS.get(kind.__name__)
     return f"{module}.{kind.__name__}" if _is_of(kind, module) else public_name(kind)
 
@@ -65,42 +65,43 @@ def _as_data(value: Any) -> Any:
 def check_same(
     folder: str | Path, known: dict[str, Any], steps: list[Any], other: str, again: str
 ) -> None:
-    """Raise StoreError, with the first difference, unless a store has the features of these steps.
+    """Raise `StoreError`, with the first difference, unless a store was written by these steps.
 
-    Features are equal if the steps and the version of featx are.
+    The version of featx must be equal, too.
 
     Parameters
     ----------
     folder : str or Path
-        The store.
+        Folder of the store.
     known : dict
-        What it says of itself.
+        Metadata of the store.
     steps : list
-        The wanted steps.
+        Expected steps.
     other, again : str
-        What to do about a store of other steps, and about one of another version.
+        Remedies in the error message, for a store of other steps and of another version.
     """
     version = version_of(known)
     if known["steps"] != steps:
         if problem := _misfit(known["steps"]):
             raise StoreError(
-                f"{folder}: {problem}. It was written by featx {version}, and this is featx "
-                f"{featx.__version__}. {again}, or use that version: pip install featx=={version}."
+                f"{folder}: {problem}. The store was written by featx {version}, but this version "
+                f"is featx {featx.__version__}. {again}, or use that version: pip install "
+                f"featx=={version}."
             )
         problem = _difference(known["steps"], steps)
         raise StoreError(
-            f"{folder}: holds features of another recipe, {known['recipe']}: {problem}. {other}."
+            f"{folder}: contains features of another recipe, {known['recipe']}: {problem}. {other}."
         )
     if version != featx.__version__:
         raise StoreError(
-            f"{folder}: was written by featx {version}, and this is featx {featx.__version__}, "
-            f"whose features may differ. {again}, or use that version: pip install "
-            f"featx=={version}."
+            f"{folder}: was written by featx {version}, but this version is featx "
+            f"{featx.__version__}, whose features may differ. {again}, or use that version: pip "
+            f"install featx=={version}."
         )
 
 
 def _misfit(steps: Any) -> str:
-    """Return which stages and parameters of a store this version of featx does not have."""
+    """Describe the stages or parameters of a store that do not match this version of featx."""
     if isinstance(steps, list):
         return next(filter(None, map(_misfit, steps)), "")
     name, parameters = _full_name(steps), _parameters(steps)
@@ -110,19 +111,19 @@ def _misfit(steps: Any) -> str:
         return ""
     kind = getattr(featx, name.removeprefix("featx."), None)
     if kind is None:
-        return f"it holds features of {name}, which this featx does not have"
+        return f"contains features of {name}, which does not exist in this version of featx"
     return " and ".join(parameter_problems(name, parameters, signature(kind).parameters))
 
 
 def _difference(known: list[Any], wanted: list[Any]) -> str:
-    """Return in what two lists of steps differ first."""
+    """Describe the first difference between two lists of steps."""
     for number, (there, here) in enumerate(zip_longest(known, wanted), 1):
         if there is None or here is None:
-            which = "there, and not here" if here is None else "here, and not there"
+            which = "in the store only" if here is None else "in this recipe only"
             return f"step {number}, {_step_name(there or here)}, is {which}"
         if there != here:
             return f"step {number}{_step_difference(there, here)}"
-    raise AssertionError("the steps are the same")
+    raise AssertionError("the steps are equal")
 
 
 def _step_difference(there: Any, here: Any) -> str:
@@ -131,10 +132,11 @@ def _step_difference(there: Any, here: Any) -> str:
         changed = [name for name in after if before[name] != after[name]]
         return f": the code of {', '.join(changed)} has changed"
     if _step_name(there) != _step_name(here) or not isinstance(_parameters(there), dict):
-        return f" is {_shown(there)} there and {_shown(here)} here"
+        return f" is {_shown(there)} in the store and {_shown(here)} in this recipe"
     before, after = _parameters(there), _parameters(here)
     differing = [
-        f"{key} is {json.dumps(before.get(key))} there and {json.dumps(after.get(key))} here"
+        f"{key} is {json.dumps(before.get(key))} in the store and {json.dumps(after.get(key))} in "
+        "this recipe"
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key)
     ]
@@ -146,7 +148,7 @@ def _full_name(step: Any) -> str:
 
 
 def _step_name(step: Any) -> str:
-    """Return the name of a step for messages: without the library if all know it."""
+    """Return the name of a step for messages, without the prefix ``featx`` or ``sklearn``."""
     name = _full_name(step)
     return name.rpartition(".")[2] if name.startswith(("featx.", "sklearn.")) else name
 
@@ -156,7 +158,7 @@ def _parameters(step: Any) -> Any:
 
 
 def _codes(step: Any) -> dict[str, str]:
-    """Return the digests of the code of a step's stages, by their names."""
+    """Return the code digests of a step's stages by their names."""
     if isinstance(step, list):
         return {name: code for one in step for name, code in _codes(one).items()}
     if isinstance(_parameters(step), list):
@@ -165,7 +167,7 @@ def _codes(step: Any) -> dict[str, str]:
 
 
 def _plain(step: Any) -> Any:
-    """Return a step without the digests of code."""
+    """Return a step without code digests."""
     if isinstance(step, list):
         return [_plain(one) for one in step]
     inside = _parameters(step)

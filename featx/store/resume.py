@@ -1,4 +1,4 @@
-"""The rows that earlier runs wrote to a store: found by their paths, and changed."""
+"""Lookup and update of the rows that earlier runs wrote to a store."""
 
 import sqlite3
 from collections import defaultdict
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from featx.io.files import REASONS
 from featx.store.store import Store
 
-_MOST_WAITING = 1024  # changes that wait to be written
+_MOST_WAITING = 1024  # changes collected before they are written
 
 
 @dataclass(slots=True)
 class Row:
-    """A row that an earlier run wrote, and where it is."""
+    """A row that an earlier run wrote, with its part and its index in the part."""
 
     part: int
     place: int
@@ -30,10 +30,10 @@ class Row:
 
 
 class Earlier:
-    """The rows of earlier runs, to be found by their paths.
+    """Lookup of earlier rows by path, in constant memory.
 
-    As a rule, inputs come in the order of the rows. Only when one does not, all further rows go
-    to an index on the disk, so that memory stays flat.
+    Inputs are usually in the order of the rows. At the first input out of order, all remaining rows
+    are written to an index on disk.
     """
 
     def __init__(self, store: Store) -> None:
@@ -52,7 +52,7 @@ class Earlier:
         return [(path, Row(part, place, *rest)) for place, (path, *rest) in enumerate(values)]
 
     def find(self, paths: Sequence[str]) -> list[Row | None]:
-        """Find a row for each path, and none twice."""
+        """Return a row, or None, for each path; each row is returned at most once."""
         if self._index is None:
             ahead = list(islice(self._ahead, len(paths)))
             if all(known == path for (known, _), path in zip(ahead, paths, strict=False)):
@@ -73,7 +73,7 @@ class Earlier:
         return None
 
     def rest(self, revision: "Revision") -> Iterator[tuple[int, int, str]]:
-        """List part, place and path of the rows that were not found, and are not marked yet."""
+        """Yield part, index and path of the rows not found so far and not marked as removed."""
         for _ in self._ahead:
             pass
         for part, found in self._found.items():
@@ -88,7 +88,7 @@ class Earlier:
 
 
 def _make_index(rows: Iterable[tuple[str, Row]]) -> sqlite3.Connection:
-    """Put rows into a table that SQLite keeps in a temporary file of its own."""
+    """Write rows to an SQLite table in a temporary file."""
     index = sqlite3.connect("")
     index.execute("create table rows (path, part, place, size, modified, label, reason)")
     index.executemany(
@@ -103,9 +103,9 @@ def _make_index(rows: Iterable[tuple[str, Row]]) -> sqlite3.Connection:
 
 
 class Revision:
-    """Changes of rows that are in parts already, gathered until they are written.
+    """Buffered changes of rows in existing parts.
 
-    Rows are known by the places that they had when the run began.
+    Rows are identified by the indices that they had at the start of the run.
     """
 
     def __init__(self, store: Store) -> None:
@@ -117,25 +117,25 @@ class Revision:
         self._count = 0
 
     def relabel(self, part: int, place: int, label: str | None) -> None:
-        """Give a row another label."""
+        """Change the label of a row."""
         self._labels[part][place] = label
         self._counted()
 
     def drop(self, part: int, place: int) -> None:
-        """Take a row away."""
+        """Delete a row."""
         self._dropped[part].add(place)
 
     def remove(self, part: int, place: int) -> None:
-        """Mark a row as that of a file which is there no longer."""
+        """Mark a row as removed: its file no longer exists."""
         self._removed[part].add(place)
         self._counted()
 
     def places(self, part: int, rows: int) -> NDArray[Any]:
-        """Give the places that a part's rows had when the run began."""
+        """Return the indices that a part's rows had at the start of the run."""
         return self._places.get(part, np.arange(rows))
 
     def write(self) -> None:
-        """Write the parts that change."""
+        """Write the changed parts."""
         for part in sorted({*self._labels, *self._dropped, *self._removed}):
             table = self._store.read(part)
             places = self.places(part, table.num_rows)
@@ -164,7 +164,7 @@ def _with(table: Any, name: str, values: list[Any]) -> Any:
 
 
 def _marked(table: Any, gone: NDArray[Any]) -> Any:
-    """Mark rows as those of files that are there no longer."""
+    """Mark rows as removed, and set their features to null."""
     fixed = {"status": "refused", "reason": "removed", "detail": f"{REASONS['removed']}."}
     for name, mark in fixed.items():
         known = zip(table[name].to_pylist(), gone.tolist(), strict=True)

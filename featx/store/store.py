@@ -1,4 +1,4 @@
-"""The feature store: a folder of Parquet files, one row for every image, refused ones too."""
+"""Feature stores: folders of Parquet files, one row per image, rejected images included."""
 
 import csv
 import fcntl
@@ -21,42 +21,43 @@ from featx.io.writing import as_cell, folders_for, new_file
 from featx.store.columns import METADATA, descriptor_sets, make_schema
 from featx.store.identity import check_same
 
-#: The format of the stores that are written; this and all before it are read.
+#: Format of new stores; older formats can be read.
 FORMAT = 1
-# What a store says of itself beside its format.
+# Required metadata of a store, besides its format.
 _ABOUT = {"featx_version", "recipe", "steps", "digest", "names", "dimensions", "sets"}
 _PART = re.compile(r"part-(\d{6,})\.parquet")
-# Few values, many times; numbers are not repeated, and looking for that takes long.
+# Dictionary-encoded columns. Encoding of features would be slow and useless: values rarely repeat.
 _REPEATED = ["label", "status", "reason", "detail"]
-# Of numbers, all first bytes, then all second bytes: smaller, and faster to compress.
+# Byte stream split makes floating point smaller, and faster to compress.
 _SPLIT = ["features.list.element", "features.list.element.list.element"]
 
 
 class Features(NamedTuple):
-    """The features of the images that were not refused."""
+    """The features of a store's images, without rejected ones."""
 
-    #: One row an image, float32, (n, d); or a list of descriptor sets.
+    #: One row per image, float32, (n, d); or a list of descriptor sets.
     vectors: Any
-    #: The class of each image; None where it has none.
+    #: Class of each image, None for images without a class.
     labels: NDArray[Any]
     paths: list[str]
-    #: What each column of ``vectors`` is.
+    #: Names of the columns of ``vectors``.
     names: list[str]
 
 
 def read_features(folder: str | Path, output: str = "numpy") -> Any:
-    """Read what ``featx extract`` wrote.
+    """Read the features in a folder written by ``featx extract``.
 
-    The folder is a Parquet data set that pyarrow, pandas, polars and DuckDB open as it stands;
-    the images that were refused are in it, with the reasons, and are left out here.
+    Rejected images are excluded. The folder is a Parquet data set, which pyarrow, pandas, polars
+    and DuckDB can also read directly; they return rejected images, too.
 
     Parameters
     ----------
     folder : str or Path
-        The folder.
+        Folder of the store.
     output : {"numpy", "pandas", "polars", "arrow"}, default="numpy"
-        `Features` for scikit-learn; a data frame with the columns ``path`` and ``label`` and one
-        for each feature; or the Arrow table as it is kept, without the refused images.
+        Type of the result. ``"numpy"``: `Features`, for scikit-learn; ``"pandas"`` or
+        ``"polars"``: a data frame with the columns ``path`` and ``label`` and one column per
+        feature; ``"arrow"``: the Arrow table with all columns of the store.
 
     Returns
     -------
@@ -65,18 +66,18 @@ def read_features(folder: str | Path, output: str = "numpy") -> Any:
     Raises
     ------
     StoreError
-        If it is no such folder, or its descriptor sets are asked for as a data frame.
+        If the folder is not a store, or a data frame is requested for descriptor sets.
 
     Examples
     --------
     >>> from featx import read_features
     >>> read_features("no-such-folder")
     Traceback (most recent call last):
-    featx.core.errors.StoreError: no-such-folder: there is no such folder.
+    featx.core.errors.StoreError: no-such-folder: the folder does not exist.
     """
     outputs = ("numpy", "pandas", "polars", "arrow")
     if output not in outputs:
-        raise StoreError(f"output {output!r}: wanted is one of {', '.join(outputs)}.")
+        raise StoreError(f"output={output!r} is not supported. Use one of {', '.join(outputs)}.")
     about = read_about(folder)
     if output == "arrow":
         return _dataset(folder).to_table(filter=_OK)
@@ -95,13 +96,13 @@ def read_features(folder: str | Path, output: str = "numpy") -> Any:
 
 
 def iterate_features(folder: str | Path) -> Iterator[Features]:
-    """Read features part by part; memory is needed for one of them."""
+    """Yield the features part by part, with only one part in memory."""
     read_about(folder)
     yield from map(read_part, part_files(folder))
 
 
 def read_part(file: str) -> Features:
-    """Read the features in one of the files of a store."""
+    """Read the features in one file of a store."""
     table = read_table(file)
     about = json.loads(table.schema.metadata[METADATA])
     rows = table.filter(_OK).combine_chunks()
@@ -115,12 +116,12 @@ def read_part(file: str) -> Features:
 
 
 def read_table(file: str, columns: Sequence[str] | None = None) -> Any:
-    """Read columns of one of the files of a store; by default, all of them.
+    """Read columns of one file of a store, by default all of them.
 
     Raises
     ------
     StoreError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         return parquet.ParquetFile(file).read(columns)
@@ -129,12 +130,12 @@ def read_table(file: str, columns: Sequence[str] | None = None) -> Any:
 
 
 def part_files(folder: str | Path) -> list[str]:
-    """List the files of a store, in their order."""
+    """Return the files of a store in order."""
     return [str(Path(folder) / _name(number)) for number in _parts(folder)]
 
 
 def read_refused(folder: str | Path) -> list[RefusedImage]:
-    """List the refused images of a store, with the reasons."""
+    """Return the rejected images of a store with the reasons."""
     read_about(folder)
     table = _dataset(folder).to_table(
         columns=["path", "reason", "detail"], filter=compute.field("status") == "refused"
@@ -143,26 +144,26 @@ def read_refused(folder: str | Path) -> list[RefusedImage]:
 
 
 def is_store(folder: str | Path) -> bool:
-    """Tell whether a folder holds what ``featx extract`` wrote."""
+    """Return whether a folder is a store."""
     return os.path.isdir(folder) and any(map(_PART.fullmatch, os.listdir(folder)))
 
 
 def read_about(folder: str | Path) -> dict[str, Any]:
-    """Read what a store says of itself.
+    """Read the metadata of a store.
 
-    That is its format, the version of featx that wrote it, the recipe's name, the steps and their
+    The metadata are the format, the version of featx, the recipe's name, the steps and their
     digest, and the number, kind and names of the features.
 
     Raises
     ------
     StoreError
-        If it is no store, or one of a newer format.
+        If the folder is not a store, or has a newer format.
     """
     if not Path(folder).is_dir():
-        raise StoreError(f"{folder}: there is no such folder.")
+        raise StoreError(f"{folder}: the folder does not exist.")
     parts = _parts(folder)
     if not parts:
-        raise StoreError(f"{folder}: not a folder that featx extract wrote.")
+        raise StoreError(f"{folder}: {_NOT_A_STORE}")
     try:
         schema = parquet.read_schema(Path(folder) / _name(parts[0]))
         about: dict[str, Any] = json.loads(schema.metadata[METADATA])
@@ -174,11 +175,12 @@ def read_about(folder: str | Path) -> dict[str, Any]:
     except StoreError:
         raise
     except (pyarrow.ArrowException, OSError, KeyError, TypeError, ValueError):
-        raise StoreError(f"{folder}: not a folder that featx extract wrote.") from None
+        raise StoreError(f"{folder}: {_NOT_A_STORE}") from None
     return about
 
 
 _OK = compute.field("status") == "ok"
+_NOT_A_STORE = "not a feature store. Pass a folder written by featx extract."
 
 
 def _dataset(folder: str | Path) -> Any:
@@ -197,8 +199,8 @@ def _name(number: int) -> str:
 def _frame(folder: str | Path, features: Features, output: str) -> Any:
     if isinstance(features.vectors, list):
         raise StoreError(
-            f"{folder}: holds descriptor sets, which are no columns of a data frame. Read them as "
-            '"numpy" or "arrow".'
+            f"{folder}: descriptor sets cannot be read as a data frame. Use "
+            "output='numpy' or output='arrow'."
         )
     columns = {
         "path": features.paths,
@@ -214,23 +216,23 @@ def _frame(folder: str | Path, features: Features, output: str) -> Any:
 
 
 class Store:
-    """A folder of parts, to which one process writes; each part is there whole or not at all.
+    """A store open for writing by one process; parts are written atomically.
 
-    Make one with `open_store`.
+    Use `open_store` to create one.
     """
 
     def __init__(self, folder: Path, handle: int) -> None:
         self.folder = folder
         self.parts = _parts(folder)
-        #: The columns, once they are known.
+        #: The Arrow schema, or None until the first result is added.
         self.schema: Any = None
-        #: What the store says of itself.
+        #: The metadata of the store.
         self.about: dict[str, Any] = {}
         if self.parts:
             self.about = read_about(folder)
             self.schema = make_schema(self.about)
         self._handle = handle
-        # Readers of the folder stumble over whatever is no part: what is unfinished is beside it.
+        # Readers of the folder reject other files: the temporary file is next to the folder.
         beside = os.access(folder.parent, os.W_OK) and not os.path.ismount(folder)
         self._unfinished = (folder.parent if beside else folder) / f".{folder.name}.unfinished"
 
@@ -241,17 +243,17 @@ class Store:
         except (pyarrow.ArrowException, OSError) as error:
             raise StoreError(
                 f"{self.folder / _name(part)}: damaged ({' '.join(str(error).split())}). Remove "
-                "it, and run again: its images will be read again."
+                "the file and run again, to compute its images again."
             ) from None
 
     def add(self, table: Any) -> None:
-        """Write one more part."""
+        """Append a part."""
         number = self.parts[-1] + 1 if self.parts else 0
         self.write(number, table)
         self.parts.append(number)
 
     def write(self, part: int, table: Any) -> None:
-        """Write a part, or another in its place; one without rows is removed."""
+        """Write or replace a part; remove it if the table is empty."""
         try:
             if table.num_rows == 0:
                 os.unlink(_name(part), dir_fd=self._handle)
@@ -267,37 +269,38 @@ class Store:
                     )
                     file.flush()
                     os.fsync(file.fileno())
-                # By the open folder: one that has been removed since is not made again.
+                # Relative to the open folder, so that a removed folder is not created again.
                 os.rename(self._unfinished, _name(part), dst_dir_fd=self._handle)
             os.fsync(self._handle)
         except OSError as error:
             self.tidy()
             problem = error.strerror or " ".join(str(error).split())
             raise OutputError(
-                f"{self.folder / _name(part)}: cannot be written: {problem}. What was written "
-                "before is whole: when there is room for more, run the same command again."
+                f"{self.folder / _name(part)}: cannot be written: {problem}. Earlier parts are "
+                "complete. Solve the problem, and run the same command again to resume."
             ) from None
 
     def tidy(self) -> None:
-        """Remove what is unfinished."""
+        """Remove the temporary file."""
         with suppress(OSError):
             self._unfinished.unlink(missing_ok=True)
 
     def write_ledger(self) -> Path | None:
-        """List the refused images and the reasons beside the folder.
+        """Write the rejected images and the reasons to a CSV file next to the folder.
 
-        None if there are none, or nothing may be written there; the parts have them all.
+        Returns None if no image was rejected, or the parent folder is not writable. The parts
+        contain the same information.
         """
         if not os.access(self.folder.parent, os.W_OK):
             return None
         ledger = self.folder.with_name(f"{self.folder.name}.refused.csv")
         count = 0
-        # Where parts are written: what a killed process leaves is removed by the next.
+        # Share the temporary file of parts: the next run removes it if this process is killed.
         with (
             new_file(ledger, self._unfinished) as unfinished,
             open(unfinished, "w", newline="") as file,
         ):
-            # Names may have line ends of every kind, of which not all are quoted otherwise.
+            # Paths may contain line breaks, some of which are not quoted by default.
             rows = csv.writer(file, quoting=csv.QUOTE_ALL, lineterminator="\n")
             rows.writerow(["path", "reason", "detail"])
             for part in self.parts:
@@ -312,20 +315,20 @@ class Store:
 
 @contextmanager
 def open_store(folder: str | Path, identity: dict[str, Any]) -> Iterator[Store]:
-    """Open a store to write to it, or make one; no other process may do so meanwhile.
+    """Open or create a store for writing, locked against other processes.
 
     Raises
     ------
     OutputError
-        If it cannot be written, or holds other files, or another process writes to it.
+        If the folder cannot be written, contains other files, or is locked by another process.
     StoreError
-        If it holds features of another recipe.
+        If the store contains features of another recipe.
     """
     final = Path(os.path.realpath(folder))
     if final.exists() and not (final.is_dir() and (is_store(final) or not os.listdir(final))):
         raise OutputError(
-            f"{folder}: it exists already, and is not an empty folder. Remove it, or choose "
-            "another name."
+            f"{folder}: already exists and is not an empty folder. Remove it, or choose another "
+            "name."
         )
     with folders_for(folder, final):
         handle = os.open(final, os.O_RDONLY)

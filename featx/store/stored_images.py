@@ -1,4 +1,4 @@
-"""Stores in place of images: pipelines that begin with the features that ``extract`` wrote."""
+"""Stored features as the input of pipelines, instead of images."""
 
 import os
 from collections.abc import Sequence
@@ -23,18 +23,17 @@ from featx.store.store import Features, part_files, read_about, read_part, read_
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An image of which a store has the features; it stands wherever a path may.
+    """An image whose features are in a store; a path-like object.
 
     Raises
     ------
     StoreError
-        If the store has changed since its images were listed: features, paths and hashes are
-        those of the run that was listed, or none.
+        If the store has changed since its images were listed.
     """
 
-    #: The file of the store in which it is, as it was when it was listed.
+    #: State of the store's file when it was listed.
     part: FileState
-    #: The index among the images there that are not refused.
+    #: Index of the image among those of the file that are not rejected.
     place: int
 
     def __fspath__(self) -> str:
@@ -45,47 +44,47 @@ class StoredImage:
 
     @property
     def store(self) -> str:
-        """The store's folder."""
+        """Folder of the store."""
         return os.path.dirname(self.part.file)
 
     @property
     def sha256(self) -> str:
-        """The hash of the file's content, in hexadecimal digits."""
+        """SHA-256 of the image file in hexadecimal digits."""
         _check_unchanged(self.part)
         return _digests(self.part)[self.place]
 
 
 def stored_images(folder: str | Path) -> tuple[list[StoredImage], list[str | None]]:
-    """List the images in a store that are not refused, and their classes."""
+    """Return the images of a store that are not rejected, and their classes."""
     read_about(folder)
     images, labels = list[StoredImage](), list[str | None]()
     for file in part_files(folder):
         part = file_state(file)
         found = _column(part, "label").dictionary_encode()
         classes = [*found.dictionary.to_pylist(), None]
-        # Each class is one object, however many images have it.
+        # Images of one class share one string.
         labels += [classes[number] for number in found.indices.fill_null(-1).to_pylist()]
         images += [StoredImage(part, place) for place in range(len(found))]
     return images, labels
 
 
 class StoredFeatures(TransformerMixin, BaseEstimator):
-    """The stages whose features a store has, as one: it gives them, and computes nothing."""
+    """Read features from a store, instead of computing them by the stages that wrote it."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
     @property
     def gives(self) -> str:
-        """What the store has."""
+        """Kind of the stored features."""
         return "descriptors" if read_about(self.folder)["sets"] else "vectors"
 
     def fit(self, X: Sequence[StoredImage], y: Any = None) -> "StoredFeatures":
-        """Do nothing."""
+        """Do nothing, and return the stage."""
         return self
 
     def transform(self, X: Sequence[StoredImage]) -> Any:
-        """Read the features of these images."""
+        """Return the stored features of the images."""
         pieces = []
         for part, images in groupby(X, lambda image: image.part):
             vectors = _read(part).vectors
@@ -95,7 +94,7 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
         return join(pieces)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
-        """Name them, as they were named when they were computed."""
+        """Return the feature names in the store."""
         return np.asarray(read_about(self.folder)["names"], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
@@ -105,17 +104,17 @@ class StoredFeatures(TransformerMixin, BaseEstimator):
 
 
 def begin_with_store(stream: Stream, images: Sequence[Any]) -> Stream:
-    """Let a stream of stages begin with what a store has, if that is what it is given.
+    """Replace the first stages of a stream by `StoredFeatures` if the images are stored.
 
     Raises
     ------
     StoreError
-        If its first stages are not those that the store was made with.
+        If the first stages differ from those that wrote the store, or only some images are stored.
     """
     if not any(isinstance(image, StoredImage) for image in images):
         return stream
     if not all(isinstance(image, StoredImage) for image in images):
-        raise StoreError("Some of the images are of a store, and some are not. Give one kind.")
+        raise StoreError("images: some are stored and some are not. Pass only one kind.")
     folders = sorted({image.store for image in images})
     counts = {_count_held(stream, folder) for folder in folders}
     first = StoredFeatures(folders[0])
@@ -123,7 +122,7 @@ def begin_with_store(stream: Stream, images: Sequence[Any]) -> Stream:
 
 
 def put_back(fitted: Stream, stream: Stream) -> Stream:
-    """Let a stream that was fitted on a store begin with its own stages again."""
+    """Replace the `StoredFeatures` of a fitted stream by its original stages."""
     if not isinstance(fitted.stages[0], StoredFeatures):
         return fitted
     count = len(stream.stages) - len(fitted.stages) + 1
@@ -133,22 +132,22 @@ def put_back(fitted: Stream, stream: Stream) -> Stream:
 
 
 def _count_held(stream: Stream, folder: str) -> int:
-    """Count the first stages of a stream whose features a store has."""
+    """Return the number of stages that wrote a store; check that the stream begins with them."""
     about = read_about(folder)
     steps = as_steps(stream.stages)
     count = len(about["steps"])
-    other, again = "Extract those of this one", "Extract them again"
+    other, again = "Extract the features of this recipe", "Extract the features again"
     check_same(folder, about, steps[:count], other, again)
     return count
 
 
 def _read(part: FileState) -> Features:
-    """Read a part in the state in which it was listed, and keep the last few.
+    """Read a part, cached; check that it has not changed since it was listed.
 
     Raises
     ------
     StoreError
-        If it is in another state now.
+        If the part has changed.
     """
     _check_unchanged(part)
     return _features(part)
@@ -161,12 +160,12 @@ def _check_unchanged(part: FileState) -> None:
         changed = True
     if changed:
         raise StoreError(
-            f"{part.file}: it has changed since its images were listed. List them again, with "
+            f"{part.file}: has changed since its images were listed. List them again with "
             "load_dataset."
         )
 
 
-# Keyed by the state: a file of the same name that another run wrote is another part.
+# Keyed by the file's state, since another run may write another file of the same name.
 @lru_cache(maxsize=4)
 def _features(part: FileState) -> Features:
     features = read_part(part.file)
@@ -181,9 +180,9 @@ def _digests(part: FileState) -> list[str]:
 
 
 def _column(part: FileState, name: str) -> Any:
-    """Read a column of the images that are not refused."""
+    """Read a column for the images that are not rejected."""
     table = read_table(part.file, [name, "status"])
-    # It may be replaced at any time, whole: what was read is of this state if it is so afterwards.
+    # Parts are replaced atomically: the column is of this state if the state is still the same.
     _check_unchanged(part)
     kept = table.filter(compute.equal(table["status"], "ok"))
     return kept[name].combine_chunks()

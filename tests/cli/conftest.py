@@ -72,13 +72,13 @@ def damaged(photos):
     whole = (photos / "field" / "01.png").read_bytes()
     (photos / "field" / "part.png").write_bytes(whole[: len(whole) // 2])
     return {
-        "city/00 empty.png": ("empty", "it has no bytes."),
+        "city/00 empty.png": ("empty", "the file has no bytes."),
         "field/note.txt": (
             "not-an-image",
-            "its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP "
-            "and PPM/PGM/PBM, complete and not damaged.",
+            "unknown image format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and "
+            "PPM/PGM/PBM.",
         ),
-        "field/part.png": ("truncated", "this PNG file ends before its image does."),
+        "field/part.png": ("truncated", "the PNG file ends before its image is complete."),
     }
 
 

@@ -155,7 +155,7 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         featx("compare", photos, "--recipe", recipe, "--out", f"{recipe}/out"),
         1,
-        f"{recipe}/out: cannot be written: a folder above it is a file.",
+        f"{recipe}/out: cannot be written: a parent folder is a file.",
     )
     nothing_new()
 

@@ -62,7 +62,7 @@ def test_make_where_something_is(featx, photos, nothing_new):
     assert (run.code, run.out, run.err) == (
         1,
         "",
-        f"featx: {photos}: it exists already, and is not an empty folder. Remove it, or choose "
+        f"featx: {photos}: already exists and is not an empty folder. Remove it, or choose "
         "another name.\n",
     )
     assert featx("datasets", "make", "--out", "out", "--n", 1).code == 2

@@ -34,7 +34,7 @@ def test_where_something_is(featx, nothing_new):
     assert (run.code, run.out, run.err) == (
         1,
         "",
-        "featx: featx-demo: it exists already, and is not an empty folder. Remove it, or choose "
+        "featx: featx-demo: already exists and is not an empty folder. Remove it, or choose "
         "another name.\n",
     )
     assert featx("demo", "--n", 19).code == 2

@@ -94,18 +94,18 @@ def test_failures_leave_nothing(featx, photo, nothing_new):
     fails(
         featx("explain", "nowhere.png", *options, "out.png"),
         1,
-        "nowhere.png: missing: there is no such file.",
+        "nowhere.png: missing: the file does not exist.",
     )
     fails(
         featx("explain", photo.parent, *options, "out.png"),
         1,
-        f"{photo.parent}: not-a-file: it is a folder, a pipe, a socket or a device, not a regular "
+        f"{photo.parent}: not-a-file: the path is a folder, pipe, socket or device, not a regular "
         "file.",
     )
     fails(
         featx("explain", photo, *options, f"{photo}/out.png"),
         1,
-        f"{photo}/out.png: cannot be written: a folder above it is a file.",
+        f"{photo}/out.png: cannot be written: a parent folder is a file.",
     )
     fails(
         featx("explain", photo, "--recipe", "edges-alon", "--out", "out.png"),

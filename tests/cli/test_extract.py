@@ -112,8 +112,8 @@ def test_again(featx, photos, damaged, recipe):
     assert (run.code, run.out, run.err) == (
         1,
         "",
-        'featx: out: holds features of another recipe, small: step 2, Sobel: axis is "both" there '
-        'and "vertical" here. Choose another folder.\n',
+        'featx: out: contains features of another recipe, small: step 2, Sobel: axis is "both" in '
+        'the store and "vertical" in this recipe. Choose another folder.\n',
     )
 
 
@@ -196,7 +196,7 @@ def test_names_that_no_terminal_should_see(featx, photos, recipe):
     Path(os.fsdecode(name)).write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
     assert run.err.splitlines()[1] == (
-        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: it has no bytes."
+        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: the file has no bytes."
     )
     assert run.err.splitlines()[2].startswith("refused: 1 empty; listed in ")
     (refused,) = json.loads(run.out)["refused"]
@@ -284,7 +284,7 @@ class TestErrors:
         assert (run.code, run.out, run.err) == (
             1,
             "",
-            f"featx: {photos}: it exists already, and is not an empty folder. Remove it, or choose "
+            f"featx: {photos}: already exists and is not an empty folder. Remove it, or choose "
             "another name.\n",
         )
         nothing_new()
@@ -305,7 +305,7 @@ class TestErrors:
         reason, detail = damaged["field/note.txt"]
         assert (run.code, run.out) == (1, "")
         assert run.err == (
-            f"featx: All 1 images are refused. The first: {photos}/field/note.txt: {reason}: "
+            f"featx: All 1 images are rejected. The first: {photos}/field/note.txt: {reason}: "
             f"{detail}\n"
         )
         nothing_new()
@@ -317,8 +317,8 @@ class TestErrors:
         assert (run.code, run.out, run.err) == (
             1,
             "",
-            "featx: The recipe gives no vectors before it learns. End its image stages with one "
-            "that gives vectors, such as Summarize or HOG.\n",
+            "featx: The stateless stages of the recipe do not return vectors. End its image "
+            "stages with a stage that does, such as Summarize or HOG.\n",
         )
         nothing_new()
 

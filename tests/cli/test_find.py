@@ -41,7 +41,7 @@ def test_a_table_of_hits(featx, street, pattern):
     assert run.code == 0
     assert run.out == "hits.csv: 1 hits in 1 of 2 images\n"
     assert run.err == (
-        f"3 of 3 images, 1 refused\nrefused: {street}/c.png: empty: it has no bytes.\n"
+        f"3 of 3 images, 1 refused\nrefused: {street}/c.png: empty: the file has no bytes.\n"
     )
     table = pd.read_csv("hits.csv")
     columns = ["path", "strength", "row", "column", "height", "width", "scale", "status", "reason"]
@@ -66,7 +66,9 @@ def test_the_drawn_sign_pictures_and_json(featx, street):
         "images": 2,
         "found_in": 1,
         "hits": 1,
-        "refused": [{"path": f"{street}/c.png", "reason": "empty", "detail": "it has no bytes."}],
+        "refused": [
+            {"path": f"{street}/c.png", "reason": "empty", "detail": "the file has no bytes."}
+        ],
     }
     (hit,) = pd.read_parquet("hits.parquet").dropna(subset="strength").to_dict("records")
     with Image.open("pictures/000000 a.jpg") as picture:
@@ -103,7 +105,7 @@ def test_grey_images_and_patterns(featx, tmp_path):
     ("arguments", "message"),
     [
         (["stop-sign", "--out", "x.txt"], "x.txt: the name must end in .csv or .parquet."),
-        (["none.png", "--out", "x.csv"], "none.png: missing: there is no such file."),
+        (["none.png", "--out", "x.csv"], "none.png: missing: the file does not exist."),
         (
             ["{street}/b.png", "--out", "x.csv"],
             "{street}/b.png: a pattern must vary, but all that is seen is one colour.",
@@ -125,6 +127,6 @@ def test_all_images_refused(featx, street, nothing_new):
     run = featx("find", "stop-sign", street, "--out", "x.csv", "--pictures", "pictures")
     assert run.code == 1
     assert run.err.splitlines()[-1] == (
-        f"featx: All 3 images are refused. The first: {street}/a.png: empty: it has no bytes."
+        f"featx: All 3 images are refused. The first: {street}/a.png: empty: the file has no bytes."
     )
     nothing_new()

@@ -9,8 +9,8 @@ from featx.core.errors import RefusedImage
 from featx.pipeline import registry
 
 REFUSED = [
-    RefusedImage("a/1.png", "empty", "it has no bytes."),
-    RefusedImage("b/\udcff\n\x1b[31m é.png", "missing", "there is no such file."),
+    RefusedImage("a/1.png", "empty", "the file has no bytes."),
+    RefusedImage("b/\udcff\n\x1b[31m é.png", "missing", "the file does not exist."),
 ]
 
 
@@ -33,8 +33,8 @@ def test_refused_images_have_a_line_each(capsys):
     show_refused(iter(REFUSED), strict=False)
     assert capsys.readouterr() == (
         "",
-        "refused: a/1.png: empty: it has no bytes.\n"
-        "refused: b/\\xff\\n\\x1b[31m é.png: missing: there is no such file.\n",
+        "refused: a/1.png: empty: the file has no bytes.\n"
+        "refused: b/\\xff\\n\\x1b[31m é.png: missing: the file does not exist.\n",
     )
 
 

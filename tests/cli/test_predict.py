@@ -116,7 +116,7 @@ def test_where_nothing_can_be_written(featx, photos, model, nothing_new):
     fails(
         featx("predict", photos, "--model", model, "--out", f"{model}/p.csv"),
         1,
-        f"{model}/p.csv: cannot be written: a folder above it is a file.",
+        f"{model}/p.csv: cannot be written: a parent folder is a file.",
     )
     nothing_new()
 

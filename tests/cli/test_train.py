@@ -126,17 +126,17 @@ def test_where_nothing_can_be_written(featx, photos, recipe, nothing_new):
     fails(
         featx("train", photos, "--recipe", recipe, "--out", f"{recipe}/m.skops"),
         1,
-        f"{recipe}/m.skops: cannot be written: a folder above it is a file.",
+        f"{recipe}/m.skops: cannot be written: a parent folder is a file.",
     )
     fails(
         featx("train", photos, "--recipe", recipe, "--out", photos),
         1,
-        f"{photos}: is a folder, and a file is to be written.",
+        f"{photos}: is a folder. Pass the path of a file.",
     )
     fails(
         featx("train", photos, "--recipe", recipe, "--out", "/dev/null"),
         1,
-        "/dev/null: is a device or a pipe, and a file is to be written.",
+        "/dev/null: is a device or a pipe. Pass the path of a file.",
     )
     nothing_new()
 
@@ -167,7 +167,7 @@ def test_on_a_store(featx, photos, recipe, tmp_path):
     assert featx("predict", photos, "--model", "m.skops", "--out", "p.csv").code == 0
     run = featx("train", store, "--recipe", "hog-svm", "--out", "other.skops")
     assert run.code == 1
-    assert run.err.startswith(f"featx: {store}: holds features of another recipe, ")
+    assert run.err.startswith(f"featx: {store}: contains features of another recipe, ")
     assert not Path("other.skops").exists()
 
 

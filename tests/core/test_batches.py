@@ -90,8 +90,8 @@ def test_nothing():
 
 def test_vectors_of_different_lengths():
     said = (
-        "The images give vectors of different lengths (3 to 5), since their sizes differ. Give all "
-        "images one size, for example with ReadImages(size=(256, 256))."
+        "The vectors have different lengths (3 to 5), since the images differ in size. Resize all "
+        "images to one size, for example with ReadImages(size=(256, 256))."
     )
     for put in (join, lambda batches: joined(batches, 2)):
         with pytest.raises(ValueError) as caught:

@@ -52,7 +52,7 @@ def test_division_is_that_of_numpy():
 
 def test_other_threads_run_meanwhile():
     fill_slowly(np.zeros(0))  # compiles
-    # On a busy machine this thread may not run while the other one fills a short array.
+    # On a busy machine, this thread may not run before a short array is filled.
     for length in (200, 2000, 20_000):
         out = np.zeros(length)
         thread = Thread(target=fill_slowly, args=[out])
@@ -69,7 +69,7 @@ def test_other_threads_run_meanwhile():
 
 @pytest.mark.parametrize("folder", ["", "cache"])
 def test_machine_code_is_kept_for_the_next_process(tmp_path, monkeypatch, folder):
-    # What numba reads from NUMBA_CACHE_DIR as it starts.
+    # numba reads NUMBA_CACHE_DIR into this setting on import.
     monkeypatch.setattr("numba.config.CACHE_DIR", folder and str(tmp_path / folder))
     path = tmp_path / "loops.py"
     path.write_text(SOURCE)

@@ -189,7 +189,7 @@ def test_bad_values_are_bad(constraint):
 
 
 def test_bad_values_of_one_place_only():
-    # All else about them is right: they show that the place is looked at.
+    # Only one property is invalid, to show that this property is checked.
     assert bad_value(pair) == [0, 0]
     assert bad_value(Each(StrOptions({"mean"}), empty=True))[0] not in ("mean", None)
     assert np.isnan(bad_value(Array(2, 3))).all()

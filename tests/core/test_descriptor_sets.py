@@ -48,8 +48,8 @@ def test_without_places_there_are_no_relative_ones(places):
     with pytest.raises(ValueError) as error:
         _ = DescriptorSet(np.zeros((1, 1), np.float32), **places).relative_positions
     assert str(error.value) == (
-        "These descriptors carry no positions in an image of known size. Take them from a stage, "
-        "such as DenseSIFT, or give DescriptorSet its positions and size."
+        "DescriptorSet: positions or size are not set. Compute the descriptors by a stage, such "
+        "as DenseSIFT, or pass positions and size."
     )
 
 
@@ -69,9 +69,9 @@ def test_one_set_is_no_batch_of_them(alone):
     with pytest.raises(ValueError) as error:
         Encoder().fit(alone)
     assert str(error.value) == (
-        "Encoder takes a batch of descriptor sets, a list of what DenseSIFT and its like give, or "
-        "of arrays (count, length), but got one set of shape (5, 3). For a single image, wrap it "
-        "in a list: [descriptors]."
+        "Encoder: expected a batch of descriptor sets, a list of DescriptorSet, as DenseSIFT "
+        "returns, or of arrays (count, length), but got one set of shape (5, 3). For a single "
+        "image, wrap it in a list: [descriptors]."
     )
 
 

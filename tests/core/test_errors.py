@@ -1,4 +1,4 @@
-"""All exceptions of featx form one tree, in one file."""
+"""Tests of the exception tree."""
 
 import ast
 from pathlib import Path
@@ -24,8 +24,8 @@ def test_each_is_also_what_users_catch(kind):
 
 
 def test_a_rejected_image_says_which_and_why():
-    error = errors.RefusedImage(b"a.png", "empty", "it has no bytes.")
-    assert str(error) == "a.png: empty: it has no bytes."
+    error = errors.RefusedImage(b"a.png", "empty", "the file has no bytes.")
+    assert str(error) == "a.png: empty: the file has no bytes."
     assert (error.path, error.reason) == ("a.png", "empty")
 
 
@@ -36,7 +36,7 @@ def test_plain_errors_are_not_raised():
             made = getattr(getattr(node, "exc", None), "func", None)
             if isinstance(made, ast.Name) and made.id in ("ValueError", "OSError", "ImportError"):
                 found.append(f"{path.relative_to(PACKAGE)}:{node.lineno} {made.id}")
-    # These are caught in the same function.
+    # The exceptions in these files are caught in the same function.
     assert {one.partition(":")[0] for one in found} <= {"io/decoding.py", "jobs/model_files.py"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from featx.core.memory import peak_memory
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells it")
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is measured on Linux only")
 def test_what_is_needed_in_the_block_counts():
     with peak_memory() as before:
         pass
@@ -30,7 +30,7 @@ def test_where_it_is_not_known(monkeypatch, tmp_path):
     assert peak.number is None
 
 
-# Counts the pages that a second run has to ask the system for.
+# Counts the page faults of a second run.
 _PAGES = """
 import resource
 import sys
@@ -59,10 +59,12 @@ def pages(*what, **environment):
     return int(subprocess.run(command, capture_output=True, check=True, env=environment).stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+@pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="other C libraries are not configured"
+)
 class TestFreedMemory:
     def test_a_stream_uses_it_again(self):
-        assert pages("stream") < 500  # 5,000 where freed memory goes back
+        assert pages("stream") < 500  # 5,000 if freed memory is returned
 
     def test_a_host_has_its_own_settings(self):
         assert pages("stream", MALLOC_TRIM_THRESHOLD_="65536") > 1000

@@ -1,4 +1,4 @@
-"""The base of all stages, tried with small ones of every kind; public ones: `test_contract.py`."""
+"""Tests of the base class with small stages; `test_contract.py` tests the public stages."""
 
 import subprocess
 import sys
@@ -29,11 +29,11 @@ WANTED = (
     "(height, width, channels)"
 )
 WRAP = "For a single image, wrap it in a list: [image]. "
-ADD_AXIS = "For several grey images, add the axis of channels: images[..., np.newaxis]."
+ADD_AXIS = "For several gray images, add the axis of channels: images[..., np.newaxis]."
 
 
 class Scale(ImageStage):
-    """Values times a factor, which a second parameter limits."""
+    """Multiply by a factor, with an upper bound as the second parameter."""
 
     _parameter_constraints: ClassVar = {
         "factor": [natural, Array(1), Each(natural)],
@@ -61,14 +61,14 @@ class Means(ImageStage):
 
 
 class Crop(ImageStage):
-    """As many rows as the first value says."""
+    """Crop to the number of rows given by the first value."""
 
     def _transform_one(self, image):
         return image[: int(image[0, 0, 0])].copy()
 
 
 class Rows(ImageStage):
-    """Each row of pixels as a descriptor."""
+    """Return each row of pixels as a descriptor."""
 
     gives = "descriptors"
 
@@ -85,7 +85,7 @@ class MeanDescriptor(ImageStage):
 
 
 class Ends(ImageStage):
-    """First and last sample of a signal."""
+    """Return the first and last sample of a signal."""
 
     takes, gives = "signals", "vectors"
 
@@ -94,7 +94,7 @@ class Ends(ImageStage):
 
 
 class Name(ImageStage):
-    """The length of a path."""
+    """Return the length of a path."""
 
     takes, gives = "paths", "vectors"
 
@@ -106,7 +106,7 @@ class Name(ImageStage):
 
 
 class Center(ImageStage):
-    """Values less the mean of the images that ``chosen`` names."""
+    """Subtract the mean of the images with the indices ``chosen``."""
 
     chosen = (0, 1)
 
@@ -125,7 +125,7 @@ def refusal(call, *arguments, error=ValueError):
     return str(caught.value)
 
 
-# What an author need not write.
+# Defaults of hooks.
 
 
 def test_every_stage_transforms():
@@ -209,14 +209,14 @@ def test_parameters_are_checked_together():
     for call in (stage.fit, stage.transform):
         assert refusal(call, IMAGES) == "Scale: factor must not be above limit, 10."
     stage.set_params(limit=11).fit(IMAGES)
-    # Valid once does not mean valid ever after.
+    # Parameters are validated again after a change.
     assert refusal(stage.set_params(limit=5).transform, IMAGES) == (
         "Scale: factor must not be above limit, 5."
     )
 
 
 class Plain(ImageStage):
-    """A stage whose author declares no constraints."""
+    """A stage without parameter constraints."""
 
     gives = "vectors"
 
@@ -273,8 +273,8 @@ def test_constraints_of_parameters_that_do_not_exist():
                 self.limit = limit
 
     assert str(caught.value) == (
-        "Misspelt: _parameter_constraints names 'factr', which __init__ does not have. Its "
-        "parameters: factor, limit."
+        "Misspelt: _parameter_constraints names 'factr', but __init__ has no such parameter. "
+        "Parameters: factor, limit."
     )
 
 
@@ -286,11 +286,11 @@ def test_parameters_have_names():
                 self.options = options
 
     assert str(caught.value) == (
-        "Unnamed: __init__ has **options. The parameters of a stage have names."
+        "Unnamed: __init__ has **options. Every parameter of a stage must have a name."
     )
 
 
-# Learning.
+# Fitting.
 
 
 def test_it_learns_from_what_it_takes_of_the_batch():
@@ -333,7 +333,7 @@ def test_pixels_of_8_bits_stay_what_they_are_where_a_stage_takes_them():
 def test_errors_in_a_sample_name_the_image_of_the_batch():
     images = IMAGES.copy()
     images[2, 0, 0, 0] = np.nan
-    Center().fit(images)  # looks at the first two
+    Center().fit(images)  # reads only the first two images
     stage = Center()
     for stage.chosen in ((2, 3), (3, 2), range(4)):
         assert refusal(stage.fit, images) == "Center: image 2 contains NaN or infinity."
@@ -367,7 +367,7 @@ def test_it_must_have_learnt():
 )
 def test_what_is_no_batch_of_images(batch, got):
     for call in (Scale().fit, Scale().transform):
-        assert refusal(call, batch) == f"Scale takes {WANTED}, but got {got}"
+        assert refusal(call, batch) == f"Scale: expected {WANTED}, but got {got}"
 
 
 @pytest.mark.parametrize(
@@ -375,15 +375,15 @@ def test_what_is_no_batch_of_images(batch, got):
 )
 def test_what_is_no_image(image, shape):
     assert refusal(Scale().transform, [IMAGES[0], image]) == (
-        f"Scale takes {WANTED}, but image 1 has shape {shape}."
+        f"Scale: expected {WANTED}, but image 1 has shape {shape}."
     )
 
 
 @pytest.mark.parametrize("kind", ["complex64", "int8", "uint32", "int64", "datetime64[s]", "S1"])
 def test_types_that_are_no_pixels(kind):
     assert refusal(Scale().transform, [IMAGES[0], np.ones((2, 2), kind)]) == (
-        f"Scale: image 1 is of type {np.dtype(kind)}. Pixels are uint8, uint16 or bool, which are "
-        "scaled to [0, 1], or floating point."
+        f"Scale: image 1 is of type {np.dtype(kind)}. Pixels must be uint8, uint16 or bool, which "
+        "are scaled to [0, 1], or floating point."
     )
 
 
@@ -425,7 +425,7 @@ def test_results_are_written_to_their_place_where_the_shape_is_known():
 
     places = []
     np.testing.assert_array_equal(Into().transform(IMAGES), IMAGES * 2)
-    assert places == [(5, 6, 3)] * 3  # the first tells the shape
+    assert places == [(5, 6, 3)] * 3  # the first result defines the shape
     mixed = [IMAGES[0], IMAGES[1], IMAGES[2, :4], IMAGES[3]]
     for one, image in zip(Into().transform(mixed), mixed, strict=True):
         np.testing.assert_array_equal(one, image * 2)
@@ -440,7 +440,7 @@ def test_a_batch_gives_one_result_an_image(parent, given):
             return (results * 2)[:given]
 
     assert refusal(Wrong().transform, IMAGES, error=RuntimeError) == (
-        f"Wrong: _transform_batch gave {given} results for 4 images."
+        f"Wrong: _transform_batch returned {given} results for 4 images."
     )
 
 
@@ -484,7 +484,7 @@ def test_paths_come_in_many_ways(batch):
 def test_one_path_is_no_batch(path):
     for call in (Name().fit, Name().transform):
         assert refusal(call, path) == (
-            f"Name takes a batch of paths, but got {path!r}. For a single image, wrap it in a "
+            f"Name: expected a batch of paths, but got {path!r}. For a single image, wrap it in a "
             "list: [path]."
         )
 
@@ -494,14 +494,14 @@ def test_a_table_is_no_batch_of_paths(table):
     made = table({"path": ["a", "b", "c"]})
     made = np.array(made) if isinstance(made, list) else made
     assert refusal(Name().transform, made) == (
-        f"Name takes a batch of paths, but got a table of shape {made.shape}. Give it the column "
+        f"Name: expected a batch of paths, but got a table of shape {made.shape}. Pass the column "
         "of the paths."
     )
 
 
 def test_numbers_are_no_paths():
     assert refusal(Name().transform, IMAGES[0]) == (
-        f"Name takes a batch of paths, or {WANTED}, but got one array of shape (5, 6, 3). "
+        f"Name: expected a batch of paths, or {WANTED}, but got one array of shape (5, 6, 3). "
         f"{WRAP}{ADD_AXIS}"
     )
     assert Name().transform(np.array([])).shape == (0, 0)
@@ -518,15 +518,15 @@ def test_signals():
         "(length,) or (length, channels)"
     )
     assert refusal(Ends().transform, [np.zeros(3), np.zeros((3, 1, 1))]) == (
-        f"Ends takes {wanted}, but signal 1 has shape (3, 1, 1)."
+        f"Ends: expected {wanted}, but signal 1 has shape (3, 1, 1)."
     )
     assert refusal(Ends().transform, np.zeros((1, 2, 3, 4))) == (
-        f"Ends takes {wanted}, but got one array of shape (1, 2, 3, 4)."
+        f"Ends: expected {wanted}, but got one array of shape (1, 2, 3, 4)."
     )
 
 
 SETS = (
-    "a batch of descriptor sets, a list of what DenseSIFT and its like give, or of arrays "
+    "a batch of descriptor sets, a list of DescriptorSet, as DenseSIFT returns, or of arrays "
     "(count, length)"
 )
 
@@ -556,11 +556,11 @@ def test_positions_go_with_checked_descriptors():
     [
         (
             np.zeros(3, np.float32),
-            f"MeanDescriptor takes {SETS}, but image 1 has an array of shape (3,).",
+            f"MeanDescriptor: expected {SETS}, but image 1 has an array of shape (3,).",
         ),
         (
             np.zeros((2, 3), np.uint8),
-            "MeanDescriptor: the descriptor set of image 1 is of type uint8. Descriptors are "
+            "MeanDescriptor: the descriptor set of image 1 is of type uint8. Descriptors must be "
             "floating point.",
         ),
         (

@@ -13,7 +13,7 @@ def warn(text, category=UserWarning, module="other.part"):
 
 
 def raised(text, *where):
-    """Return whether a warning becomes an error, as it does outside of the block."""
+    """Return whether a warning raises, as it does outside of the context."""
     try:
         warn(text, *where)
     except Warning:
@@ -94,7 +94,7 @@ def test_threads_that_leave_in_any_order():
     def second():
         with ignored:
             both.wait()
-            both.wait()  # the first has left
+            both.wait()  # the first thread has exited
             return raised("a")
 
     with ThreadPoolExecutor(2) as pool:
@@ -106,7 +106,7 @@ def test_the_host_replaces_its_filters_meanwhile():
     ignored = IgnoredWarnings(UserWarning)
     host = warnings.catch_warnings()
     ignored.__enter__()
-    host.__enter__()  # a copy, which has the filter
+    host.__enter__()  # copies the filters, including this one
     ignored.__exit__()
     assert raised("a")
     host.__exit__()
@@ -114,7 +114,7 @@ def test_the_host_replaces_its_filters_meanwhile():
     host = warnings.catch_warnings()
     host.__enter__()
     ignored.__enter__()
-    host.__exit__()  # what was there before, which does not
+    host.__exit__()  # restores filters without this one
     with ignored:
         assert not raised("a")
     ignored.__exit__()

@@ -98,7 +98,8 @@ class TestArchives:
         for path in (f"{scheme}://x.png::{archive}", f"{scheme}://x.png::{archive}x"):
             with pytest.raises(RefusedImage) as error:
                 read_file(path)
-            assert (error.value.reason, error.value.detail) == ("missing", "there is no such file.")
+            assert error.value.reason == "missing"
+            assert error.value.detail == "the file does not exist."
 
 
 @pytest.fixture

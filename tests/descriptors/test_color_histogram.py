@@ -121,4 +121,4 @@ def test_values_beyond_1_are_refused():
 def test_grey_is_refused():
     with pytest.raises(ValueError) as error:
         ColorHistogram().fit([np.zeros((4, 4), np.float32)])
-    assert str(error.value) == "ColorHistogram takes images of 3 channels, but image 0 has 1."
+    assert str(error.value) == "ColorHistogram: expected images of 3 channels, but image 0 has 1."

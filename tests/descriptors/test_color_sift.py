@@ -177,4 +177,4 @@ def test_names_tell_channel_bin_and_hue():
 def test_grey_images_are_refused():
     with pytest.raises(ValueError) as error:
         ColorSIFT().fit([np.zeros((20, 20), np.float32)])
-    assert str(error.value) == "ColorSIFT takes images of 3 channels, but image 0 has 1."
+    assert str(error.value) == "ColorSIFT: expected images of 3 channels, but image 0 has 1."

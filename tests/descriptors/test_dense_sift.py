@@ -278,4 +278,4 @@ def test_too_small(given_parameters, least):
 def test_colour_is_refused():
     with pytest.raises(ValueError) as error:
         DenseSIFT().fit([np.zeros((20, 20, 3), np.float32)])
-    assert str(error.value) == "DenseSIFT takes images of 1 channel, but image 0 has 3."
+    assert str(error.value) == "DenseSIFT: expected images of 1 channel, but image 0 has 3."

@@ -169,7 +169,7 @@ def test_thresholds_in_the_wrong_order():
 def test_colour_is_refused():
     with pytest.raises(ValueError) as error:
         EdgeDirections().fit([np.zeros((4, 4, 3), np.float32)])
-    assert str(error.value) == "EdgeDirections takes images of 1 channel, but image 0 has 3."
+    assert str(error.value) == "EdgeDirections: expected images of 1 channel, but image 0 has 3."
 
 
 def test_cities_have_more_vertical_edges_that_are_coherent(real_data):

@@ -184,7 +184,7 @@ def test_small_letters_need_enlargement():
             "TextRows needs at least 16 x 16 pixels with these parameters, but image 0 is 15 x 40 "
             "pixels.",
         ),
-        ((40, 40, 3), "TextRows takes images of 1 channel, but image 0 has 3."),
+        ((40, 40, 3), "TextRows: expected images of 1 channel, but image 0 has 3."),
     ],
 )
 def test_unsuitable_images(shape, message):

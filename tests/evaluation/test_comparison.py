@@ -376,8 +376,8 @@ def test_printed(folder):
 
 
 REFUSED = (
-    "not-an-image: its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, "
-    "WebP and PPM/PGM/PBM, complete and not damaged."
+    "not-an-image: unknown image format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and "
+    "PPM/PGM/PBM."
 )
 
 

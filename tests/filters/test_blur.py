@@ -171,10 +171,10 @@ def test_a_batch_of_signals_is_an_array(stage):
 )
 def test_signals_in_the_place_of_images(stage, give):
     batch = (
-        f"{type(stage).__name__} takes a batch of images, an array (n, height, width, channels) or "
-        "a list of arrays (height, width, channels), but"
+        f"{type(stage).__name__}: expected a batch of images, an array (n, height, width, "
+        "channels) or a list of arrays (height, width, channels), but"
     )
-    hint = f"For signals, give {give}, a list of one number."
+    hint = f"For signals, pass {give}, a list of one number."
     with pytest.raises(ValueError) as error:
         stage.fit([np.zeros(10)])
     assert str(error.value) == f"{batch} image 0 has shape (10,). {hint}"
@@ -182,5 +182,5 @@ def test_signals_in_the_place_of_images(stage, give):
         stage.fit(np.zeros((3, 10)))
     assert str(error.value) == (
         f"{batch} got one array of shape (3, 10). For a single image, wrap it in a list: [image]. "
-        f"For several grey images, add the axis of channels: images[..., np.newaxis]. {hint}"
+        f"For several gray images, add the axis of channels: images[..., np.newaxis]. {hint}"
     )

@@ -6,7 +6,7 @@ import pytest
 
 @pytest.fixture
 def little_memory():
-    """Limit this process to 400 MB more than it has."""
+    """Limit the memory of this process to 400 MB above its current use."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     with open("/proc/self/statm") as file:
         now = int(file.read().split()[0]) * resource.getpagesize()
@@ -17,7 +17,7 @@ def little_memory():
 
 @pytest.fixture
 def packed_zeros():
-    """Pack 800 MB of zeros by zlib."""
+    """Compress 800 MB of zeros by zlib."""
 
     def packed_zeros(kind):
         packer = zlib.compressobj(1, zlib.DEFLATED, kind)

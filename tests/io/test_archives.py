@@ -11,8 +11,8 @@ from featx.datasets.listing import iterate_images
 from featx.io import archives
 from featx.io.files import read_file
 
-OUTSIDE = ("outside", "its name leads out of its archive.")
-NO_FILE = ("not-a-file", "it is a link or a device in its archive, not an image file.")
+OUTSIDE = ("outside", "the member's path leads out of its archive.")
+NO_FILE = ("not-a-file", "the archive member is a link or a device, not a regular file.")
 
 
 def test_paths_that_leave_a_tar_archive(tmp_path):
@@ -50,7 +50,7 @@ def test_members_of_zip_archives_that_are_refused(tmp_path):
         read_file(third)
     assert (error.value.reason, error.value.detail) == (
         "corrupt",
-        "as part of its archive it is broken (Bad CRC-32 for file 'a.png').",
+        "the archive member cannot be unpacked (Bad CRC-32 for file 'a.png').",
     )
 
 
@@ -67,14 +67,14 @@ def test_a_zip_bomb_that_says_that_it_is_small(tmp_path, little_memory, packed_z
         info = file.getinfo("a.png")
         info.compress_type, info.file_size = zipfile.ZIP_DEFLATED, 1000
     content = bytearray((tmp_path / "x.zip").read_bytes())
-    # What the file begins with and what its table says must agree.
+    # The local header must agree with the central directory.
     content[8:10] = zipfile.ZIP_DEFLATED.to_bytes(2, "little")
     (tmp_path / "x.zip").write_bytes(content)
     ((member, _),) = iterate_images(str(tmp_path / "x.zip"))
     assert member.size == 1000
     assert refusal(member) == (
         "corrupt",
-        "as part of its archive it is broken (Bad CRC-32 for file 'a.png').",
+        "the archive member cannot be unpacked (Bad CRC-32 for file 'a.png').",
     )
 
 
@@ -83,7 +83,7 @@ def test_members_that_could_explode_when_they_are_unpacked(tmp_path, kind):
     with zipfile.ZipFile(tmp_path / "x.zip", "w", kind) as file:
         file.writestr("a.png", b"content")
     ((member, _),) = iterate_images(str(tmp_path / "x.zip"))
-    expected = "unsupported", "it is packed neither by deflate nor not at all."
+    expected = "unsupported", "the archive member is neither stored nor deflated."
     assert refusal(member) == refusal(member.path) == expected
 
 
@@ -101,7 +101,7 @@ def test_a_tar_bomb(tmp_path, monkeypatch):
     ]
     assert broken.refusal == (
         "corrupt",
-        "the archive is damaged (it unpacks to more than 1000 times its size).",
+        "the archive is damaged (unpacked, it is more than 1000 times larger).",
     )
 
 
@@ -115,5 +115,5 @@ def test_a_tar_archive_with_a_header_that_takes_all_memory(tmp_path, little_memo
     ((broken, _),) = iterate_images(str(tmp_path / "x.tgz"))
     assert broken.refusal == (
         "corrupt",
-        "the archive is damaged (a header of 1073741824 bytes).",
+        "the archive is damaged (a header has 1073741824 bytes, more than 1048576).",
     )

@@ -20,7 +20,7 @@ def images_and_sizes(draw):
 
 
 def shares(length, count):
-    """Give, for each of ``count`` parts of a line, how much of each pixel lies in it."""
+    """Return the weights of a line's pixels in each of ``count`` equal parts."""
     edges = np.arange(count + 1) * (length / count)
     pixels = np.arange(length)
     low = np.maximum(edges[:-1, np.newaxis], pixels)
@@ -35,7 +35,7 @@ def area_average(image, height, width):
 
 
 def assert_rounded(result, expected):
-    """Allow the other neighbour only where the mean lies half way between two values."""
+    """Allow either rounding if the mean is halfway between two integers."""
     np.testing.assert_allclose(result, expected, rtol=0, atol=0.5 + 1e-3)
 
 
@@ -94,7 +94,7 @@ def test_an_edge_within_a_row_is_shared():
     image[:500] = 250
     expected = np.zeros((333, 211, 1), np.uint8)
     expected[:166] = 250
-    expected[166] = 125  # half of this row lies above the middle
+    expected[166] = 125  # half of this row is above the edge
     np.testing.assert_array_equal(shrink(image, 333, 211), expected)
 
 
@@ -110,7 +110,7 @@ def test_images_that_are_views_and_read_only():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_both_ways_of_resizing_agree(channels):
-    # Of more than 512 x 512 pixels, factors that are not whole go another way.
+    # Images of more than 512 x 512 pixels and non-integer factors use another loop.
     rng = np.random.default_rng(0)
     for shape, size in [
         ((520, 510), (200, 201)),
@@ -122,7 +122,7 @@ def test_both_ways_of_resizing_agree(channels):
 
 
 def assert_rounded_twice(result, expected):
-    """OpenCV may round its column sums before its row sums."""
+    """Allow for OpenCV's intermediate rounding of column sums."""
     np.testing.assert_allclose(result, expected, rtol=0, atol=1)
 
 

@@ -17,7 +17,7 @@ from featx.io.audio import read_sound
 from featx.io.files import REASONS
 
 RATE = 8000
-RIGHT = "Known formats: WAV, FLAC and Ogg (Vorbis or Opus), complete and not damaged."
+RIGHT = "Supported formats: WAV, FLAC and Ogg (Vorbis or Opus)."
 
 
 def tone(length=4000, channels=1, seed=0):
@@ -33,7 +33,7 @@ def encoded(sound, kind="WAV", subtype=None, rate=RATE):
 
 @pytest.fixture
 def file(tmp_path):
-    """Give a function that writes bytes to a file."""
+    """Return a function that writes bytes to a file."""
 
     def write(content):
         path = tmp_path / "sound"
@@ -45,7 +45,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def refusal(file):
-    """Give a function that says why a file of these bytes is refused."""
+    """Return a function that returns reason and detail for a file of these bytes."""
 
     def refuse(content, **parameters):
         path = file(content)
@@ -63,7 +63,7 @@ def patched(content, position, form, value):
     return content[:position] + patch + content[position + len(patch) :]
 
 
-# What is read.
+# Valid files.
 
 
 @pytest.mark.parametrize("channels", [1, 2, 6])
@@ -82,7 +82,7 @@ def patched(content, position, form, value):
 )
 def test_formats(file, kind, subtype, error, channels):
     if subtype == "OPUS" and channels == 6:
-        pytest.skip("Opus takes the last of six channels for a deep bass, and filters it")
+        pytest.skip("Opus treats the last of six channels as LFE, and filters it")
     sound = tone(channels=channels)
     path = file(encoded(sound, kind, subtype))
     read, rate = read_sound(path)
@@ -96,7 +96,7 @@ def test_formats(file, kind, subtype, error, channels):
 def test_other_kinds_of_wav_are_read(file):
     for subtype in ("ULAW", "ALAW", "IMA_ADPCM", "MS_ADPCM", "DOUBLE"):
         read, _ = read_sound(file(encoded(tone(), "WAV", subtype)))
-        # Adaptive codes take a while to begin, and fill their last block.
+        # Adaptive codecs need some samples to adapt, and pad their last block.
         np.testing.assert_allclose(read[50:4000], tone()[50:], rtol=0, atol=0.05)
 
 
@@ -126,7 +126,7 @@ def test_a_tone_stays_the_same_tone(file):
     path = file(encoded(np.sin(2 * np.pi * 440 * time), subtype="FLOAT", rate=48_000))
     (signal,) = ReadAudio(rate=22_050).transform([path])
     expected = np.sin(2 * np.pi * 440 * np.arange(22_050) / 22_050)
-    # The ends ring.
+    # Resampling rings at the ends.
     np.testing.assert_allclose(signal[500:-500], expected[500:-500], rtol=0, atol=2e-3)
 
 
@@ -146,8 +146,8 @@ def test_other_arrays_are_refused(wrong):
     with pytest.raises(ValueError) as caught:
         ReadAudio().transform([wrong])
     assert str(caught.value) == (
-        "ReadAudio takes paths, or signals as arrays (length,) or (length, channels) of floating "
-        f"point or int16, but got one of shape {wrong.shape} and type {wrong.dtype}."
+        "ReadAudio: expected paths, or signals as arrays (length,) or (length, channels) of "
+        f"floating point or int16, but got shape {wrong.shape} and type {wrong.dtype}."
     )
 
 
@@ -155,19 +155,19 @@ def test_one_signal_alone_is_refused():
     with pytest.raises(ValueError) as caught:
         ReadAudio().transform(np.zeros(100))
     assert str(caught.value) == (
-        "ReadAudio takes a batch of paths, or a batch of signals, an array (n, length) or (n, "
+        "ReadAudio: expected a batch of paths, or a batch of signals, an array (n, length) or (n, "
         "length, channels) or a list of arrays (length,) or (length, channels), but got one array "
         "of shape (100,). For a single signal, wrap it in a list: [signal]."
     )
 
 
-# What is refused.
+# Rejected files.
 
 
 def test_files_that_are_no_sounds(refusal, tmp_path):
-    not_a_sound = ("not-a-sound", f"its content is of no known sound format. {RIGHT}")
+    not_a_sound = ("not-a-sound", f"unknown sound format. {RIGHT}")
     whole = encoded(tone())
-    assert refusal(b"") == ("empty", "it has no bytes.")
+    assert refusal(b"") == ("empty", "the file has no bytes.")
     assert refusal(b"This is no sound.") == not_a_sound
     assert refusal(b"XXXX" + whole[4:]) == not_a_sound
     assert refusal(whole[:8] + b"AVI " + whole[12:]) == not_a_sound
@@ -175,45 +175,45 @@ def test_files_that_are_no_sounds(refusal, tmp_path):
     with pytest.raises(RefusedImage) as caught:
         read_sound(tmp_path)
     assert (
-        caught.value.detail == "it is a folder, a pipe, a socket or a device, not a regular file."
+        caught.value.detail == "the path is a folder, pipe, socket or device, not a regular file."
     )
 
 
 @pytest.mark.parametrize(
     ("position", "form", "value", "detail"),
     [
-        (22, "<H", 0, "its header says 0 channels and 8000 samples a second."),
-        (24, "<I", 0, "its header says 1 channels and 0 samples a second."),
+        (22, "<H", 0, "the header states 0 channels and a rate of 8000 Hz."),
+        (24, "<I", 0, "the header states 1 channels and a rate of 0 Hz."),
         (
             32,
             "<H",
             7,
-            "its header contradicts itself: 1 channels of 16 bits, blocks of 7 bytes, 16000 bytes "
-            "a second at 8000 samples.",
+            "the header is inconsistent: 1 channels of 16 bits, blocks of 7 bytes, and 16000 "
+            "bytes per second at 8000 Hz.",
         ),
         (
             34,
             "<H",
             24,
-            "its header contradicts itself: 1 channels of 24 bits, blocks of 2 bytes, 16000 bytes "
-            "a second at 8000 samples.",
+            "the header is inconsistent: 1 channels of 24 bits, blocks of 2 bytes, and 16000 "
+            "bytes per second at 8000 Hz.",
         ),
         (
             28,
             "<I",
             1,
-            "its header contradicts itself: 1 channels of 16 bits, blocks of 2 bytes, 1 bytes a "
-            "second at 8000 samples.",
+            "the header is inconsistent: 1 channels of 16 bits, blocks of 2 bytes, and 1 bytes "
+            "per second at 8000 Hz.",
         ),
         (
             20,
             "<H",
             999,
-            "as a WAV file it is broken (Error in WAV/W64/RF64 file. Malformed 'fmt ' chunk).",
+            "the WAV file cannot be decoded (Error in WAV/W64/RF64 file. Malformed 'fmt ' chunk).",
         ),
-        (12, "4s", b"junk", "its samples come before it says what they are."),
-        (36, "4s", b"junk", "its header is followed by no samples."),
-        (40, "<I", 0, "its header says that it has no samples, but 8000 bytes follow."),
+        (12, "4s", b"junk", "the samples precede their format."),
+        (36, "4s", b"junk", "the file has a header, but no samples."),
+        (40, "<I", 0, "the header states 0 bytes of samples, but 8000 bytes follow."),
     ],
 )
 def test_wav_with_a_wrong_header(refusal, position, form, value, detail):
@@ -222,31 +222,31 @@ def test_wav_with_a_wrong_header(refusal, position, form, value, detail):
 
 def test_wav_that_promises_more_than_there_is(refusal, file):
     whole = encoded(tone())
-    promised = "its header promises 8000 bytes of samples, but there are"
+    promised = "the header states 8000 bytes of samples, but the file has"
     assert refusal(whole[:-2]) == ("truncated", f"{promised} 7998.")
     assert refusal(whole[:44]) == ("truncated", f"{promised} 0.")
-    assert refusal(whole[:30]) == ("corrupt", "its header is followed by no samples.")
-    # Of what comes through a pipe, the size is not known.
+    assert refusal(whole[:30]) == ("corrupt", "the file has a header, but no samples.")
+    # Files written through a pipe do not state their size.
     read, _ = read_sound(file(patched(whole, 40, "<I", 2**32 - 1)))
     np.testing.assert_allclose(read, tone(), rtol=0, atol=2**-14)
 
 
 def test_silent_empty_and_not_a_number(refusal):
-    assert refusal(encoded(tone(0))) == ("empty", "it has a header, and no samples.")
-    silent = ("silent", "all its samples are the same.")
+    assert refusal(encoded(tone(0))) == ("empty", "the file has a header, but no samples.")
+    silent = ("silent", "all samples are equal.")
     assert refusal(encoded(0 * tone())) == silent
     assert refusal(encoded(0 * tone() + 0.25, "FLAC")) == silent
     for value in (np.nan, np.inf):
         broken = tone()
         broken[1000] = value
-        expected = ("corrupt", "some of its samples are NaN or infinite.")
+        expected = ("corrupt", "some samples are NaN or infinite.")
         assert refusal(encoded(broken, "WAV", "FLOAT")) == expected
 
 
 def test_too_many_samples_or_channels(refusal):
-    expected = ("too-large", "it has 4000 x 2 samples, more than max_samples=7999.")
+    expected = ("too-large", "the file has 4000 x 2 samples, more than max_samples=7999.")
     assert refusal(encoded(tone(channels=2)), max_samples=7999) == expected
-    expected = ("unsupported", "it has 3 channels, and not one or two.")
+    expected = ("unsupported", "the file has 3 channels. mode='stereo' supports 1 or 2.")
     assert refusal(encoded(tone(channels=3)), mode="stereo") == expected
 
 
@@ -255,14 +255,14 @@ def test_rates_that_would_take_all_memory(refusal, file, mode):
     fast = encoded(tone(), rate=1_000_000_007)
     assert refusal(fast, mode=mode) == (
         "unsupported",
-        "it has 1000000007 samples a second, and more than 768000 are not resampled.",
+        "the sampling rate is 1000000007 Hz. Resampling supports at most 768000 Hz.",
     )
     (signal,) = ReadAudio(rate=None).transform([file(fast)])
     np.testing.assert_allclose(signal, tone()[:, 0], rtol=0, atol=2**-14)
     slow, samples = encoded(tone(), rate=1), 4000 * 22_050 * (1 + (mode == "stereo"))
     assert refusal(slow, mode=mode, max_samples=samples - 1) == (
         "too-large",
-        f"it has 1 samples a second; at 22050 it would have {samples} in all, more than "
+        f"resampled from 1 to 22050 Hz, the sound has {samples} samples, more than "
         f"max_samples={samples - 1}.",
     )
 
@@ -277,18 +277,18 @@ def test_ogg_that_lacks_something(refusal):
     whole = encoded(tone(40_000) + np.random.default_rng(0).normal(0, 0.1, (40_000, 1)), "OGG")
     pages = [match.start() for match in re.finditer(b"OggS", whole)]
     assert len(pages) > 4
-    missing = ("truncated", "its last page is missing.")
+    missing = ("truncated", "the last page is missing.")
     assert refusal(whole[: pages[-1]]) == missing
     for cut in (pages[-1] + 5, pages[-1] + 28, len(whole) - 1):
-        assert refusal(whole[:cut]) == ("truncated", "it ends within a page.")
+        assert refusal(whole[:cut]) == ("truncated", "the file ends within a page.")
     assert refusal(whole[: pages[2]] + whole[pages[3] :]) == (
         "corrupt",
-        "one of its pages is missing.",
+        "a page is missing.",
     )
-    assert refusal(whole + b"more") == ("corrupt", "between its pages there is something else.")
+    assert refusal(whole + b"more") == ("corrupt", "unexpected data between pages.")
     flipped = bytearray(whole)
     flipped[pages[2] + 100] ^= 1
-    wrong = ("corrupt", "the checksum of one of its pages is wrong.")
+    wrong = ("corrupt", "wrong checksum of a page.")
     assert refusal(bytes(flipped)) == wrong
 
 
@@ -297,7 +297,7 @@ def test_damaged_flac(refusal):
     for broken in (whole[: len(whole) // 2], patched(whole, len(whole) // 2, "<Q", 0)):
         reason, detail = refusal(broken)
         assert reason in ("corrupt", "truncated")
-        assert detail.startswith(("as a FLAC file it is broken (", "its header promises 40000"))
+        assert detail.startswith(("the FLAC file cannot be decoded (", "the header states 40000"))
 
 
 @given(st.data())
@@ -326,5 +326,6 @@ def test_one_clear_line_without_soundfile(monkeypatch, file):
     with pytest.raises(ImportError) as caught:
         ReadAudio().transform([file(encoded(tone()))])
     assert str(caught.value) == (
-        "Sounds need soundfile, which is not installed. To install it: pip install 'featx[audio]'"
+        "ReadAudio requires soundfile, which is not installed. Install it: pip install "
+        "'featx[audio]'"
     )

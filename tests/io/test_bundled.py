@@ -27,7 +27,7 @@ def test_an_installed_package_has_them_inside(tmp_path, monkeypatch):
     for name in ("b-two", "a-one"):
         (folder / f"{name}.yaml").write_text(f"title: Recipe {name}\nsteps: [HOG]\n")
     (folder / "notes.txt").write_text("no recipe")
-    # What lies beside it is someone else's.
+    # Folders beside the package belong to other packages.
     (tmp_path / "site-packages" / "pipelines").mkdir()
     (tmp_path / "site-packages" / "pipelines" / "other.yaml").write_text("title: Other\n")
     monkeypatch.setattr(bundled, "__file__", str(package / "io" / "bundled.py"))

@@ -32,7 +32,7 @@ def broken_tiff():
     with tifffile.TiffFile(BytesIO(content)) as opened:
         tags = opened.pages[0].tags
         end = tags[273].value[0] + tags[279].value[0]
-    content[end - 1] ^= 1  # the checksum
+    content[end - 1] ^= 1  # corrupts the checksum
     return bytes(content)
 
 
@@ -41,7 +41,7 @@ put.argtypes, put.restype = [ctypes.c_void_p], ctypes.c_void_p
 
 
 def handler():
-    """Return the address of the handler that libtiff has."""
+    """Return the address of libtiff's current handler."""
     found = put(None)
     put(found)
     return found
@@ -98,7 +98,7 @@ def test_a_handler_that_the_host_sets_meanwhile_stays():
         assert put(before) == address
 
 
-#: Orientation 6, and a tag whose value lies behind the end.
+#: Orientation 6, and a tag whose value is beyond the end.
 EXIF = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x02\x00" + b"".join(
     [
         struct.pack("<HHII", 0x0112, 3, 1, 6),
@@ -148,7 +148,7 @@ def test_what_pillow_logs_is_printed_only_for_others(tmp_path):
     command = [sys.executable, "-c", LOGGED, path]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == (
-        f"{path}: corrupt: as a TIFF file it is broken (Invalid value for samples per pixel).\n"
+        f"{path}: corrupt: the TIFF file cannot be decoded (Invalid value for samples per pixel).\n"
         "Pillow\n"
     )
     assert done.stderr == "More samples per pixel than can be decoded: 5000\n"

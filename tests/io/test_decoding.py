@@ -21,8 +21,8 @@ from featx.io.decoding import read_image
 from featx.io.files import REASONS
 
 HEIGHT, WIDTH = 47, 61
-KNOWN = "Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete and not damaged."
-NOT_AN_IMAGE = f"its content is of no known format. {KNOWN}"
+KNOWN = "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
+NOT_AN_IMAGE = f"unknown image format. {KNOWN}"
 ARITHMETIC_JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIx"
     "wcKDcpLDAxNDQ0Hyc5PTgyPC4zNDL/yQALCAAIAAgBAREA/8wABgAQEAX/2gAIAQEAAD8A3RHqQFxJwx7g/9k="
@@ -35,7 +35,7 @@ TWELVE_BIT_JPEG = base64.b64decode(
 
 
 def smooth(seed=0, height=HEIGHT, width=WIDTH):
-    """Draw a colour image that JPEG can follow, with some noise."""
+    """Draw a smooth color image with some noise, suitable for JPEG."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(40, 216, (6, 8, 3)).astype(np.float32)
     fine = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -77,7 +77,7 @@ def chunk(kind, data):
 
 
 def png(width, height, depth, color, rows, *chunks, packed=None, interlaced=0):
-    """Write a PNG file by hand; ``rows`` are bytes without filters."""
+    """Encode a PNG file; ``rows`` are unfiltered bytes."""
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlaced)
     data = zlib.compress(b"".join(b"\0" + row for row in rows)) if packed is None else packed
     body = chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IDAT", data)
@@ -85,7 +85,7 @@ def png(width, height, depth, color, rows, *chunks, packed=None, interlaced=0):
 
 
 def gif(codes, trailer=b";"):
-    """Write a GIF file of 4 x 4 pixels by hand, of LZW codes of three bits."""
+    """Encode a GIF file of 4 x 4 pixels, with LZW codes of three bits."""
     bits = sum(code << 3 * place for place, code in enumerate(codes))
     data = bits.to_bytes(len(codes) * 3 // 8 + 1, "little")
     screen = struct.pack("<HHBBB", 4, 4, 0x81, 0, 0) + bytes([0, 0, 0, *[9, 8, 7] * 3])
@@ -94,7 +94,7 @@ def gif(codes, trailer=b";"):
 
 
 def split_tiff(content):
-    """Give where the value of each tag of a little-endian TIFF file stands."""
+    """Return the offset of each tag's value in a little-endian TIFF file."""
     (start,) = struct.unpack_from("<I", content, 4)
     (count,) = struct.unpack_from("<H", content, start)
     places = range(start + 2, start + 2 + 12 * count, 12)
@@ -121,7 +121,7 @@ def read(tmp_path):
 
 @pytest.fixture
 def refused(tmp_path):
-    """Give the reason and detail for which a file of these bytes is refused."""
+    """Return a function that returns reason and detail for a file of these bytes."""
 
     def refused(content, **options):
         path = tmp_path / "file"
@@ -229,7 +229,7 @@ def test_jpeg_is_that_of_pillow(read, name):
     pixels = read(JPEG[name])
     assert pixels.dtype == np.uint8
     np.testing.assert_allclose(pixels, expected, rtol=0, atol=2)
-    # Close to the original also: red has not become blue.
+    # The image is also close to the original: channels are not swapped.
     limit = 12 if "grey" not in name else 255
     assert np.abs(pixels.astype(int) - RGB).mean() < limit
     gray = read(JPEG[name], "gray")[..., 0]
@@ -270,7 +270,7 @@ def test_bigtiff_tiles_and_big_endian(read, color):
         for compression in (None, "deflate"):
             content = BytesIO()
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # tifffile would rather use imagecodecs
+                warnings.simplefilter("ignore")  # tifffile recommends imagecodecs
                 tifffile.imwrite(
                     content, RGB, photometric="rgb", compression=compression, **options
                 )
@@ -330,7 +330,7 @@ def test_a_palette_of_half_transparent_colours(read):
 def test_a_transparent_grey(read, depth):
     top = 2**depth - 1
     hidden = struct.pack(">H", top)
-    # One row: black, then white, which is hidden.
+    # One row: a black and a transparent white pixel.
     packed = {1: b"\x40", 2: b"\x30", 4: b"\x0f", 8: b"\x00\xff", 16: b"\x00\x00\xff\xff"}[depth]
     pixels = read(png(2, 1, depth, 0, [packed], chunk(b"tRNS", hidden)), background=BACKGROUND)
     if depth < 16:
@@ -344,7 +344,7 @@ def test_a_transparent_grey(read, depth):
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_transparent_colour(read, depth):
     colors = [(1, 2, 3), (200, 100, 50)]
-    # Of 16 bits, the upper 8 are read.
+    # The upper 8 of 16 bits are read.
     wide = [[value << (depth - 8) | (depth == 16) * 77 for value in color] for color in colors]
     row = b"".join(struct.pack(">3B" if depth == 8 else ">3H", *color) for color in wide)
     content = png(2, 1, depth, 2, [row], chunk(b"tRNS", struct.pack(">3H", *wide[1])))
@@ -431,7 +431,7 @@ def test_notes_that_look_like_orientation_elsewhere_are_not_taken(read):
 def test_orientation_after_a_huge_colour_profile(read):
     expected = read(encode(RGB, "JPEG"))
     content = encode(RGB, "JPEG", icc_profile=bytes(400_000), exif=exif(8))
-    # Pillow writes the notes first; other programs write them after the profile.
+    # Pillow writes EXIF before the profile; other programs write it after the profile.
     start = content.index(b"\xff\xe1")
     length = 2 + struct.unpack_from(">H", content, start + 2)[0]
     end = content.index(b"\xff\xdb")
@@ -458,12 +458,12 @@ def test_reduced_decoding_is_close_and_never_below_the_size(read, turned):
     np.testing.assert_array_equal(unchanged, whole)
 
 
-# What is refused.
+# Rejected files.
 
 
 def test_a_path_may_be_text_bytes_or_path(tmp_path):
     path = tmp_path / "ein Bild, 画像 'ß'.jpg"
-    path.write_bytes(encode(RGB, "PNG"))  # the name does not tell the format
+    path.write_bytes(encode(RGB, "PNG"))  # the format does not depend on the name
     for name in (path, str(path), os.fsencode(path)):
         np.testing.assert_array_equal(read_image(name), RGB)
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.png"
@@ -478,7 +478,7 @@ def refusal(path, **options):
 
 
 def outcome(path, **options):
-    """Give "ok" after a look at the pixels, or the reason of the refusal."""
+    """Return "ok" after a check of the pixels, or the reason of the rejection."""
     try:
         pixels = read_image(path, **options)
     except RefusedImage as error:
@@ -491,12 +491,12 @@ def outcome(path, **options):
     return "ok"
 
 
-NOT_A_FILE = ("not-a-file", "it is a folder, a pipe, a socket or a device, not a regular file.")
+NOT_A_FILE = ("not-a-file", "the path is a folder, pipe, socket or device, not a regular file.")
 
 
 def test_what_is_no_file(tmp_path):
-    assert refusal(tmp_path / "none") == ("missing", "there is no such file.")
-    assert refusal("") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "none") == ("missing", "the file does not exist.")
+    assert refusal("") == ("missing", "the file does not exist.")
     assert refusal(tmp_path) == NOT_A_FILE
     (tmp_path / "loop").symlink_to("loop")
     assert refusal(tmp_path / "loop") == (
@@ -504,9 +504,9 @@ def test_what_is_no_file(tmp_path):
         "Too many levels of symbolic links.",
     )
     (tmp_path / "nowhere").symlink_to("none")
-    assert refusal(tmp_path / "nowhere") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "nowhere") == ("missing", "the file does not exist.")
     (tmp_path / "file").write_bytes(b"x")
-    assert refusal(tmp_path / "file" / "image.png") == ("missing", "there is no such file.")
+    assert refusal(tmp_path / "file" / "image.png") == ("missing", "the file does not exist.")
     assert refusal("a\0b") == ("unreadable", "embedded null byte.")
     assert refusal("x" * 5000) == ("unreadable", "File name too long.")
     assert refusal(os.devnull) == NOT_A_FILE
@@ -521,7 +521,7 @@ def test_a_pipe_does_not_block(tmp_path):
     assert found == [NOT_A_FILE]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read all files")
 def test_a_file_that_may_not_be_read(tmp_path):
     (tmp_path / "file").touch(mode=0)
     assert refusal(tmp_path / "file") == ("unreadable", "Permission denied.")
@@ -530,7 +530,7 @@ def test_a_file_that_may_not_be_read(tmp_path):
 def test_the_error_says_all_in_one_line(tmp_path):
     with pytest.raises(RefusedImage) as caught:
         read_image(tmp_path / "none")
-    assert str(caught.value) == f"{tmp_path}/none: missing: there is no such file."
+    assert str(caught.value) == f"{tmp_path}/none: missing: the file does not exist."
 
 
 @pytest.mark.parametrize(
@@ -553,20 +553,20 @@ def test_what_is_no_image(refused, content):
 
 
 def test_nothing_at_all(refused):
-    assert refused(b"") == ("empty", "it has no bytes.")
+    assert refused(b"") == ("empty", "the file has no bytes.")
 
 
 def test_a_large_file_that_is_no_image_is_not_read_whole(tmp_path):
     film = tmp_path / "film.mp4"
     with film.open("wb") as file:
-        file.truncate(1 << 42)  # four terabytes, of which none are on the disk
+        file.truncate(1 << 42)  # a sparse file of 4 TB
     assert refusal(film) == ("not-an-image", NOT_AN_IMAGE)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_cut_is_refused(refused, name):
     content = ALL[name]
-    # What ends a file without being part of the image: padding, or a last blank.
+    # Bytes after the image: padding, or a final line break.
     trailing = {"bmp": 1, "bmp palette": 3, "ppm text": 3, "pbm text": 1}.get(name, 0)
     last = len(content) - 1 - trailing
     for cut in {*np.linspace(0.05, 0.99, 24), 1.0}:
@@ -602,16 +602,16 @@ def test_damage_gives_an_image_or_a_reason(tmp_path_factory, name, data):
 def test_what_the_jpeg_decoder_warns_about_is_refused(refused, name):
     content = JPEG[name]
     middle = (content.rindex(b"\xff\xda") + len(content)) // 2
-    ends = "as a JPEG file it is broken (Corrupt JPEG data: premature end of data segment)."
+    ends = "the JPEG file cannot be decoded (Corrupt JPEG data: premature end of data segment)."
     assert refused(content[:middle] + b"\xff\xd9") == ("truncated", ends)
     reason, detail = refused(content[:-2] + bytes(range(1, 99)) + b"\xff\xd9")
     assert reason == "corrupt"
-    assert detail.startswith("as a JPEG file it is broken (Corrupt JPEG data: 9")
+    assert detail.startswith("the JPEG file cannot be decoded (Corrupt JPEG data: 9")
     assert detail.endswith(" extraneous bytes before marker 0xd9).")
 
 
 def test_a_jpeg_without_its_end(refused):
-    expected = "as a JPEG file it is broken (Premature end of JPEG file)."
+    expected = "the JPEG file cannot be decoded (Premature end of JPEG file)."
     assert refused(JPEG["jpeg"][:-2]) == ("truncated", expected)
 
 
@@ -622,8 +622,8 @@ def test_what_follows_an_image_does_not_matter(read, name):
 
 ROWS = [bytes([10 + row] * 40) for row in range(40)]
 FILTERED = b"".join(b"\0" + row for row in ROWS)
-PNG_ENDS = ("truncated", "this PNG file ends before its image does.")
-SENSELESS = ("corrupt", "as a PNG file it is broken (its header makes no sense).")
+PNG_ENDS = ("truncated", "the PNG file ends before its image is complete.")
+SENSELESS = ("corrupt", "the PNG file cannot be decoded (invalid header).")
 
 
 def test_png_written_by_hand(read):
@@ -637,13 +637,13 @@ def test_png_of_which_rows_are_missing(refused, read):
         assert refused(png(40, 40, 8, 0, [], packed=packed)) == PNG_ENDS
     interlaced = png(40, 40, 8, 0, [], packed=zlib.compress(b"\0" * 900), interlaced=1)
     assert refused(interlaced)[0] in ("truncated", "corrupt")
-    # The last pass of an interlaced image is none of its last row, if the height is odd.
+    # If the height is odd, the last pass does not include the last row.
     rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20
     packed = zlib.compress(b"".join(b"\0" + b"\xff" * row for row in rows))
     assert refused(png(40, 39, 8, 0, [], packed=packed, interlaced=1)) == PNG_ENDS
     black = np.zeros((40, 40, 3))
     np.testing.assert_array_equal(read(png(40, 40, 8, 0, [bytes(40)] * 40)), black)
-    # The seven passes of an interlaced image: 100 + 25 + 50 + 100 + 200 + 400 + 800 pixels' rows.
+    # The seven passes: 25 + 25 + 50 + 100 + 200 + 400 + 800 pixels.
     rows = [5] * 5 + [5] * 5 + [10] * 5 + [10] * 10 + [20] * 10 + [20] * 20 + [40] * 20
     packed = zlib.compress(b"".join(bytes(1 + row) for row in rows))
     np.testing.assert_array_equal(read(png(40, 40, 8, 0, [], packed=packed, interlaced=1)), black)
@@ -654,7 +654,7 @@ def test_png_of_broken_data(refused):
     broken = packed[:-1] + bytes([packed[-1] ^ 1])
     assert refused(png(40, 40, 8, 0, [], packed=broken)) == (
         "corrupt",
-        "as a PNG file it is broken (broken data stream when reading image file).",
+        "the PNG file cannot be decoded (broken data stream when reading image file).",
     )
     assert refused(png(40, 40, 8, 0, [], packed=packed[: len(packed) // 2]))[0] == "truncated"
     assert refused(png(40, 40, 8, 0, [], packed=b""))[0] == "truncated"
@@ -665,17 +665,17 @@ def test_png_of_broken_data(refused):
 def test_png_of_broken_structure(refused):
     whole = png(40, 40, 8, 0, ROWS)
     checksum = changed(whole, len(whole) - 4, ">I", 0)
-    assert refused(checksum) == ("corrupt", "the checksum of its 'IEND' chunk is wrong.")
+    assert refused(checksum) == ("corrupt", "wrong checksum of the 'IEND' chunk.")
     assert refused(whole[:-12]) == PNG_ENDS
     first = whole[:8] + chunk(b"tEXt", b"Title\0A title") + whole[8:]
-    assert refused(first) == ("corrupt", "its first chunk is not its header.")
+    assert refused(first) == ("corrupt", "the first chunk is not the header, 'IHDR'.")
     assert refused(png(40, 40, 8, 3, ROWS)) == (
         "corrupt",
-        "its colours are numbers of a palette that is not there.",
+        "the palette, chunk 'PLTE', is missing.",
     )
     assert refused(png(40, 40, 8, 0, ROWS, chunk(b"ABCD", b"?"))) == (
         "unsupported",
-        "it needs a reader that knows its 'ABCD' chunk.",
+        "unknown critical chunk 'ABCD'.",
     )
     for width, height, depth, color in [
         (0, 40, 8, 0),
@@ -694,11 +694,11 @@ def test_gif_of_which_pixels_are_missing(read, refused):
         assert refused(gif(codes))[0] == "truncated"
     assert refused(gif(pixel * 16 + [end], trailer=b"")) == (
         "truncated",
-        "this GIF file ends before its image does.",
+        "the GIF file ends before its image is complete.",
     )
 
 
-TIFF_ENDS = ("truncated", "this TIFF file ends before its image does.")
+TIFF_ENDS = ("truncated", "the TIFF file ends before its image is complete.")
 
 
 def test_tiff_that_points_elsewhere(refused):
@@ -711,11 +711,11 @@ def test_tiff_that_points_elsewhere(refused):
             assert refused(changed(content, 4, "<I", far)) == TIFF_ENDS
     assert refused(changed(content, tags[273], "<I", 0)) == (
         "corrupt",
-        "its pixels are said to lie where they cannot.",
+        "the offset of the pixels points into the header.",
     )
     assert refused(changed(content, tags[259], "<I", 9999)) == (
         "unsupported",
-        "its compression, TIFF's number 9999, is not supported.",
+        "unsupported TIFF compression 9999.",
     )
 
 
@@ -733,33 +733,33 @@ def test_what_libtiff_notices_is_refused_and_nothing_is_printed(refused, capfd, 
         damaged[start + 300 : start + 400] = np.random.default_rng(0).bytes(100)
     reason, detail = refused(bytes(damaged))
     assert reason == "corrupt"
-    assert detail.startswith("as a TIFF file it is broken (")
+    assert detail.startswith("the TIFF file cannot be decoded (")
     assert capfd.readouterr() == ("", "")
 
 
 def test_kinds_that_are_not_supported(refused):
     assert refused(TWELVE_BIT_JPEG) == (
         "unsupported",
-        "this kind of JPEG file is not supported (Unsupported JPEG data precision 12).",
+        "unsupported variant of JPEG (Unsupported JPEG data precision 12).",
     )
-    deep = "its pixels are not in [0, 65535]. Save it with 8 or 16 bits."
+    deep = "pixel values outside [0, 65535]. Save the image with 8 or 16 bits."
     for values in ([[0, 65536]], [[-1, 5]]):
         assert refused(encode(np.int32(values), "TIFF")) == ("unsupported", deep)
-    scale = "its pixels are not in [0, 1]. Scale them first."
+    scale = "pixel values outside [0, 1]. Scale them to [0, 1]."
     for values in ([[0, 1.01]], [[-0.01, 1]], [[0, np.nan]], [[0, np.inf]]):
         assert refused(encode(np.float32(values), "TIFF")) == ("unsupported", scale)
-    lab = "its colours are LAB. Save it as RGB."
+    lab = "unsupported color space LAB. Save the image as RGB."
     assert refused(encode(Image.new("LAB", (4, 4)), "TIFF")) == ("unsupported", lab)
     content = BytesIO()
     tifffile.imwrite(content, np.zeros((5, 5, 3), np.float32), photometric="rgb")
     assert refused(content.getvalue()) == (
         "unsupported",
-        "this kind of TIFF file is not supported (unknown pixel mode).",
+        "unsupported variant of TIFF (unknown pixel mode).",
     )
     bitmap = changed(ALL["bmp"], 28, "<H", 5)
     assert refused(bitmap) == (
         "unsupported",
-        "this kind of BMP file is not supported (Unsupported BMP pixel depth (5)).",
+        "unsupported variant of BMP (Unsupported BMP pixel depth (5)).",
     )
 
 
@@ -773,22 +773,22 @@ def test_whole_numbers_of_32_bits_that_fit_16_are_read(read):
 def test_wrong_lengths_and_sizes_in_headers(refused):
     assert refused(changed(ALL["webp"], 4, "<I", 10**7)) == (
         "truncated",
-        "this WEBP file ends before its image does.",
+        "the WEBP file ends before its image is complete.",
     )
     assert refused(changed(ALL["bmp"], 18, "<i", 9000))[0] == "truncated"
     assert refused(changed(ALL["bmp"], 18, "<i", 0)) == (
         "corrupt",
-        "as a BMP file it is broken (its header makes no sense).",
+        "the BMP file cannot be decoded (invalid header).",
     )
     assert refused(changed(ALL["bmp"], 10, "<I", 10**9))[0] == "truncated"
     assert refused(b"P2 2 2 10\n1 2 3 11\n") == (
         "corrupt",
-        "as a PPM file it is broken (Channel value too large for this mode: 11).",
+        "the PPM file cannot be decoded (Channel value too large for this mode: 11).",
     )
     assert refused(b"P5 0 2 255\n")[0] == "corrupt"
 
 
-HUGE = "it has {0} x {1} = {2} pixels, more than max_pixels=89478485."
+HUGE = "the image has {0} x {1} = {2} pixels, more than max_pixels=89478485."
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(refused):
@@ -818,12 +818,12 @@ def test_the_limit_of_pixels(read, refused, name):
     assert read(ALL[name], max_pixels=HEIGHT * WIDTH).shape == (HEIGHT, WIDTH, 3)
     assert refused(ALL[name], max_pixels=HEIGHT * WIDTH - 1) == (
         "too-large",
-        f"it has {WIDTH} x {HEIGHT} = {WIDTH * HEIGHT} pixels, more than "
+        f"the image has {WIDTH} x {HEIGHT} = {WIDTH * HEIGHT} pixels, more than "
         f"max_pixels={WIDTH * HEIGHT - 1}.",
     )
 
 
-# The collections of odd files.
+# Collections of invalid and unusual files.
 
 
 def test_every_hostile_file_is_read_or_refused(real_data, capfd):

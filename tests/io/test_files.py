@@ -50,7 +50,7 @@ def test_too_many_bytes(tmp_path):
     assert read_file(path, max_bytes=100) == bytes(100)
     assert refusal(path, max_bytes=99) == (
         "too-many-bytes",
-        "it has 100 bytes, more than max_bytes=99.",
+        "the file has 100 bytes, more than max_bytes=99.",
     )
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_grows_while_it_is_read(tmp_path):
     path.write_bytes(bytes(50_000))
 
     def grow(beginning):
-        """Let the file grow when its beginning is known and the rest is not."""
+        """Append to the file after its first bytes were read."""
         with path.open("ab") as file:
             file.write(b"x")
         return True
@@ -67,7 +67,7 @@ def test_a_file_that_grows_while_it_is_read(tmp_path):
     with pytest.raises(RefusedImage) as error:
         read_file(path, grow)
     assert error.value.reason == "changed"
-    assert error.value.detail == "it changed while it was read. Run again."
+    assert error.value.detail == "the file changed while it was read. Run again."
 
 
 def test_reasons_that_pass_are_reasons():

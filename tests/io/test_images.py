@@ -24,7 +24,7 @@ def test_size_and_mode(path):
     batch = stage.fit_transform([path, path])
     assert batch.shape == (2, 20, 30, 1)
     assert batch.dtype == np.uint8
-    assert batch[0, 0, 0, 0] == 29  # 0.114 of 255: the grey of the background
+    assert batch[0, 0, 0, 0] == 29  # luma of the background, 0.114 * 255
     inner = resize_image(GRAY[..., np.newaxis], (20, 30), "pad", (29,))
     np.testing.assert_array_equal(batch[1], inner)
     assert stage.get_feature_names_out().tolist() == ["gray"]

@@ -1,4 +1,4 @@
-"""What `tests/io/test_images.py` cannot reach with whole files: each check by itself."""
+"""Tests of single integrity checks, beyond those on whole files in `test_decoding.py`."""
 
 import struct
 import zlib
@@ -13,7 +13,7 @@ from featx.io.integrity import find, rows_missing
 
 SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
-# The pass to which each pixel belongs, as the PNG standard draws it.
+# The pass of each pixel, as in the PNG standard.
 ADAM7 = np.array(
     [
         [1, 6, 4, 6, 2, 6, 4, 6],
@@ -29,7 +29,7 @@ ADAM7 = np.array(
 
 
 def ends(known):
-    return "truncated", f"this {known} file ends before its image does."
+    return "truncated", f"the {known} file ends before its image is complete."
 
 
 @pytest.mark.parametrize("known", ["JPEG", "BMP", "PPM"])
@@ -56,7 +56,7 @@ def png(header, *data):
 
 
 def length(width, height, bits, interlaced):
-    """Count the bytes of all rows, each with that which names its filter."""
+    """Return the number of bytes of all rows, including their filter bytes."""
     passes = np.ones((height, width), int)
     if interlaced:
         passes = np.tile(ADAM7, (height // 8 + 1, width // 8 + 1))[:height, :width]
@@ -83,7 +83,7 @@ def test_rows_of_png_are_counted(color, interlaced):
 def test_rows_of_png_in_many_chunks():
     header = (300, 2000, 8, 2, 0, 0, 0)
     rows = bytes(length(300, 2000, 24, 0))
-    # Noise for a part of the rows: a megabyte and more of data, decompressed piece by piece.
+    # Noise in a part of the rows, so that more than 1 MB is decompressed in steps.
     rows = np.random.default_rng(0).bytes(1_500_000) + rows[1_500_000:]
     packed = zlib.compress(rows)
     pieces = [packed[start : start + 8192] for start in range(0, len(packed), 8192)]
@@ -97,7 +97,7 @@ def test_rows_of_png_in_many_chunks():
 
 SCREEN = b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0x81, 0, 0) + bytes(12)
 NO_PALETTE = b"GIF89a" + struct.pack("<HHBBB", 4, 4, 0x01, 0, 0)
-BLOCKS = b"\3abc\2,;\0"  # of data in which marks stand
+BLOCKS = b"\3abc\2,;\0"  # data that contains marker bytes
 COMMENT = b"!\xfe" + BLOCKS
 FRAME = b"," + struct.pack("<HHHHB", 0, 0, 4, 4, 0) + b"\2" + BLOCKS
 FRAME_WITH_PALETTE = b"," + struct.pack("<HHHHB", 0, 0, 4, 4, 0x82) + b";" * 24 + b"\2" + BLOCKS
@@ -119,7 +119,7 @@ def test_gif_needs_all_its_blocks(screen, body):
 
 
 def tiff(**options):
-    """Write a TIFF file, and tell where each tag's value stands."""
+    """Encode a TIFF file; return it with the offset of each tag's value."""
     content = BytesIO()
     values = np.random.default_rng(0).integers(0, 256, (48, 64), np.uint8)
     tifffile.imwrite(content, values, photometric="minisblack", metadata=None, **options)
@@ -148,9 +148,9 @@ def test_tiff_of_either_order_and_size(options):
         struct.pack_into(word, changed, tags[offsets], far)
         assert find("TIFF", bytes(changed)) == ends("TIFF")
     struct.pack_into(word, changed, tags[offsets], 1)
-    wrong = ("corrupt", "its pixels are said to lie where they cannot.")
+    wrong = ("corrupt", "the offset of the pixels points into the header.")
     assert find("TIFF", bytes(changed)) == wrong
-    # The pixels come last.
+    # The pixels are at the end of the file.
     assert find("TIFF", content[:-1]) == ends("TIFF")
 
 
@@ -167,7 +167,7 @@ def test_notes_of_programs_may_point_anywhere():
     )
     struct.pack_into("<I", changed, place + 8, 10**9)
     assert find("TIFF", bytes(changed)) is None
-    # A tag of TIFF itself may not.
+    # Tags below 32768 are not private, and are checked.
     struct.pack_into("<H", changed, place, 32767)
     assert find("TIFF", bytes(changed)) == ends("TIFF")
 
@@ -178,7 +178,7 @@ def test_compression_that_nothing_reads():
     struct.pack_into("<H", changed, tags[259], 60000)
     assert find("TIFF", bytes(changed)) == (
         "unsupported",
-        "its compression, TIFF's number 60000, is not supported.",
+        "unsupported TIFF compression 60000.",
     )
 
 

@@ -32,7 +32,9 @@ def test_a_server_that_sends_more_than_it_says(little_memory, packed_zeros, serv
     with served(Bomb) as url, pytest.raises(RefusedImage) as error:
         read_file(f"{url}/a.png", max_bytes=10**7)
     assert error.value.reason == "too-many-bytes"
-    assert error.value.detail.startswith("it has 10000001 bytes, more than max_bytes=10000000.")
+    assert error.value.detail.startswith(
+        "the file has 10000001 bytes, more than max_bytes=10000000."
+    )
 
 
 def test_a_server_that_does_not_answer():
@@ -42,7 +44,7 @@ def test_a_server_that_does_not_answer():
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/a.png"
         with pytest.raises(RefusedImage) as error:
             read_file(url)
-        # fsspec makes no difference.
+        # fsspec does not distinguish the two.
         assert error.value.reason in ("missing", "unreadable")
         with pytest.raises(DatasetError) as error:
             list(iterate_images(url))

@@ -45,7 +45,7 @@ def test_shapes_and_constant_images(size, wanted, resize, dtype, channels):
         np.testing.assert_array_equal(result[outside], np.full(outside.sum(), np.float32(0.2)))
         assert resize == "pad" or not outside.any()
     else:
-        # The background, 51 of 255, is as bright as the image itself.
+        # The background, 51 of 255, has the value of the image.
         np.testing.assert_array_equal(result, np.full(result.shape, value))
 
 
@@ -70,7 +70,7 @@ def test_enlarging_is_linear():
 
 
 def test_a_large_image_is_averaged_as_a_small_one():
-    # Above a limit another loop takes over.
+    # Large images are processed in blocks.
     image = np.random.default_rng(3).integers(0, 256, (700, 900, 3), np.uint8)
     result = resize_image(image, (301, 299), "stretch", (0,) * 3)
     expected = cv2.resize(image, (299, 301), interpolation=cv2.INTER_AREA)

@@ -32,7 +32,7 @@ def mode_of(path):
 
 
 def fail(make, path, error, *names):
-    """Begin a new folder with these files in it, or a new file, and fail."""
+    """Start to write a folder with these files, or a file, and raise ``error``."""
     with make(path) as unfinished:
         fill(unfinished, *names)
         raise error
@@ -193,7 +193,7 @@ def test_a_folder_that_is_not_empty(tmp_path, content):
     with pytest.raises(OutputError) as error, new_folder(out):
         pytest.fail("not to be reached")
     assert str(error.value) == (
-        f"{out}: it exists already, and is not an empty folder. Remove it, or choose another name."
+        f"{out}: already exists and is not an empty folder. Remove it, or choose another name."
     )
     assert everything(tmp_path) == ["out", f"out/{content.rstrip('/')}"]
 
@@ -203,7 +203,7 @@ def test_a_folder_where_there_is_a_file(tmp_path):
     with pytest.raises(OutputError) as error, new_folder(tmp_path / "out"):
         pytest.fail("not to be reached")
     assert str(error.value) == (
-        f"{tmp_path}/out: it exists already, and is not an empty folder. Remove it, or choose "
+        f"{tmp_path}/out: already exists and is not an empty folder. Remove it, or choose "
         "another name."
     )
     assert (tmp_path / "out").read_text() == "mine"
@@ -212,29 +212,27 @@ def test_a_folder_where_there_is_a_file(tmp_path):
 def test_a_file_where_there_is_a_folder(tmp_path):
     with pytest.raises(OutputError) as error, new_file(tmp_path):
         pytest.fail("not to be reached")
-    assert str(error.value) == f"{tmp_path}: is a folder, and a file is to be written."
+    assert str(error.value) == f"{tmp_path}: is a folder. Pass the path of a file."
 
 
 def test_a_file_in_place_of_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OutputError) as error, new_file(tmp_path / "pipe"):
         pytest.fail("not to be reached")
-    assert str(error.value) == (
-        f"{tmp_path}/pipe: is a device or a pipe, and a file is to be written."
-    )
+    assert str(error.value) == (f"{tmp_path}/pipe: is a device or a pipe. Pass the path of a file.")
     assert everything(tmp_path) == ["pipe"]
 
 
 def test_devices_are_never_replaced():
     with pytest.raises(OutputError) as error, new_file("/dev/null"):
         pytest.fail("not to be reached")
-    assert str(error.value) == "/dev/null: is a device or a pipe, and a file is to be written."
+    assert str(error.value) == "/dev/null: is a device or a pipe. Pass the path of a file."
 
 
 @pytest.mark.parametrize("make", [new_folder, new_file])
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("file/out", "a folder above it is a file"), ("file/deep/out", "Not a directory")],
+    [("file/out", "a parent folder is a file"), ("file/deep/out", "Not a directory")],
 )
 def test_below_a_file(tmp_path, make, name, reason):
     (tmp_path / "file").touch()
@@ -287,15 +285,15 @@ def test_no_cell_is_a_formula(text, cell):
 
 def test_refused_images_as_data():
     refused = [
-        RefusedImage("a/1.png", "empty", "it has no bytes."),
-        RefusedImage("b/\udcff\n\x1b[31m é.png", "missing", "there is no such file."),
+        RefusedImage("a/1.png", "empty", "the file has no bytes."),
+        RefusedImage("b/\udcff\n\x1b[31m é.png", "missing", "the file does not exist."),
     ]
     assert refused_as_data(iter(refused)) == [
-        {"path": "a/1.png", "reason": "empty", "detail": "it has no bytes."},
+        {"path": "a/1.png", "reason": "empty", "detail": "the file has no bytes."},
         {
             "path": "b/\\xff\n\x1b[31m é.png",
             "reason": "missing",
-            "detail": "there is no such file.",
+            "detail": "the file does not exist.",
         },
     ]
 

@@ -86,7 +86,7 @@ def test_errors(street, tmp_path):
     with pytest.raises(PatternError) as error:
         find(pattern, [broken], out=tmp_path / "new" / "hits.csv")
     assert str(error.value) == (
-        f"All 1 images are refused. The first: {broken}: empty: it has no bytes."
+        f"All 1 images are refused. The first: {broken}: empty: the file has no bytes."
     )
     assert not (tmp_path / "new").exists()
 

@@ -330,8 +330,8 @@ class TestVersions:
     def test_a_newer_format(self, file):
         edit(file, about='{"format": 2, "featx_version": "9.1"}')
         assert message(load_model, file) == (
-            f"{file}: written by featx 9.1 in format 2, and this is featx {featx.__version__}, "
-            "which reads format 1. Upgrade featx: pip install --upgrade featx."
+            f"{file}: written by featx 9.1 in format 2, but this version, featx "
+            f"{featx.__version__}, reads only format 1. Upgrade featx: pip install --upgrade featx."
         )
 
     @pytest.mark.parametrize(

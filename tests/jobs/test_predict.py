@@ -145,13 +145,12 @@ def test_predictions_that_cannot_be_written(tmp_path, folder):
             f"{file}: the name must end in .csv or .parquet."
         )
     assert message(predict, paths[:1], model=model, out=tmp_path / "new" / "p.csv") == (
-        f"All 1 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-        "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete "
-        "and not damaged."
+        f"All 1 images are refused. The first: {paths[0]}: not-an-image: unknown image format. "
+        "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
     )
     below = f"{paths[0]}/p.csv"
     assert message(predict, kept, model=model, out=below, kind=OutputError) == (
-        f"{below}: cannot be written: a folder above it is a file."
+        f"{below}: cannot be written: a parent folder is a file."
     )
 
     def interrupt(done, refused):

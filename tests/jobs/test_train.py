@@ -119,9 +119,8 @@ class TestTrain:
         assert message(
             train, paths, y=["a", "b"], recipe=make_pipeline(pyramid(), LinearSVC())
         ) == (
-            f"All 2 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-            "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, "
-            "complete and not damaged."
+            f"All 2 images are refused. The first: {paths[0]}: not-an-image: unknown image "
+            "format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
         )
 
     @pytest.mark.parametrize("steps", [[], [StandardScaler()]])

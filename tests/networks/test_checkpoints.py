@@ -77,8 +77,8 @@ def test_a_parameter_that_was_renamed(file):
 def test_a_newer_format(file):
     edit(file, format=2, featx_version="9.1", purpose=None)
     assert refusal(file) == (
-        f"{file}: written by featx 9.1 in format 2, and this is featx {__version__}, which reads "
-        "format 1. Upgrade featx: pip install --upgrade featx."
+        f"{file}: written by featx 9.1 in format 2, but this version, featx {__version__}, reads "
+        "only format 1. Upgrade featx: pip install --upgrade featx."
     )
 
 

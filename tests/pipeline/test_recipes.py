@@ -354,7 +354,7 @@ A_STEP = "a step must be a name, or a name with parameters: 'Sobel: {axis: verti
         # Signals.
         (
             "  - ReadAudio\n  - GaussianBlur\n",
-            "5: GaussianBlur requires maps, but ReadAudio outputs signals. For signals, give "
+            "5: GaussianBlur requires maps, but ReadAudio outputs signals. For signals, pass "
             "sigma=[1.0], a list of one number.",
         ),
         (

@@ -158,11 +158,11 @@ def test_vectors_of_different_lengths_are_an_error():
         with pytest.raises(ValueError) as caught:
             Stream(stages, chunk_size).fit(ragged).transform(ragged)
         assert str(caught.value).endswith(
-            "vectors of different lengths (18 to 36) for images of different sizes. Give all "
-            "images one size, for example with ReadImages(size=(256, 256))."
+            ": the vectors have different lengths (18 to 36), since the images differ in size. "
+            "Resize all images to one size, for example with ReadImages(size=(256, 256))."
         ) or str(caught.value) == (
-            "The images give vectors of different lengths (18 to 36), since their sizes differ. "
-            "Give all images one size, for example with ReadImages(size=(256, 256))."
+            "The vectors have different lengths (18 to 36), since the images differ in size. "
+            "Resize all images to one size, for example with ReadImages(size=(256, 256))."
         )
 
 
@@ -202,16 +202,16 @@ def test_no_images_and_one():
         (
             Sobel(),
             images(1)[0],
-            "Sobel takes a batch of images, an array (n, height, width, channels) or a list of "
+            "Sobel: expected a batch of images, an array (n, height, width, channels) or a list of "
             "arrays (height, width, channels), but got one array of shape (16, 16, 1). For a "
-            "single image, wrap it in a list: [image]. For several grey images, add the axis of "
+            "single image, wrap it in a list: [image]. For several gray images, add the axis of "
             "channels: images[..., np.newaxis].",
         ),
         (
             FeatureUnion([("a", ReadImages()), ("b", ReadImages(mode="gray"))]),
             "photo.jpg",
-            "ReadImages takes a batch of paths, but got 'photo.jpg'. For a single image, wrap it "
-            "in a list: [path].",
+            "ReadImages: expected a batch of paths, but got 'photo.jpg'. For a single image, wrap "
+            "it in a list: [path].",
         ),
     ],
 )
@@ -316,7 +316,7 @@ def test_refused_images_raise(folder, chunk_size, n_jobs):
     assert caught.value.reason == "not-an-image"
     with pytest.raises(RefusedImage) as caught:
         Stream(read_and_describe(), chunk_size, n_jobs, "nan").fit(folder[4:])
-    assert str(caught.value) == f"{folder[4]}: missing: there is no such file."
+    assert str(caught.value) == f"{folder[4]}: missing: the file does not exist."
 
 
 @pytest.mark.parametrize("chunk_size", [1, 2, 3, 6])
@@ -327,8 +327,8 @@ def test_refused_images_give_rows_of_nan_and_one_warning(folder, chunk_size, n_j
         result = stream.transform(folder)
     assert [str(warning.message) for warning in caught] == [
         f"2 of 6 images were rejected, and their rows are NaN. The first: {folder[1]}: "
-        "not-an-image: its content is of no known format. Known formats: JPEG, PNG, GIF, TIFF, "
-        "BMP, WebP and PPM/PGM/PBM, complete and not damaged."
+        "not-an-image: unknown image format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP "
+        "and PPM/PGM/PBM."
     ]
     assert result.dtype == np.float32
     good = [0, 2, 3, 5]
@@ -753,8 +753,9 @@ def test_descriptor_sets_are_not_put_side_by_side():
     [
         (
             np.zeros(3, np.float32),
-            "MeanOfTwo takes a batch of descriptor sets, a list of what DenseSIFT and its like "
-            "give, or of arrays (count, length), but image 0 has an array of shape (3,).",
+            "MeanOfTwo: expected a batch of descriptor sets, a list of DescriptorSet, as "
+            "DenseSIFT returns, or of arrays (count, length), but image 0 has an array of shape "
+            "(3,).",
         ),
         (
             np.full((1, 2), np.nan, np.float32),
@@ -762,8 +763,8 @@ def test_descriptor_sets_are_not_put_side_by_side():
         ),
         (
             np.zeros((1, 2), np.uint8),
-            "MeanOfTwo: the descriptor set of image 0 is of type uint8. Descriptors are floating "
-            "point.",
+            "MeanOfTwo: the descriptor set of image 0 is of type uint8. Descriptors must be "
+            "floating point.",
         ),
     ],
 )

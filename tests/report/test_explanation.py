@@ -453,10 +453,10 @@ def test_errors(photo, tmp_path):
         assert str(error.value) == f"{tmp_path}/{name}: the name must end in .png or .html."
     with pytest.raises(OutputError) as error:
         write_explanation(explanation, photo / "out.png")
-    assert str(error.value) == (f"{photo}/out.png: cannot be written: a folder above it is a file.")
+    assert str(error.value) == (f"{photo}/out.png: cannot be written: a parent folder is a file.")
     with pytest.raises(RefusedImage) as refused:
         explain(tmp_path / "nowhere.png", load_recipe("edges-alone"))
-    assert str(refused.value) == f"{tmp_path}/nowhere.png: missing: there is no such file."
+    assert str(refused.value) == f"{tmp_path}/nowhere.png: missing: the file does not exist."
     with pytest.raises(ModelError) as refused:
         explain(photo, make_pipeline(LinearSVC()))
     assert str(refused.value) == (

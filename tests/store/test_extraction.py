@@ -39,7 +39,7 @@ def pyramid(**parameters):
 
 @pytest.fixture
 def images(tmp_path):
-    """Make ten files of which 1, 4 and 5 are no images, and 9 is missing; their labels."""
+    """Return ten paths and labels; files 1, 4 and 5 are not images, and 9 is missing."""
     folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -72,7 +72,7 @@ def message(kind, function, *arguments):
 
 
 def check_table(table, images, vectors):
-    """Check every value of the table against what was written."""
+    """Check all values of the table."""
     paths, labels = images
     assert table.column_names == COLUMNS
     assert table["path"].to_pylist() == paths
@@ -147,7 +147,7 @@ def test_what_is_known_of_the_files(tmp_path, images):
     modified = parquet.read_table(tmp_path / "out")["modified"].cast(pyarrow.int64()).to_pylist()
     assert modified == [path.stat().st_mtime_ns for path in there] + [None]
     hashes = [hashlib.sha256(path.read_bytes()).hexdigest() for path in there]
-    # What is no image is not read whole.
+    # Files in unknown formats are not read completely, and have no hash.
     assert table["sha256"] == [hashes[i] if i not in (1, 4, 5) else None for i in range(9)] + [None]
     details = {one.path: one.detail for one in read_refused(tmp_path / "out")}
     assert table["detail"] == [details.get(path) for path in paths]
@@ -230,8 +230,8 @@ def test_different_lengths(tmp_path, images):
     stream.chunk_size = 1
     out = tmp_path / "deep" / "out"
     assert message(StoreError, write, out, paths, ["x"] * 6, stream) == (
-        f"The recipe gives vectors of different lengths, 54 and 81 for {paths[3]}. Give all images "
-        "one size, for example with ReadImages: {size: [256, 256]}."
+        f"{paths[3]}: the vector has length 81, but earlier vectors have length 54. Resize all "
+        "images to one size, for example with ReadImages: {size: [256, 256]}."
     )
     assert files(tmp_path) == ["images", *sorted(f"images/{i}.png" for i in range(9))]
 
@@ -240,8 +240,8 @@ def test_different_lengths(tmp_path, images):
 def test_no_vectors(tmp_path, images, size):
     stream = Stream([gray(size), Sobel()])
     assert message(StoreError, write, tmp_path / "out", *images, stream) == (
-        "The recipe gives no vectors before it learns. End its image stages with one that gives "
-        "vectors, such as Summarize or HOG."
+        "The stateless stages of the recipe do not return vectors. End its image stages with a "
+        "stage that does, such as Summarize or HOG."
     )
     assert files(tmp_path) == ["images", *sorted(f"images/{i}.png" for i in range(9))]
 
@@ -250,9 +250,8 @@ def test_all_refused(tmp_path, images):
     paths = [images[0][i] for i in REASONS]
     found = message(StoreError, write, tmp_path / "out", paths, ["x"] * 4, pyramid())
     assert found == (
-        f"All 4 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-        "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete "
-        "and not damaged."
+        f"All 4 images are rejected. The first: {paths[0]}: not-an-image: unknown image format. "
+        "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
     )
     assert files(tmp_path) == ["images", *sorted(f"images/{i}.png" for i in range(9))]
 
@@ -269,7 +268,7 @@ def test_interrupted(tmp_path, images):
 def test_a_folder_that_is_not_empty(tmp_path, images):
     found = message(OutputError, write, tmp_path / "images", *images, pyramid())
     assert found == (
-        f"{tmp_path}/images: it exists already, and is not an empty folder. Remove it, or choose "
+        f"{tmp_path}/images: already exists and is not an empty folder. Remove it, or choose "
         "another name."
     )
     assert files(tmp_path) == ["images", *sorted(f"images/{i}.png" for i in range(9))]
@@ -284,7 +283,7 @@ def test_one_number(tmp_path, images):
 
 
 def rows(folder):
-    """Give all rows, by their paths; there are no two of one path."""
+    """Return all rows by their paths, which must be unique."""
     found = dataset.dataset(folder, format="parquet").to_table().to_pylist()
     named = {row["path"]: row for row in found}
     assert len(named) == len(found)
@@ -296,7 +295,7 @@ def contents(folder):
 
 
 class TestGoingOn:
-    """A second run over a store that is there."""
+    """A second run on an existing store."""
 
     @pytest.fixture(autouse=True)
     def few_rows(self, monkeypatch):
@@ -308,13 +307,13 @@ class TestGoingOn:
         paths, labels = images
         write(out, paths, labels, pyramid(chunk_size=1))
         before = contents(out)
-        # Whoever read this would notice; its size and time are as they were.
+        # Corrupt the file but keep its size and time: a second read would reject it.
         known = os.stat(paths[0])
         Path(paths[0]).write_bytes(b"x" * known.st_size)
         os.utime(paths[0], ns=(known.st_atime_ns, known.st_mtime_ns))
         told = []
         again = write(out, paths, labels, pyramid(), progress=lambda *n: told.append(n))
-        # The one that is missing is looked for again.
+        # The missing file is retried.
         assert again[:4] == (10, 9, 0, 4)
         assert again.refused == {"not-an-image": 2, "empty": 1, "missing": 1}
         assert np.sum(told, axis=0).tolist() == [10, 4]
@@ -360,10 +359,10 @@ class TestGoingOn:
         for path in (paths[2], paths[6]):
             row = found.pop(path)
             assert (row["status"], row["reason"], row["features"]) == ("refused", "removed", None)
-            assert row["detail"] == "it was there at an earlier run, and is no longer."
+            assert row["detail"] == "the file existed in an earlier run, but no longer exists."
             assert row["sha256"] is not None
         assert found == expected
-        # What is marked stays so, and what comes back is read again.
+        # Removed rows stay marked; a file that exists again is read again.
         before = contents(out)
         assert write(out, there, labels, pyramid())[:3] == (8, 8, 0)
         assert contents(out) == before
@@ -413,7 +412,7 @@ class TestGoingOn:
         out = tmp_path / "out"
         write(out, paths, "abc", pyramid())
         assert write(out, paths, "abc", pyramid())[:3] == (3, 3, 0)
-        # They are there, and not among the inputs.
+        # The other files exist, but are not among the inputs.
         assert write(out, images[0][:1], "a", pyramid())[:3] == (1, 0, 0)
 
     def test_all_change_at_once(self, tmp_path, images):
@@ -433,18 +432,18 @@ class TestAnotherRun:
         write(out, *images, pyramid(), recipe="mine")
         other = Stream([gray((8, 16)), SpatialPyramid(levels=[2])])
         assert message(StoreError, write, out, *images, other) == (
-            f"{out}: holds features of another recipe, mine: step 1, ReadImages: size is [16, 16] "
-            "there and [8, 16] here. Choose another folder."
+            f"{out}: contains features of another recipe, mine: step 1, ReadImages: size is [16, "
+            "16] in the store and [8, 16] in this recipe. Choose another folder."
         )
         other = Stream([gray(), Sobel(), SpatialPyramid(levels=[2])])
         assert message(StoreError, write, out, *images, other) == (
-            f"{out}: holds features of another recipe, mine: step 2 is SpatialPyramid there and "
-            "Sobel here. Choose another folder."
+            f"{out}: contains features of another recipe, mine: step 2 is SpatialPyramid in the "
+            "store and Sobel in this recipe. Choose another folder."
         )
         other = Stream([gray()])
         assert message(StoreError, write, out, *images, other) == (
-            f"{out}: holds features of another recipe, mine: step 2, SpatialPyramid, is there, and "
-            "not here. Choose another folder."
+            f"{out}: contains features of another recipe, mine: step 2, SpatialPyramid, is in "
+            "the store only. Choose another folder."
         )
 
     def test_another_version(self, tmp_path, images, monkeypatch):
@@ -452,8 +451,8 @@ class TestAnotherRun:
         write(out, *images, pyramid())
         monkeypatch.setattr("featx.__version__", "77")
         assert message(StoreError, write, out, *images, pyramid()) == (
-            f"{out}: was written by featx {__version__}, and this is featx 77, whose features may "
-            "differ. Choose another folder, or use that version: pip install "
+            f"{out}: was written by featx {__version__}, but this version is featx 77, whose "
+            "features may differ. Choose another folder, or use that version: pip install "
             f"featx=={__version__}."
         )
 
@@ -469,7 +468,7 @@ class TestAnotherRun:
         part = out / "part-000000.parquet"
         part.write_bytes(part.read_bytes()[:-9])
         assert message(StoreError, write, out, *images, pyramid()) == (
-            f"{out}: not a folder that featx extract wrote."
+            f"{out}: not a feature store. Pass a folder written by featx extract."
         )
 
 
@@ -518,8 +517,8 @@ def test_descriptor_sets(tmp_path, images):
     table = parquet.read_table(tmp_path / "out")
     assert table["features"].null_count == 4
     assert message(StoreError, read_features, tmp_path / "out", "pandas") == (
-        f"{tmp_path}/out: holds descriptor sets, which are no columns of a data frame. Read them "
-        'as "numpy" or "arrow".'
+        f"{tmp_path}/out: descriptor sets cannot be read as a data frame. Use output='numpy' or "
+        "output='arrow'."
     )
     again = write(tmp_path / "out", paths, labels, stream)
     assert again.earlier == 9
@@ -540,5 +539,5 @@ def test_data_frames(tmp_path, images):
     table = read_features(tmp_path / "out", output="arrow")
     assert table["path"].to_pylist() == expected.paths
     assert message(StoreError, read_features, tmp_path / "out", "excel") == (
-        "output 'excel': wanted is one of numpy, pandas, polars, arrow."
+        "output='excel' is not supported. Use one of numpy, pandas, polars, arrow."
     )

@@ -24,7 +24,7 @@ class Scale(ImageStage):
 
 @pytest.fixture
 def scale(tmp_path, monkeypatch):
-    """Give a function that writes a module with a stage, and imports it anew."""
+    """Return a function that writes a module with a stage, and reimports it."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def scale(result="self.factor * image"):
@@ -41,7 +41,7 @@ def difference(before, after):
     known = {"steps": as_steps(before), "recipe": "mine"}
     with pytest.raises(StoreError) as error:
         check_same("out", known, as_steps(after), "Hint", "Again")
-    start, end = "out: holds features of another recipe, mine: ", ". Hint."
+    start, end = "out: contains features of another recipe, mine: ", ". Hint."
     assert str(error.value).startswith(start)
     assert str(error.value).endswith(end)
     return str(error.value)[len(start) : -len(end)]
@@ -83,13 +83,13 @@ def test_a_stage_of_the_user_has_its_public_name_and_its_code(scale):
 
 def test_differences():
     assert difference([Sobel()], [Sobel("both")]) == (
-        'step 1, Sobel: axis is "vertical" there and "both" here'
+        'step 1, Sobel: axis is "vertical" in the store and "both" in this recipe'
     )
     assert difference([Sobel(), HOG()], [Sobel(), Summarize()]) == (
-        "step 2 is HOG there and Summarize here"
+        "step 2 is HOG in the store and Summarize in this recipe"
     )
-    assert difference([Sobel()], [Sobel(), HOG()]) == "step 2, HOG, is here, and not there"
-    assert difference([Sobel(), HOG()], [Sobel()]) == "step 2, HOG, is there, and not here"
+    assert difference([Sobel()], [Sobel(), HOG()]) == "step 2, HOG, is in this recipe only"
+    assert difference([Sobel(), HOG()], [Sobel()]) == "step 2, HOG, is in the store only"
 
 
 def test_the_difference_is_in_the_code(scale):
@@ -99,9 +99,9 @@ def test_the_difference_is_in_the_code(scale):
     )
     unions = [FeatureUnion([("a", one()), ("b", Pipeline([("c", HOG())]))]) for one in (old, new)]
     assert difference(unions[:1], unions[1:]) == "step 1: the code of scaling.Scale has changed"
-    # A difference in parameters is told first.
+    # A difference in parameters takes precedence.
     assert difference([old(1.0)], [new(2.0)]) == (
-        "step 1, scaling.Scale: factor is 1.0 there and 2.0 here"
+        "step 1, scaling.Scale: factor is 1.0 in the store and 2.0 in this recipe"
     )
 
 
@@ -111,6 +111,6 @@ def test_a_stage_of_the_user_is_no_other_of_the_same_name(scale):
             self.factor = factor
 
     assert difference([scale()()], [Scale()]) == (
-        f"step 1 is scaling.Scale there and {__name__}."
-        "test_a_stage_of_the_user_is_no_other_of_the_same_name.<locals>.Scale here"
+        f"step 1 is scaling.Scale in the store and {__name__}."
+        "test_a_stage_of_the_user_is_no_other_of_the_same_name.<locals>.Scale in this recipe"
     )

@@ -13,7 +13,7 @@ from featx.store.columns import METADATA
 from featx.store.extraction import write_features
 from featx.store.store import is_store, iterate_features, read_refused
 
-#: Stores that the first version wrote; tests/data/write.py says how.
+#: Stores written by the first version, with tests/data/write.py.
 DATA = Path(__file__).parents[1] / "data"
 
 
@@ -25,7 +25,7 @@ def message(kind, function, *arguments):
 
 def test_reading_what_is_not_there(tmp_path):
     missing = tmp_path / "nowhere"
-    assert message(StoreError, read_features, missing) == f"{missing}: there is no such folder."
+    assert message(StoreError, read_features, missing) == f"{missing}: the folder does not exist."
 
 
 @pytest.mark.parametrize("content", ["nothing", "text", "other", "ours without names"])
@@ -39,18 +39,18 @@ def test_reading_what_is_something_else(tmp_path, content):
         values = {name: ["ok"] for name in (columns if "ours" in content else ["x"])}
         parquet.write_table(pyarrow.table(values), folder / "x.parquet")
     assert message(StoreError, read_features, folder) == (
-        f"{folder}: not a folder that featx extract wrote."
+        f"{folder}: not a feature store. Pass a folder written by featx extract."
     )
 
 
 def known(name):
-    """Return what is in a store of the first format."""
+    """Return the expected content of a store of the first format."""
     with np.load(DATA / f"{name}.npz") as file:
         return dict(file)
 
 
 def rewrite(name, folder, **about):
-    """Copy a store of the first format, and change what it says of itself."""
+    """Copy a store of the first format, and change its metadata."""
     folder.mkdir()
     table = parquet.read_table(DATA / name / "part-000000.parquet")
     metadata = json.loads(table.schema.metadata[METADATA]) | about
@@ -109,8 +109,8 @@ def test_a_newer_format(tmp_path):
         lambda folder: write_features(folder, [], Stream([ReadImages(), HOG()])),
     ):
         assert message(StoreError, read, folder) == (
-            f"{folder}: written by featx 9.1 in format 2, and this is featx {__version__}, which "
-            "reads format 1. Upgrade featx: pip install --upgrade featx."
+            f"{folder}: written by featx 9.1 in format 2, but this version, featx {__version__}, "
+            "reads only format 1. Upgrade featx: pip install --upgrade featx."
         )
     assert is_store(folder)
 
@@ -119,7 +119,7 @@ def test_a_newer_format(tmp_path):
 def test_without_a_format(tmp_path, number):
     folder = rewrite("store-format-1", tmp_path / "features", format=number)
     assert message(StoreError, read_features, folder) == (
-        f"{folder}: not a folder that featx extract wrote."
+        f"{folder}: not a feature store. Pass a folder written by featx extract."
     )
 
 
@@ -139,19 +139,20 @@ def test_what_this_version_does_not_have(tmp_path):
         ),
         (
             [read, {"featx.Gone": {}}],
-            "it holds features of featx.Gone, which this featx does not have",
+            "contains features of featx.Gone, which does not exist in this version of featx",
         ),
         (
             [read, {"union": [[hog, {"featx.Gone": {}}]]}],
-            "it holds features of featx.Gone, which this featx does not have",
+            "contains features of featx.Gone, which does not exist in this version of featx",
         ),
     ):
         folder = rewrite(
             "store-format-1", tmp_path / "features", steps=steps, featx_version="0.0.9"
         )
         assert message(StoreError, write_features, folder, [], here) == (
-            f"{folder}: {problem}. It was written by featx 0.0.9, and this is featx "
-            f"{__version__}. Choose another folder, or use that version: pip install featx==0.0.9."
+            f"{folder}: {problem}. The store was written by featx 0.0.9, but this version is "
+            f"featx {__version__}. Choose another folder, or use that version: pip install "
+            "featx==0.0.9."
         )
         assert len(read_features(folder).paths) == 5
         shutil.rmtree(folder)

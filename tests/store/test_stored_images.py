@@ -38,7 +38,7 @@ COUNT, REFUSED = 40, 3
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """Make images of two classes, by which stripes differ, and a file that is none."""
+    """Write images of two classes, which differ in their stripes, and an invalid file."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     for index in range(COUNT):
@@ -75,7 +75,7 @@ def extract(photos, out, pipeline, monkeypatch):
 
 @pytest.fixture(params=[vectors, words])
 def made(request, photos, tmp_path, monkeypatch):
-    """Make a store and the function that makes its pipeline."""
+    """Return a store and a function that returns its pipeline."""
     return extract(photos, tmp_path / "store", request.param(), monkeypatch), request.param
 
 
@@ -109,7 +109,7 @@ def test_training_gives_the_same_model_as_on_images(made, photos, tmp_path):
     assert sum(told) == COUNT - 1
     paths, labels = readable(photos)
     expected = train(paths, y=labels, recipe=pipeline()).model
-    # It takes images, also when it comes from a file.
+    # The model accepts images, also after it is loaded from a file.
     save_model(model, tmp_path / "m.skops")
     for one in (model, load_model(tmp_path / "m.skops")):
         np.testing.assert_array_equal(one.predict_proba(paths), expected.predict_proba(paths))
@@ -149,7 +149,7 @@ def test_comparison_is_that_of_the_images(made, photos, tmp_path):
     paths, expected_labels = readable(photos)
     found = compare({"one": pipeline()}, images, labels, folds=3)
     expected = compare({"one": pipeline()}, paths, expected_labels, folds=3)
-    # Raw pixels are no part of what a store has.
+    # Stores do not contain raw pixels.
     assert [result.name for result in found.results] == ["larger-class", "one"]
     for one in found.results:
         assert one.predictions.tolist() == expected[one.name].predictions.tolist()
@@ -159,7 +159,7 @@ def test_comparison_is_that_of_the_images(made, photos, tmp_path):
             "a store of local descriptors does not record the size of their patches"
         )
     assert list(map(str, found.images)) == paths
-    # A store to fit on, and another to test on.
+    # One store for training and another for testing.
     other = tmp_path / "other"
     shutil.copytree(store, other)
     others, other_labels = load_dataset(other)
@@ -201,8 +201,10 @@ def test_another_recipe(made):
         with pytest.raises(StoreError) as error:
             work()
         text = str(error.value)
-        assert text.startswith(f"{store}: holds features of another recipe, : step 2 is ")
-        assert text.endswith(" there and SpatialPyramid here. Extract those of this one.")
+        assert text.startswith(f"{store}: contains features of another recipe, : step 2 is ")
+        assert text.endswith(
+            " in the store and SpatialPyramid in this recipe. Extract the features of this recipe."
+        )
 
 
 def test_another_version(made, monkeypatch):
@@ -212,10 +214,11 @@ def test_another_version(made, monkeypatch):
     with pytest.raises(StoreError) as error:
         train(images, y=labels, recipe=pipeline())
     assert str(error.value) == (
-        f"{store}: was written by featx {__version__}, and this is featx 99, whose features may "
-        f"differ. Extract them again, or use that version: pip install featx=={__version__}."
+        f"{store}: was written by featx {__version__}, but this version is featx 99, whose "
+        "features may differ. Extract the features again, or use that version: pip install "
+        f"featx=={__version__}."
     )
-    # Reading them needs no stage.
+    # Reading features does not require the stages.
     assert read_features(store).paths == [str(image) for image in images]
 
 
@@ -225,9 +228,7 @@ def test_images_and_a_store(made, photos):
     paths, others = readable(photos)
     with pytest.raises(StoreError) as error:
         compare({"one": pipeline()}, images, labels, test=(paths, others))
-    assert str(error.value) == (
-        "Some of the images are of a store, and some are not. Give one kind."
-    )
+    assert str(error.value) == ("images: some are stored and some are not. Pass only one kind.")
 
 
 def test_a_damaged_part(made):
@@ -238,7 +239,7 @@ def test_a_damaged_part(made):
     content = bytearray(part.read_bytes())
     content[4:2000] = bytes(1996)
     part.write_bytes(content)
-    # As a disk does it: neither size nor time tell of it.
+    # Damage by the disk changes neither size nor modification time.
     os.utime(part, ns=(known.st_atime_ns, known.st_mtime_ns))
     for work in (lambda: train(images, y=labels, recipe=pipeline()), lambda: load_dataset(store)):
         with pytest.raises(StoreError, match=rf"^{part}: damaged \("):
@@ -260,7 +261,7 @@ def test_features_of_another_run_do_not_come_back(made, photos, monkeypatch):
     model = train(images, y=labels, recipe=pipeline()).model
     expected = train(paths[::-1], y=labels, recipe=pipeline()).model
     np.testing.assert_array_equal(model.predict_proba(paths), expected.predict_proba(paths))
-    # Those of the run before are not taken for others.
+    # Images of the earlier run are rejected.
     for work in (
         lambda: str(first[0]),
         lambda: first[0].sha256,
@@ -269,8 +270,8 @@ def test_features_of_another_run_do_not_come_back(made, photos, monkeypatch):
         with pytest.raises(StoreError) as error:
             work()
         assert str(error.value) == (
-            f"{store}/part-000000.parquet: it has changed since its images were listed. List them "
-            "again, with load_dataset."
+            f"{store}/part-000000.parquet: has changed since its images were listed. List them "
+            "again with load_dataset."
         )
 
 
@@ -288,7 +289,7 @@ def test_a_store_that_is_larger_than_memory(made, photos, monkeypatch):
     assert np.mean(model.predict(paths) == labels) > 0.9
     again = train(images, y=labels, recipe=learner).model
     np.testing.assert_array_equal(model[-1].coef_, again[-1].coef_)
-    # One that sees all at once has them all.
+    # Estimators without partial_fit are fitted on all images at once.
     train(images, y=labels, recipe=pipeline())
 
 

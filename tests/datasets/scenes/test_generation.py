@@ -129,8 +129,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
     with pytest.raises(OutputError) as error:
         write_scenes(tmp_path, 2, (64, 64))
     assert str(error.value) == (
-        f"{tmp_path}: it exists already, and is not an empty folder. Remove it, or choose "
-        "another name."
+        f"{tmp_path}: already exists and is not an empty folder. Remove it, or choose another name."
     )
     assert [file.name for file in tmp_path.iterdir()] == ["notes.txt"]
 
