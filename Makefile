@@ -1,39 +1,57 @@
-# make demo   runs the main job on generated scenes, in featx-demo/
-# make test   runs the tests, in a few minutes
-# make check  runs lint, types and formatting
-# make docs   builds the documentation, in build/docs
-# On Linux, PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu gets a torch without CUDA,
-# which is ten times as small.
-# Each does all the set-up that it needs, in .venv; a second call is quick.
+# make demo      runs the main job on generated scenes, in featx-demo/
+# make test      runs all tests
+# make check     runs lint, types and formatting
+# make docs      builds the documentation, in build/docs
+# make lock      resolves constraints.txt anew; UPGRADE=--upgrade moves to the newest versions
+# make release   builds and checks the source distribution and the wheel, in dist/
+#
+# Each target installs what it needs in .venv, and nothing else; a second call is quick.
+# PYTHON=python3.13 chooses the interpreter of a new .venv. On Linux,
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu installs a torch without CUDA, which
+# is ten times smaller.
 
 PYTHON ?= python3
 BIN := .venv/bin
-SET_UP := .venv/set-up
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test check docs clean
+.PHONY: demo test check docs lock release clean
 
-demo: $(SET_UP)
+demo: .venv/for-demo
 	rm -rf featx-demo
 	$(BIN)/featx demo --out featx-demo
 
-test: $(SET_UP)
+test: .venv/for-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-check: $(SET_UP)
+check: .venv/for-check
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-docs: $(SET_UP)
+docs: .venv/for-docs
 	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going docs build/docs
+
+lock: .venv/for-build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock $(UPGRADE)
+
+release: .venv/for-build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/release
 
 clean:
 	rm -rf .venv featx-demo dist build docs/gallery docs/generated docs/sg_execution_times.rst
 
-$(SET_UP): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "featx needs Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
+.venv/for-demo: EXTRAS := report
+.venv/for-test: EXTRAS := audio,learned,report,test
+.venv/for-check: EXTRAS := check
+.venv/for-docs: EXTRAS := docs
+.venv/for-build: EXTRAS := build
+
+.venv/for-%: .venv/interpreter pyproject.toml constraints.txt
+	$(INSTALL) editables hatchling
+	$(INSTALL) --no-build-isolation --editable '.[$(EXTRAS)]'
+	touch $@
+
+.venv/interpreter:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "featx requires Python 3.11 or newer; this is %d.%d. Try: make PYTHON=python3.12" % sys.version_info[:2])'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt editables hatchling
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
-		--no-build-isolation --editable '.[audio,check,docs,learned,report,test]'
 	touch $@
