@@ -40,7 +40,7 @@ class BagOfWords(PooledCodes):
 
     Notes
     -----
-    Input: descriptor sets. Output: vectors with ``n_words`` entries per cell. Cells without
+    Accepts descriptor sets. Returns vectors with ``n_words`` entries per cell. Cells without
     descriptors are zero.
 
     For the spatial pyramid matching of [3]_, use ``pyramid=[[1, 1], [2, 2], [4, 4]]``,

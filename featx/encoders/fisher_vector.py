@@ -46,7 +46,7 @@ class FisherVector(Encoder):
 
     Notes
     -----
-    Input: descriptor sets. Output: vectors with :math:`2 K d` entries per cell,
+    Accepts descriptor sets. Returns vectors with :math:`2 K d` entries per cell,
     :math:`u_1 \dots u_K` and :math:`v_1 \dots v_K`. Cells without descriptors are zero.
 
     The gradient with respect to the mixture weights is omitted, as in [2]_. As in VLFeat,

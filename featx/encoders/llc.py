@@ -41,7 +41,7 @@ class LLC(PooledCodes):
 
     Notes
     -----
-    Input: descriptor sets. Output: vectors with ``n_words`` entries per cell. Cells without
+    Accepts descriptor sets. Returns vectors with ``n_words`` entries per cell. Cells without
     descriptors are zero. Codes can be negative; so can the maximum, for a word that codes every
     descriptor of a cell.
 

@@ -80,7 +80,7 @@ class PatchDictionary(ImageStage):
 
     Notes
     -----
-    Input: maps or pixels. Output: vectors with :math:`K` entries per cell, cell by cell and row by
+    Accepts maps or pixels. Returns vectors with :math:`K` entries per cell, cell by cell and row by
     row. Standardize them and use a linear classifier. The paper samples 400,000 patches and
     reports an accuracy on CIFAR-10 of 77.9 % with 1,600 words and 79.6 % with 4,000.
 

@@ -36,7 +36,7 @@ class SuperVector(CodeBookEncoder):
 
     Notes
     -----
-    Input: descriptor sets. Output: vectors with :math:`K (1 + d)` entries per cell, word by word.
+    Accepts descriptor sets. Returns vectors with :math:`K (1 + d)` entries per cell, word by word.
     Cells and words without descriptors are zero. For the coding of [1]_, use ``power=1``.
 
     References

@@ -29,7 +29,7 @@ class VLAD(CodeBookEncoder):
 
     Notes
     -----
-    Input: descriptor sets. Output: vectors with :math:`K d` entries per cell,
+    Accepts descriptor sets. Returns vectors with :math:`K d` entries per cell,
     :math:`u_1 \dots u_K`. Cells and words without descriptors are zero. For the vector of [1]_,
     use ``power=1`` and ``intra_norm=False``. The square roots of ``power=0.5`` follow [4]_.
 
