@@ -113,7 +113,7 @@ class LeNet1989(nn.Module):
 
 
 class ScaledTanh(nn.Module):
-    r"""Activation :math:`1.7159 \tanh(2v/3)`, with fixed points 1 and -1."""
+    r"""Activation :math:`1.7159 \tanh(2v/3)`, with the values ±1 at ±1."""
 
     def forward(self, v: Any) -> Any:
         """Compute the activations."""
@@ -161,9 +161,9 @@ def lenet_5(
 ) -> nn.Sequential:
     """Build LeNet-5 [1]_ from modern layers.
 
-    It has two layers of 5 × 5 filters, each followed by max pooling, then dense layers of 120 and
-    84 units: 61,706 parameters for 28 × 28 pixels and ten classes. In the paper, each map uses some
-    of the previous maps, pooling is a weighted mean, and the outputs are distances.
+    It has two layers of 5 × 5 filters, each followed by max pooling, and dense layers of 120 and 84
+    units. For 28 × 28 pixels and ten classes, it has 61,706 parameters. In the paper, each map uses
+    some of the previous maps, pooling is a weighted mean, and the outputs are distances.
 
     .. [1] Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998.
     """
@@ -389,8 +389,8 @@ def efficientnet_lite0(
 ) -> FineTuned:
     """Build EfficientNet-Lite0, pretrained on ImageNet, with a new last layer.
 
-    ``trainable`` is ``"all"``, ``"last"`` for the new layer only, or a number of blocks: this many
-    of the 16 blocks, counted from the last, and all layers after them are trained.
+    ``trainable`` is ``"all"``, ``"last"`` for the new layer only, or a number up to 16. A number
+    trains this many of the last blocks and the layers after them.
     """
     if channels != 3:
         raise InputError(f"efficientnet-lite0: images must have 3 channels, got {channels}.")

@@ -56,7 +56,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         `layer_names` lists the layers of a fitted network.
     optimizer : str, default="adam"
         Optimizer: ``sgd``, ``momentum``, ``nesterov``, ``adagrad``, ``adadelta``, ``rmsprop``,
-        ``adam`` or ``adamw``. The momentum is 0.9.
+        ``adam`` or ``adamw``. ``momentum`` and ``nesterov`` use a momentum of 0.9.
     learning_rate : float, default=0.001
         Maximum learning rate.
     weight_decay : float, default=0
@@ -66,10 +66,10 @@ class ConvNet(ClassifierMixin, ImageStage):
         ten after one half and after three quarters of the training. ``triangle`` increases during
         the first fifth of the steps and then decays to zero.
     initialization : {"uniform", "gaussian", "xavier", "he"}, optional
-        Distribution of the initial weights of layers with :math:`n` inputs and :math:`m` outputs:
-        uniform within :math:`\pm 1/\sqrt n`, Gaussian with standard deviation 0.01, uniform within
-        :math:`\pm\sqrt{6/(n+m)}`, or Gaussian with standard deviation :math:`\sqrt{2/n}`. Defaults
-        to the initialization of the architecture.
+        Distribution of the initial weights, for layers with :math:`n` inputs and :math:`m`
+        outputs. ``uniform`` is uniform within :math:`\pm 1/\sqrt n`, and ``xavier`` within
+        :math:`\pm\sqrt{6/(n+m)}`. ``gaussian`` has a standard deviation of 0.01, and ``he`` of
+        :math:`\sqrt{2/n}`. Defaults to the initialization of the architecture.
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
         Loss function. ``squared_error`` is half the squared distance of the scores from 1 for the
         class and -1 for the others.
@@ -128,9 +128,9 @@ class ConvNet(ClassifierMixin, ImageStage):
     channels last. ``resnet-20``, ``airbench`` and ``efficientnet-lite0`` also support images of
     other sizes than in training.
 
-    On the same processor and with the same number of threads, the same seed gives the same weights
-    bit for bit, also if training resumes from a checkpoint. The last digits of activations depend
-    on the other images in the batch.
+    With the same processor, number of threads and seed, training gives the same weights bit for
+    bit. This holds also if training resumes from a checkpoint. The last digits of activations
+    depend on the other images in the batch.
 
     Examples
     --------
