@@ -2,9 +2,9 @@ r"""
 Back-propagation by hand
 ========================
 
-A network is a chain of matrix products and simple functions. The chain rule, walked from back to
-front, gives the derivative of its loss by every weight, for about the cost of computing the loss
-twice.
+A network is a chain of matrix products and simple functions. Back-propagation applies the chain
+rule from back to front. It computes the gradient of the loss with respect to every weight, for
+about twice the cost of the loss itself.
 """
 
 import matplotlib.pyplot as plt
@@ -13,8 +13,8 @@ import numpy as np
 from featx import FeedForwardNetwork
 
 # %%
-# Two inputs, three hidden nodes, one answer: is the point in a ring around the centre? No line
-# can tell.
+# The network has two inputs, three hidden nodes and one output. It predicts whether a point is in
+# a ring around the center, a problem that is not linearly separable.
 rng = np.random.default_rng(0)
 x = rng.uniform(-1, 1, (2, 400))
 radius = np.hypot(*x)
@@ -22,39 +22,39 @@ y = ((radius > 0.4) & (radius < 0.8)).astype(float)[np.newaxis]
 network = FeedForwardNetwork([2, 3, 1], "tanh")
 
 # %%
-# Forward, layer after layer: :math:`\bar v_{i+1} = W_i v_i + \beta_i` and
-# :math:`v_{i+1} = s(\bar v_{i+1})`.
-example, answer = x[:, :1], y[:, :1]
+# The forward pass computes :math:`\bar v_{i+1} = W_i v_i + \beta_i` and
+# :math:`v_{i+1} = s(\bar v_{i+1})`, layer by layer.
+example, target = x[:, :1], y[:, :1]
 v_bar, v = network.forward(example)
 for number, (before, after) in enumerate(zip(v_bar, v[1:], strict=True), 1):
     print(f"layer {number}: {before.ravel().round(2)} -> {after.ravel().round(2)}")
 
 # %%
-# Backward: the difference of probability and answer,
-# :math:`\delta_i = W_i^T \bar\delta_{i+1}`, times the slope
-# :math:`s'(\bar v_i) = 1 - v_i^2`. The derivatives by the weights are outer products,
+# The backward pass starts with the difference of probability and target. It computes
+# :math:`\delta_i = W_i^T \bar\delta_{i+1}` and multiplies it by the derivative
+# :math:`s'(\bar v_i) = 1 - v_i^2`. The gradients with respect to the weights are outer products,
 # :math:`\Delta_i = \bar\delta_{i+1} v_i^T`.
-delta_bar_2 = v[2] - answer
+delta_bar_2 = v[2] - target
 delta_1 = network.weights[1].T @ delta_bar_2
 delta_bar_1 = (1 - v[1] ** 2) * delta_1
 by_hand = [delta_bar_1 @ v[0].T, delta_bar_2 @ v[1].T]
-for found, expected in zip(by_hand, network.gradients(example, answer)[0], strict=True):
+for found, expected in zip(by_hand, network.gradients(example, target)[0], strict=True):
     np.testing.assert_allclose(found, expected)
 print(by_hand[0].round(3))
 
 # %%
-# Is this right? Move one weight a little, and see how much the loss changes.
+# To verify the gradient, change one weight slightly and compute the difference of the losses.
 step = 1e-6
 losses = []
 for sign in (1, -1):
     network.weights[0][0, 0] += sign * step
-    losses.append(network.loss(example, answer))
+    losses.append(network.loss(example, target))
     network.weights[0][0, 0] -= sign * step
 print(f"by differences {(losses[0] - losses[1]) / (2 * step):.6f}, by hand {by_hand[0][0, 0]:.6f}")
 
 # %%
-# Steps against the gradient, on a few examples at a time, are stochastic gradient descent. Each
-# hidden node of a first layer is an edge in the plane; more of them can draw a ring.
+# Stochastic gradient descent takes steps against the gradient of small batches of examples. Each
+# hidden node of the first layer is a line in the plane; several lines can enclose the ring.
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.3), layout="constrained")
 grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, 200)] * 2)).reshape(2, -1)
 for hidden, axis in zip([1, 3, 12], axes, strict=True):

@@ -2,13 +2,14 @@ r"""
 Convolution in one dimension
 ============================
 
-A short filter slides along a long signal; at each place, the products of what lies over each other
-are added up:
+A short filter slides along a long signal. At each position, the products of filter and signal
+values are summed:
 
 .. math:: [x * w]_i = \sum_{j=1}^{k} x_{i+j-1} \, w_j
 
-A signal of :math:`d` values and a filter of :math:`k` give :math:`d - k + 1`. The filter is not
-turned round: this is what networks call convolution, and signal processing calls correlation.
+For a signal of :math:`d` values and a filter of :math:`k` values, the result has
+:math:`d - k + 1` values. The filter is not flipped: this operation is called convolution in neural
+networks and correlation in signal processing.
 """
 
 import matplotlib.pyplot as plt
@@ -22,12 +23,11 @@ print(result)
 np.testing.assert_array_equal(result[0], np.correlate(x[0], [1, 0, -1], mode="valid"))
 
 # %%
-# Match the filter with its result
-# --------------------------------
+# Filters and their results
+# -------------------------
 #
-# One noisy signal with a step, a peak and a wave, and four results. Which filter made which?
-# Averages smooth; differences find steps; the second difference finds peaks; a piece of a wave
-# answers to waves of its length.
+# The noisy signal has a step, a peak and a wave. Averages smooth it, and differences respond to
+# steps. The second difference responds to peaks, and a piece of a wave to waves of its length.
 rng = np.random.default_rng(0)
 time = np.arange(300)
 signal = 1.0 * (time > 60) + np.exp(-(((time - 120) / 3) ** 2))

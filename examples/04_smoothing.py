@@ -2,9 +2,9 @@ r"""
 Smoothing in one and two dimensions
 ===================================
 
-Noise is different at every place, and what we look for is not. An average over neighbours keeps
-the second and loses much of the first. Averages with weights that fall off from the centre, a
-Gaussian's, leave less of a trace of the window itself.
+Noise varies from pixel to pixel, while the signal is similar in a neighborhood. A local average
+therefore reduces the noise and keeps most of the signal. Gaussian weights, which decrease from the
+center, cause fewer artifacts than a uniform window.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from sklearn.datasets import load_sample_image
 from featx import GaussianBlur, Grayscale, UniformBlur
 
 # %%
-# In one dimension: a time series, say of temperatures.
+# The signal in one dimension is a time series of temperatures.
 rng = np.random.default_rng(0)
 day = np.arange(365)
 series = 10 - 9 * np.cos(2 * np.pi * day / 365) + rng.normal(0, 3, day.size)
@@ -30,8 +30,8 @@ axis.legend()
 plt.show()
 
 # %%
-# In two dimensions: a photograph with noise. The wider the window, the less noise, and the less
-# detail. A uniform window leaves crossed streaks; a Gaussian does not.
+# The signal in two dimensions is a photograph with noise. A wider window leaves less noise and
+# less detail. A uniform window causes horizontal and vertical streaks; a Gaussian does not.
 photo = load_sample_image("flower.jpg")[100:350, 150:450] / 255
 noisy = Grayscale().fit_transform([photo])[0] + rng.normal(0, 0.15, (*photo.shape[:2], 1))
 stages = {
@@ -51,8 +51,8 @@ for axis in axes:
 plt.show()
 
 # %%
-# How much noise is left? The variance of an average of :math:`n` independent values is that of
-# one divided by :math:`n`; for a Gaussian window, :math:`n` is about :math:`4 \pi \sigma^2`.
+# An average of :math:`n` independent values has :math:`1 / n` of their variance. For a Gaussian
+# window, the effective :math:`n` is about :math:`4 \pi \sigma^2`.
 noise = rng.normal(0, 1, (1, 500, 500, 1))
 print(f"uniform: {UniformBlur(5).fit_transform(noise).var():.4f}, expected {1 / 25:.4f}")
 print(f"Gaussian: {GaussianBlur(2).fit_transform(noise).var():.4f}, expected {1 / 16 / np.pi:.4f}")

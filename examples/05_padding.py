@@ -2,8 +2,8 @@
 Padding
 =======
 
-A filter needs neighbours on all sides, and at the border there are none. Either the result is
-smaller than the image, or something is put around it.
+A filter requires neighbors on all sides, which border pixels lack. Either the result is smaller
+than the image, or the image is padded.
 """
 
 import matplotlib.pyplot as plt
@@ -12,15 +12,15 @@ import numpy as np
 from featx import Convolve, GaussianBlur
 
 # %%
-# Four ways, on a row of five pixels and an average of three.
+# Compare four modes, for an average of three pixels on a row of five.
 row = np.array([[[5], [1], [1], [1], [9]]], dtype=np.float32)  # (height, width, channels)
 for padding in ("valid", "zero", "reflect", "edge"):
     stage = Convolve(kernel=np.full((1, 3), 1 / 3), padding=padding)
     print(f"{padding:8}", stage.fit_transform([row])[0, 0, :, 0].round(2))
 
 # %%
-# Zeros make a dark frame, which edge filters take for edges. What goes on as a mirror image, or
-# with the last pixel, makes none.
+# Padding with zeros causes a dark frame, and edge filters respond to it. Reflecting the image or
+# repeating its border pixels avoids the frame.
 image = np.full((1, 60, 80, 1), 0.8, dtype=np.float32)
 image[:, 20:40, 30:60] = 0.3
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.4), layout="constrained")

@@ -1,10 +1,10 @@
 r"""
-Sliding a pattern over an image
-===============================
+Template matching
+=================
 
-A filter that looks like what we search for answers most where it is. Plain correlation also
-answers to whatever is bright; normalised cross-correlation compares shapes alone, and is 1 for a
-perfect match, however bright and however strong.
+A filter that equals a pattern has its largest response at the pattern's position. Plain correlation
+also responds to bright regions. Normalized cross-correlation is invariant to brightness and
+contrast, and is 1 for a perfect match.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ photo = Grayscale().fit_transform([load_sample_image("china.jpg")])[0]
 pattern = photo[180:250, 100:180]  # the corner of a roof
 
 # %%
-# Made darker, with less contrast and with noise, the picture still shows its roof where it was.
+# Search for the pattern in a copy of the image with less brightness, less contrast and noise.
 rng = np.random.default_rng(0)
 changed = 0.4 * photo + 0.1 + rng.normal(0, 0.03, photo.shape)
 figure, axes = plt.subplots(2, 2, figsize=(9, 5.6), layout="constrained")

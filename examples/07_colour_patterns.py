@@ -1,9 +1,9 @@
 """
-Colour patterns
-===============
+Color patterns
+==============
 
-In a colour image a pattern has three dimensions, height, width and colour, and so has the
-convolution. A red sign is found by its shape and its colours at once.
+In a color image, patterns and convolutions have three dimensions: height, width and color. A red
+sign is detected by its shape and its colors together.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from featx import PatternMatch
 from featx.descriptors.pattern_search import find_pattern, stop_sign
 
 # %%
-# A stop sign, drawn by featx, is put into a photograph, and beside it one that is blue.
+# Insert a red stop sign, drawn by featx, and a blue one into a photograph.
 sign, mask = stop_sign(60)
 street = load_sample_image("china.jpg").astype(np.float32) / 255
 for shown, column in ((sign, 80), (sign[..., ::-1], 480)):
@@ -22,13 +22,14 @@ for shown, column in ((sign, 80), (sign[..., ::-1], 480)):
     place += (shown - place) * mask[..., np.newaxis]
 
 # %%
-# In grey, both signs answer alike; with all three colours, the red one alone.
+# In the gray image, the responses to both signs are similar. In the color image, only the red sign
+# has a strong response.
 figure, axes = plt.subplots(1, 3, figsize=(12, 3), layout="constrained")
 axes[0].imshow(street)
 gray, gray_sign = street.mean(axis=2, keepdims=True), sign.mean(axis=2, keepdims=True)
 for image, pattern, name, axis in [
-    (gray, gray_sign, "grey", axes[1]),
-    (street, sign, "colour", axes[2]),
+    (gray, gray_sign, "gray", axes[1]),
+    (street, sign, "color", axes[2]),
 ]:
     response = PatternMatch(pattern, method="ncc").fit_transform([image])[0, ..., 0]
     axis.imshow(response, vmin=-1, vmax=1)
@@ -36,8 +37,8 @@ for image, pattern, name, axis in [
 plt.show()
 
 # %%
-# In any size: the pattern is searched on a pyramid of smaller images, and neighbouring answers
-# are taken together. Half of the sign may be covered.
+# Detect the sign at any size: the pattern is matched on an image pyramid, and neighboring
+# detections are merged. Half of the sign may be occluded.
 street[250:310, 80:105] = (0.2, 0.4, 0.2)
 figure, axis = plt.subplots(figsize=(7, 4.6), layout="constrained")
 axis.imshow(street)

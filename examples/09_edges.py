@@ -1,10 +1,10 @@
 r"""
-Edges: simple, Sobel's, and at any orientation
-==============================================
+Edge filters: difference, Sobel, and derivative of a Gaussian
+=============================================================
 
-An edge is a difference between neighbours. The plain difference takes every bit of noise for an
-edge; Sobel's filter averages along the edge; a derivative of a Gaussian can be turned to any
-orientation, and made as broad as the edges that are looked for.
+An edge is a difference between neighboring pixels. The plain difference is sensitive to noise. The
+Sobel filter averages along the edge. A derivative of a Gaussian can have any orientation, and its
+width can be adapted to the edges.
 """
 
 import matplotlib.pyplot as plt
@@ -28,9 +28,9 @@ for (name, picture), axis in zip(pictures.items(), axes.flat, strict=True):
 plt.show()
 
 # %%
-# Any orientation is a weighted sum of two filters, for vertical and for horizontal edges: eight
-# orientations cost little more than two. Hue is the orientation of the strongest answer, and
-# brightness its strength.
+# The response at any orientation is a weighted sum of the responses to vertical and horizontal
+# edges, so eight orientations cost little more than two. In the picture, hue is the orientation of
+# the strongest response, and brightness its magnitude.
 edges = OrientedEdges(orientations=8, sigma=1.5).fit_transform([photo])[0]
 strength = np.abs(edges).max(axis=2)
 hue = np.abs(edges).argmax(axis=2) / 8

@@ -2,10 +2,10 @@ r"""
 Simple cells of the visual cortex as Gabor functions
 ====================================================
 
-Cells of the primary visual cortex answer to edges and bars of one orientation and one size at one
-place of the eye. A wave under a Gaussian window, a *Gabor function*, describes what such a simple
-cell likes. A complex cell answers to the same wherever the wave begins: the root of the sum of
-squares of two simple ones, a quarter of a wave apart.
+Simple cells of the primary visual cortex respond to edges and bars of one orientation and one size
+at one position of the retina. A *Gabor function*, a wave under a Gaussian window, models their
+receptive field. A complex cell responds independently of the phase. Its model is the root of the
+sum of squares of two simple cells a quarter of a wave apart.
 """
 
 import matplotlib.pyplot as plt
@@ -15,7 +15,7 @@ from sklearn.datasets import load_sample_image
 from featx import GaborBank, Grayscale
 
 # %%
-# The kernels are what the bank makes of a single bright pixel, turned round.
+# The kernels are the flipped responses of the bank to a single bright pixel.
 impulse = np.zeros((1, 65, 65, 1), dtype=np.float32)
 impulse[0, 32, 32] = 1
 bank = GaborBank(frequencies=[0.2, 0.1, 0.05], orientations=6, response="even")
@@ -27,7 +27,8 @@ for kernel, axis in zip(np.moveaxis(kernels, 2, 0), axes.flat, strict=True):
 plt.show()
 
 # %%
-# A grating that slides by: simple cells answer in waves, the complex cell steadily.
+# Move a grating across the receptive field: the responses of simple cells oscillate, while the
+# response of the complex cell is constant.
 x = np.arange(128)
 shifts = np.linspace(0, 20, 60)
 gratings = np.stack(
@@ -42,7 +43,7 @@ axis.legend()
 plt.show()
 
 # %%
-# What complex cells of four orientations see in a photograph.
+# Compute the responses of complex cells of four orientations to a photograph.
 photo = Grayscale().fit_transform([load_sample_image("china.jpg")])[0]
 cells = GaborBank(frequencies=[0.1], orientations=4, response="energy").fit([photo])
 figure, axes = plt.subplots(1, 4, figsize=(12, 2.4), layout="constrained")

@@ -2,9 +2,9 @@ r"""
 HOG and SIFT
 ============
 
-Both describe a place by the directions of its gradients: histograms of them in small cells, each
-gradient counting by its length. *HOG* does so over the whole image, *SIFT* around points or at the
-places of a grid. Brightness and contrast then matter little, and small shifts as well.
+Both descriptors are histograms of gradient orientations in small cells, weighted by the gradient
+magnitudes. *HOG* covers the whole image, *SIFT* the neighborhood of keypoints or grid points. Both
+are robust to brightness, contrast and small shifts.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +16,8 @@ from featx import HOG, SIFT, DenseSIFT, Grayscale
 photo = Grayscale().fit_transform([load_sample_image("china.jpg")])[0][:416]
 
 # %%
-# HOG, drawn: in each cell a short line for every direction, *along* the edge, as strong as the
-# histogram's bin.
+# Visualize HOG: each cell has a short line *along* the edge for every orientation, with the
+# brightness of the histogram bin.
 cell, bins = 16, 9
 hog = HOG(bins, (cell, cell), cells_per_block=(1, 1), block_norm="L2")
 histograms = hog.fit_transform([photo])[0].reshape(photo.shape[0] // cell, -1, bins)
@@ -35,8 +35,8 @@ for axis in (left, right):
 plt.show()
 
 # %%
-# SIFT finds points that it would find again in a larger or turned picture. Each has 4 x 4
-# histograms of eight directions: 128 numbers.
+# SIFT detects keypoints that are repeatable under scaling and rotation. Each descriptor has 4 x 4
+# histograms of eight orientations, 128 values in total.
 points = SIFT().fit_transform([photo])[0]
 figure, axis = plt.subplots(figsize=(8, 5.4), layout="constrained")
 axis.imshow(photo, cmap="gray")
@@ -52,16 +52,16 @@ axis.axis("off")
 plt.show()
 
 # %%
-# Is the description the same in another light? The same place, brighter and with less contrast,
-# against other places: the distance of their descriptors.
+# Test the invariance to illumination: compare the descriptor distances between the same positions
+# at another brightness and contrast with the distances between different positions.
 dense = DenseSIFT(step=16, bin_sizes=[6], root=True)
 before, after = dense.fit_transform([photo, 0.5 * photo + 0.3])
-there = before.values.any(axis=1) & after.values.any(axis=1)  # the sky has no gradients
+there = before.values.any(axis=1) & after.values.any(axis=1)  # drop descriptors without gradients
 before, after = before.values[there], after.values[there]
 same = np.linalg.norm(before - after, axis=1)
 other = np.linalg.norm(before - np.roll(after, 7, axis=0), axis=1)
 figure, axis = plt.subplots(figsize=(7, 2.6), layout="constrained")
-axis.hist([same, other], 40, label=["same place, other light", "another place"])
+axis.hist([same, other], 40, label=["same position, other illumination", "different position"])
 axis.set(xlabel="distance", ylabel="descriptors")
 axis.legend()
 plt.show()

@@ -1,11 +1,10 @@
 r"""
-The winners of 2010 and 2012
-============================
+Encoders of the ImageNet entries of 2010 and 2012
+=================================================
 
-ImageNet's winner of 2010 and the best hand-made entry of 2012 did the same in three steps: local
-descriptors on a dense grid, a *code* that says of which kinds they are and how they differ from
-these, and a linear classifier. The classical codes, from the simplest to the Fisher vector, differ
-in how much they keep of each descriptor.
+The ImageNet winner of 2010 and the best hand-crafted entry of 2012 have the same steps: local
+descriptors on a dense grid, an *encoder*, and a linear classifier. Encoders, from the bag of words
+to the Fisher vector, differ in the information that they keep of each descriptor.
 """
 
 import time
@@ -19,15 +18,15 @@ from sklearn.svm import LinearSVC
 from featx import LLC, VLAD, BagOfWords, DenseSIFT, FisherVector, Grayscale, Stream, make_scenes
 
 # %%
-# Generated cities and landscapes; descriptors on a grid, in two sizes.
+# The data are generated cities and landscapes, with descriptors on a grid in two sizes.
 images, labels = make_scenes(n=80, size=(128, 128), random_state=0)
 local = [Grayscale(), DenseSIFT(step=8, bin_sizes=[4, 8], root=True)]
 
 # %%
-# - a *bag of words* counts which of 64 typical descriptors is nearest;
-# - *LLC* writes each descriptor as a mixture of its nearest words, and keeps the largest weights;
-# - *VLAD* adds up the differences from the nearest word;
-# - a *Fisher vector* has the mean and the variance of the differences from each of 16 Gaussians.
+# - a *bag of words* is a histogram over the nearest of 64 visual words;
+# - *LLC* represents each descriptor by its nearest words and pools the maximum of the weights;
+# - *VLAD* sums the residuals from the nearest word;
+# - a *Fisher vector* has first and second moments of the residuals from each of 16 Gaussians.
 encoders = {
     "bag of words": BagOfWords(n_words=64),
     "LLC": LLC(n_words=64),
@@ -39,18 +38,19 @@ for place, (name, encoder) in enumerate(encoders.items()):
     began = time.perf_counter()
     model = make_pipeline(Stream([*local, encoder]), LinearSVC())
     scores = cross_val_score(model, images, labels, cv=4)
-    numbers = (
+    dimensions = (
         encoder.fit(Stream(local).fit_transform(images[:8]))
         .transform(Stream(local).transform(images[:1]))
         .shape[1]
     )
-    print(f"{name:14} {scores.mean():.1%}, {numbers} numbers, {time.perf_counter() - began:.0f} s")
+    seconds = time.perf_counter() - began
+    print(f"{name:14} {scores.mean():.1%}, {dimensions} dimensions, {seconds:.0f} s")
     axis.barh(place, 100 * scores.mean(), xerr=100 * scores.std() / np.sqrt(len(scores)))
 axis.set_yticks(range(len(encoders)), encoders)
-axis.set(xlim=(50, 100), xlabel="accuracy in per cent, four folds")
+axis.set(xlim=(50, 100), xlabel="accuracy (%), mean of four folds")
 axis.invert_yaxis()
 plt.show()
 
 # %%
-# The recipes ``nec-uiuc-2010`` and ``isi-2012`` are built of these parts: ``featx recipes show
-# nec-uiuc-2010``.
+# The recipes ``nec-uiuc-2010`` and ``isi-2012`` combine these parts. Show one with ``featx recipes
+# show nec-uiuc-2010``.

@@ -1,10 +1,10 @@
 r"""
-Convolutional layers, counted
-=============================
+Parameters of convolutional layers
+==================================
 
-A layer of :math:`n` filters of 5 x 5 pixels has :math:`25 n` weights, however large the image is.
-A dense layer from the same pixels to the same outputs needs a weight for each pair: from
-28 x 28 pixels to :math:`n` maps of 24 x 24 that is :math:`784 \cdot 576\, n = 451{,}584\, n`.
+A convolutional layer of :math:`n` filters of 5 x 5 pixels has :math:`25 n` weights, independent of
+the image size. A dense layer has one weight for each pair of input and output. From 28 x 28 pixels
+to :math:`n` maps of 24 x 24 pixels, these are :math:`784 \cdot 576\, n = 451{,}584\, n` weights.
 """
 
 import matplotlib.pyplot as plt
@@ -24,12 +24,12 @@ for (name, shape), axis in zip(
     for layer in counts:
         print(
             f"  {layer.layer:12} {layer.kind:20} {layer.shape!s:12} "
-            f"{layer.parameters:7,} learned, {layer.dense:10,} if it were dense"
+            f"{layer.parameters:7,} parameters, {layer.dense:10,} if dense"
         )
-    print(f"  together {sum(layer.parameters for layer in counts):,}")
+    print(f"  total {sum(layer.parameters for layer in counts):,}")
     places = np.arange(len(counts))
-    axis.barh(places - 0.2, [layer.parameters for layer in counts], 0.4, label="learned")
-    axis.barh(places + 0.2, [layer.dense for layer in counts], 0.4, label="if it were dense")
+    axis.barh(places - 0.2, [layer.parameters for layer in counts], 0.4, label="parameters")
+    axis.barh(places + 0.2, [layer.dense for layer in counts], 0.4, label="if dense")
     axis.set_yticks(places, [layer.layer for layer in counts])
     axis.set(xscale="log", title=name)
     axis.invert_yaxis()

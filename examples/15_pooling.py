@@ -1,10 +1,10 @@
 r"""
-Pooling, and how much it forgives
-=================================
+Pooling and translation invariance
+==================================
 
-A pool takes the largest value, or the mean, of a few neighbours. What is kept says that something
-was there, and less of where exactly. This can be measured: move an image a little, and see how
-much the features change.
+Pooling replaces a neighborhood by its maximum or its mean. It keeps the presence of a feature and
+discards its exact position. To measure the invariance, this example shifts images and compares
+their pooled features.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ print(MaxPool(2).fit_transform([image])[0, :, :, 0])
 print(AveragePool(2).fit_transform([image])[0, :, :, 0])
 
 # %%
-# Edges of scenes, and of the same scenes moved by up to eight pixels to the right, pooled over
-# squares of growing size: the cosine between the two.
+# Shift scenes by up to eight pixels to the right. For several pool sizes, compute the cosine
+# similarity between the pooled edges of the original and the shifted scenes.
 scenes, _ = make_scenes(n=20, size=(128, 136), random_state=0)
 gray = [scene.mean(axis=2, keepdims=True) / 255 for scene in scenes]
 shifts = np.arange(9)
@@ -44,7 +44,7 @@ for pool, axis in ((MaxPool, axes[0]), (AveragePool, axes[1])):
         axis.plot(
             shifts, [likeness(pooled[0], other) for other in pooled], label=f"{size} x {size}"
         )
-    axis.set(title=pool.__name__, xlabel="moved by, in pixels")
-axes[0].set_ylabel("likeness")
+    axis.set(title=pool.__name__, xlabel="shift in pixels")
+axes[0].set_ylabel("cosine similarity")
 axes[0].legend()
 plt.show()

@@ -1,8 +1,9 @@
 r"""
-A network reads digits
-======================
+Digit classification with neural networks
+=========================================
 
-The same few hundred pictures of digits, a network of one hidden layer and one with convolutions.
+This example trains a network with one hidden layer and a convolutional network on the digits data
+set of scikit-learn.
 """
 
 import matplotlib.pyplot as plt
@@ -31,25 +32,25 @@ for (name, network), axis in zip(networks.items(), axes, strict=True):
     history = pd.DataFrame(network.history_)
     for column in history.columns[history.columns.str.endswith("loss")]:
         axis.semilogy(history[column], label=column.replace("_", " "))
-    axis.set(title=f"{name}: {accuracy:.1%} right", xlabel="epoch")
+    axis.set(title=f"{name}: accuracy {accuracy:.1%}", xlabel="epoch")
     axis.legend()
 plt.show()
 
 # %%
-# What it got wrong, with its answer.
-answers = network.predict(test)
-wrong = np.flatnonzero(answers != y_test)[:8]
+# Show misclassified digits of the convolutional network, with label and prediction.
+predictions = network.predict(test)
+errors = np.flatnonzero(predictions != y_test)[:8]
 figure, axes = plt.subplots(1, 8, figsize=(9, 1.5), layout="constrained")
 for axis in axes:
     axis.axis("off")
-for index, axis in zip(wrong, axes, strict=False):
+for index, axis in zip(errors, axes, strict=False):
     axis.imshow(test[index], cmap="gray_r")
-    axis.set_title(f"{y_test[index]}, read {answers[index]}")
+    axis.set_title(f"{y_test[index]}, pred. {predictions[index]}")
 plt.show()
 
 # %%
-# Its last layer but one is a feature as any other, for any classifier of scikit-learn.
+# The activations of the penultimate layer are features for any classifier of scikit-learn.
 from sklearn.svm import SVC  # noqa: E402
 
 classifier = SVC().fit(network.transform(train), y_train)
-print(f"{classifier.score(network.transform(test), y_test):.1%} with a kernel machine on top")
+print(f"accuracy of a kernel SVM: {classifier.score(network.transform(test), y_test):.1%}")

@@ -1,10 +1,11 @@
 r"""
-Two layers, on pixels and on features
-=====================================
+A two-layer network on pixels and on features
+=============================================
 
-A network of two layers could learn everything in principle, and with few pictures it learns raw
-pixels badly. The same network on histograms of gradients and colours has much less to find out.
-The pictures are CIFAR-10's where ``FEATX_DATA`` leads to them, else small generated scenes.
+A two-layer network is a universal approximator, but with few training images it generalizes poorly
+from raw pixels. The same network is more accurate on histograms of gradients and colors. The images
+are those of CIFAR-10 if the environment variable ``FEATX_DATA`` points to them, otherwise small
+generated scenes.
 """
 
 import os
@@ -32,7 +33,7 @@ else:
 
 # %%
 class Pixels(ReadImages):
-    """An image's pixels as a vector; a stage is a few lines."""
+    """Read an image as a vector of its pixels, an example of a custom stage."""
 
     gives = "vectors"
 
@@ -42,17 +43,16 @@ class Pixels(ReadImages):
 
 read = ReadImages(size=size)
 features = FeatureUnion(
-    [("shape", HOG(pixels_per_cell=(8, 8), cells_per_block=(2, 2))), ("colour", ColorHistogram())]
+    [("shape", HOG(pixels_per_cell=(8, 8), cells_per_block=(2, 2))), ("color", ColorHistogram())]
 )
 network = make_pipeline(StandardScaler(), MLPClassifier((100,), random_state=0))
 
 # %%
-# What is learned of few pictures and of more, tested on pictures of other folds; the lines at the
-# bars are the best and the worst fold.
+# Compute learning curves by cross-validation. The error bars span the worst and the best fold.
 _, axes = plt.subplots(figsize=(6, 3.5), layout="constrained")
 for name, stream in {
     "pixels": Stream([Pixels(size=size)]),
-    "gradients and colours": Stream([read, features]),
+    "gradients and colors": Stream([read, features]),
 }.items():
     vectors = stream.fit_transform(images)
     counts, _, scores = learning_curve(
@@ -63,9 +63,9 @@ for name, stream in {
     axes.errorbar(counts, mean, around, marker="o", capsize=3, label=f"{name}, {vectors.shape[1]}")
     print(f"{name:22} {mean[-1]:.1%}")
 classes = len(set(labels))
-axes.axhline(1 / classes, color="gray", linestyle=":", label=f"guessing one of {classes}")
-axes.set(xscale="log", xticks=counts, xticklabels=counts, xlabel="pictures to learn from")
+axes.axhline(1 / classes, color="gray", linestyle=":", label=f"chance, {classes} classes")
+axes.set(xscale="log", xticks=counts, xticklabels=counts, xlabel="training images")
 axes.minorticks_off()
 axes.set(ylim=(0, None), ylabel="accuracy")
-axes.legend(title="numbers a picture", loc="lower right")
+axes.legend(title="input, dimensions", loc="lower right")
 plt.show()

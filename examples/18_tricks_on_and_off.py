@@ -1,10 +1,10 @@
 r"""
-Batch norm, dropout and residuals, on and off
-=============================================
+Effect of batch norm, dropout and residual connections
+======================================================
 
-A deep network learns slowly, or not at all, without help. *Batch norm* brings each layer's outputs
-to one scale; *residual* connections let the gradient pass by; *dropout* switches nodes off at
-random, against learning by heart. Here is the same small ResNet with and without each.
+Deep networks train slowly, or not at all, without additional measures. *Batch norm* normalizes the
+outputs of each layer. *Residual* connections let gradients bypass layers. *Dropout* disables random
+nodes against overfitting. This example trains a small ResNet with and without each of them.
 """
 
 import matplotlib.pyplot as plt

@@ -1,9 +1,9 @@
 r"""
-What the first layer learns
-===========================
+First-layer filters of a trained network
+========================================
 
-Trained on photographs, the first filters of a network become edges of all orientations and spots
-of colour: close to what was built by hand, and to the simple cells of the visual cortex.
+The first filters of a network trained on photographs become edges of all orientations and color
+blobs. They are similar to hand-crafted filters and to the simple cells of the visual cortex.
 """
 
 import matplotlib.pyplot as plt
@@ -29,19 +29,19 @@ def draw(bank, titles, suptitle):
 
 
 # %%
-# Learned by EfficientNet-Lite0 from a million photographs, the most edge-like first: the score is
-# the cosine with the best-fitting derivative of a Gaussian.
+# Filters of EfficientNet-Lite0, trained on a million photographs, sorted by their similarity to
+# edges. The score is the cosine similarity to the best-fitting derivative of a Gaussian.
 draw(banks[order], [f"{scores[index]:.2f}" for index in order], "learned")
 
 # %%
-# Built by hand: Gabor functions of four sizes and eight orientations.
+# Hand-crafted filters: Gabor functions of four sizes and eight orientations.
 impulse = np.zeros((1, 15, 15, 1), dtype=np.float32)
 impulse[0, 7, 7] = 1
 bank = GaborBank(frequencies=[0.35, 0.25, 0.18, 0.12], orientations=8, response="odd")
 kernels = np.moveaxis(bank.fit_transform(impulse)[0, ::-1, ::-1], 2, 0)
-draw(kernels, [""] * 32, "built")
+draw(kernels, [""] * 32, "hand-crafted")
 
 # %%
-# Against chance: how edge-like are random filters of this size?
+# Compare with the scores of random filters of the same size.
 noise = np.random.default_rng(0).normal(size=(1000, *banks.shape[1:]))
-print(f"learned {scores.mean():.2f} on average, noise {edge_likeness(noise).mean():.2f}")
+print(f"mean score: learned {scores.mean():.2f}, random {edge_likeness(noise).mean():.2f}")

@@ -1,10 +1,10 @@
 r"""
-What excites a unit
-===================
+Activation maximization, occlusion and Grad-CAM
+===============================================
 
-Climbing the gradient from noise towards an image that a class answers to most, and keeping the
-image smooth on the way, draws what the network takes for that class. Occlusion and Grad-CAM show,
-for one photograph, where it sees it.
+Activation maximization starts from noise and ascends the gradient of a class score, with smoothing.
+The result is an image that the network assigns to the class. Occlusion and Grad-CAM show which
+regions of a photograph contribute to the score.
 """
 
 import matplotlib.pyplot as plt
@@ -17,7 +17,7 @@ from featx.explanation.networks import grad_cam, occlusion
 network = PretrainedNet()
 
 # %%
-# Four of ImageNet's classes.
+# Maximize the scores of four classes of ImageNet.
 classes = {130: "flamingo", 985: "daisy", 340: "zebra", 954: "banana"}
 figure, axes = plt.subplots(1, 4, figsize=(12, 3.3), layout="constrained")
 for (number, name), axis in zip(classes.items(), axes, strict=True):
@@ -27,10 +27,10 @@ for (number, name), axis in zip(classes.items(), axes, strict=True):
 plt.show()
 
 # %%
-# A photograph of a flower: what speaks for "daisy"?
+# Compute the contributions of the regions of a photograph to the class "daisy".
 photo = load_sample_image("flower.jpg")[40:400:2, 140:500:2] / 255
 maps = {
-    "hidden squares": occlusion(network, photo, 985, side=40, step=20),
+    "occlusion": occlusion(network, photo, 985, side=40, step=20),
     "Grad-CAM": grad_cam(network, photo, 985),
 }
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.2), layout="constrained")

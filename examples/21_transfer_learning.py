@@ -2,9 +2,9 @@ r"""
 Transfer learning
 =================
 
-A network that has learned a thousand classes from a million photographs has features for others.
-Cut off its last layer, take what is left as a feature, and a linear classifier learns new classes
-from a few pictures each.
+Features of a network trained on a million photographs of a thousand classes transfer to new
+classes. The last layer is removed, and a linear classifier is trained on the features of a few
+images per class.
 """
 
 import matplotlib.pyplot as plt
@@ -19,8 +19,8 @@ from featx import HOG, Grayscale, PretrainedNet, Stream, make_scenes
 images, labels = make_scenes(n=120, size=(128, 128), random_state=0)
 
 # %%
-# Neither stage learns from these images, so features are computed once; then the classifier is
-# fitted on more and more of them.
+# Both streams are stateless, so features are computed once. The classifier is then fitted on an
+# increasing number of images.
 features = {
     "HOG": Stream([Grayscale(), HOG(pixels_per_cell=(16, 16))]).fit_transform(images),
     "transfer": Stream([PretrainedNet()]).fit_transform(images),
@@ -33,8 +33,8 @@ for name, vectors in features.items():
         folds = StratifiedShuffleSplit(8, train_size=size, test_size=40, random_state=0)
         classifier = make_pipeline(StandardScaler(), LogisticRegression())
         means.append(cross_val_score(classifier, vectors, labels, cv=folds).mean())
-    axis.plot(sizes, 100 * np.array(means), "o-", label=f"{name}, {vectors.shape[1]} numbers")
-axis.set(xscale="log", xlabel="training images", ylabel="accuracy in per cent")
+    axis.plot(sizes, 100 * np.array(means), "o-", label=f"{name}, {vectors.shape[1]} dimensions")
+axis.set(xscale="log", xlabel="training images", ylabel="accuracy (%)")
 axis.set_xticks(sizes, sizes)
 axis.minorticks_off()
 axis.legend()

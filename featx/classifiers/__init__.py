@@ -1,1 +1,1 @@
-"""Estimators that scikit-learn does not have."""
+"""Classifiers and a kernel map that complement scikit-learn."""

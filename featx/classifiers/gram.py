@@ -1,4 +1,4 @@
-"""Linear classifiers of few vectors of very many entries, from their inner products."""
+"""Linear classifiers fitted on the Gram matrix, for few vectors with very many features."""
 
 from abc import abstractmethod
 from numbers import Real
@@ -17,33 +17,33 @@ from featx.core.constraints import Interval, positive, validate
 from featx.core.errors import InputError
 
 _ROWS = 16
-#: Eigenvalues below this part of their sum, of products that are not centred, are rounding.
+#: Smaller eigenvalues, relative to the trace of the Gram matrix, are rounding errors.
 _ROUNDING = 1e-6
 
 Float64 = NDArray[np.float64]
 
 
 class _GramClassifier(ClassifierMixin, BaseEstimator):
-    """A linear classifier whose weights are sums of the vectors it is fitted on."""
+    """Base class for linear classifiers with weights in the span of the training vectors."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]]
 
     @abstractmethod
     def _solve(self, products: Float64, numbers: NDArray[np.intp]) -> tuple[Float64, Float64]:
-        """Give what each vector adds to the weights of each class, and the intercepts.
+        """Compute the coefficients of the training vectors for each class, and the intercepts.
 
-        Of two classes there is one row, whose scores above zero are of the second.
+        For two classes, return a single row; positive scores predict the second class.
         """
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit from the inner products of the vectors.
+        """Fit the classifier on the Gram matrix of the vectors.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            The vectors.
+            Training vectors.
         y : array-like of shape (n,)
-            Their classes.
+            Class labels.
 
         Returns
         -------
@@ -57,8 +57,8 @@ class _GramClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = encoder.classes_
         if len(self.classes_) < 2:
             raise InputError(
-                f"{name} needs vectors of two classes at least, but there is only one class, "
-                f"'{self.classes_[0]}'."
+                f"{name}: y has only one class, '{self.classes_[0]}'. At least two classes are "
+                "required."
             )
         products = (vectors @ vectors.T).astype(np.float64)
         shares, self.intercept_ = self._solve(products, encoder.transform(y))
@@ -66,38 +66,39 @@ class _GramClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> Float64:
-        """Score the vectors.
+        """Compute the confidence scores of the vectors.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            The vectors.
+            Vectors.
 
         Returns
         -------
         ndarray of shape (n, n_classes), or (n,) for two classes
-            The higher, the surer; of two classes, those above zero are of the second.
+            Confidence scores. For two classes, positive scores predict the second class.
         """
         check_is_fitted(self, "coef_")
         vectors = validate_data(self, X, dtype=np.float32, reset=False)
         weights = self.coef_.T.astype(np.float64)
         scores = np.empty((len(vectors), len(self.coef_)))
-        for start in range(0, len(vectors), _ROWS):  # a few at a time in double precision
+        for start in range(0, len(vectors), _ROWS):  # bounds the memory of the conversion
             rows = slice(start, start + _ROWS)
             scores[rows] = vectors[rows].astype(np.float64) @ weights + self.intercept_
         return scores if len(self.classes_) > 2 else scores[:, 0]
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Give the class of the highest score.
+        """Predict the class of each vector.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            The vectors.
+            Vectors.
 
         Returns
         -------
         ndarray of shape (n,)
+            Predicted classes.
         """
         scores = self.decision_function(X)
         number = scores.argmax(axis=1) if scores.ndim == 2 else (scores > 0).astype(np.intp)
@@ -106,41 +107,39 @@ class _GramClassifier(ClassifierMixin, BaseEstimator):
 
 
 class GramSVC(_GramClassifier):
-    r"""A linear support vector machine for few vectors of very many entries.
+    r"""Linear support vector machine for few vectors with very many features.
 
-    It is fitted from the vectors' inner products :math:`X X^\top` (the Gram matrix), one class
-    against the rest, and then written as weights, :math:`w = \sum_i \alpha_i y_i x_i`: the same
-    classifier as `sklearn.svm.SVC` with a linear kernel, at the cost of one matrix product.
+    The machine is fitted on the Gram matrix :math:`X X^\top` of the vectors, one class against the
+    rest. The dual solution is then converted to weights, :math:`w = \sum_i \alpha_i y_i x_i`. The
+    result equals `sklearn.svm.SVC` with a linear kernel, at the cost of one matrix product.
 
     Parameters
     ----------
     C : float, default=1.0
-        What a vector on the wrong side of the margin costs. For vectors of unit length, use 1 at
-        least.
+        Penalty of margin violations. For vectors of unit length, use at least 1.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes.
+        Class labels.
     coef_ : ndarray of float32 of shape (n_classes, d), or (1, d) for two classes
-        The weights.
+        Weights.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        What is added to the scores.
+        Intercepts.
 
     Raises
     ------
     ValueError
-        If there are not two classes at least.
+        If ``y`` has fewer than two classes.
 
     See Also
     --------
-    GramLDA : Discriminants of all classes together.
+    GramLDA : Linear discriminant analysis on the Gram matrix.
 
     Notes
     -----
-    Takes vectors (n, d), in single precision, without a copy where they are float32: time grows
-    with :math:`n^2 d`, memory beyond the vectors with :math:`n^2`. Inner products are computed in
-    single precision.
+    Accepts vectors (n, d); float32 vectors are not copied. Inner products are computed in single
+    precision. Time grows with :math:`n^2 d`, and memory, beyond the vectors, with :math:`n^2`.
 
     Examples
     --------
@@ -167,47 +166,47 @@ class GramSVC(_GramClassifier):
 
 
 class GramLDA(_GramClassifier):
-    r"""Linear discriminant analysis for few vectors of very many entries.
+    r"""Linear discriminant analysis for few vectors with very many features.
 
-    All classes are taken for Gaussian, each about its own mean and all with one covariance
-    :math:`\Sigma`, which is drawn towards a multiple of the identity,
+    Each class is modeled by a Gaussian with its own mean. All classes share one covariance
+    :math:`\Sigma`, shrunk towards a multiple of the identity,
 
     .. math:: \Sigma = (1 - s)\,S + s\,\frac{\operatorname{tr} S}{r}\,I,
 
-    where :math:`S` is the mean covariance within the classes, in the :math:`r` dimensions in which
-    the vectors vary. A class's score is, but for what all classes share, the logarithm of its
-    posterior. Directions in which the members of one class differ count for little.
+    where :math:`S` is the mean within-class covariance in the :math:`r`-dimensional span of the
+    centered vectors. The score of a class is its log posterior, up to a term common to all
+    classes. Directions with a large within-class variance get small weights.
 
     Parameters
     ----------
     shrinkage : float, default=0.1
-        The share :math:`s` of the identity, above 0 and up to 1.
+        Shrinkage :math:`s`, above 0 and up to 1.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes.
+        Class labels.
     coef_ : ndarray of float32 of shape (n_classes, d), or (1, d) for two classes
-        The weights.
+        Weights.
     intercept_ : ndarray of shape (n_classes,) or (1,)
-        What is added to the scores.
+        Intercepts.
 
     Raises
     ------
     ValueError
-        If there are not two classes at least, or all vectors are equal.
+        If ``y`` has fewer than two classes, or if all vectors are equal.
 
     See Also
     --------
-    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : For vectors of fewer entries.
+    sklearn.discriminant_analysis.LinearDiscriminantAnalysis : For vectors with few features.
 
     Notes
     -----
-    Takes vectors (n, d), in single precision. The vectors' coordinates in the space that they span
-    follow from the eigenvectors of their centred inner products, and scikit-learn's
-    ``LinearDiscriminantAnalysis(solver="lsqr")`` is fitted on these, of which there are fewer than
-    n: time grows with :math:`n^2 d + n^3`, memory beyond the vectors with :math:`n^2`. Where there
-    are more entries than vectors, :math:`S` alone is singular.
+    Accepts vectors (n, d), converted to float32. The eigenvectors of the centered Gram matrix give
+    fewer than n coordinates per vector, on which scikit-learn's
+    ``LinearDiscriminantAnalysis(solver="lsqr")`` is fitted. Time grows with
+    :math:`n^2 d + n^3`, and memory, beyond the vectors, with :math:`n^2`. Without shrinkage,
+    :math:`S` is singular if there are more features than vectors.
 
     Examples
     --------
@@ -231,10 +230,10 @@ class GramLDA(_GramClassifier):
         values, vectors = np.linalg.eigh(centred)
         kept = values > _ROUNDING * np.trace(products)
         if not kept.any():
-            raise InputError("GramLDA needs vectors that differ, but all are equal.")
+            raise InputError("GramLDA: all vectors are equal. Vectors that differ are required.")
         lengths, vectors = np.sqrt(values[kept]), vectors[:, kept]
         analysis = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=self.shrinkage)
         analysis.fit(vectors * lengths, numbers)
-        # The coordinates of a new x are those of its inner products with the vectors.
+        # Coefficients of the inner products of a new x with the training vectors.
         shares = analysis.coef_ / lengths @ vectors.T
         return shares, analysis.intercept_ - shares @ means

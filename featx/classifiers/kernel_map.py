@@ -16,10 +16,11 @@ Float64 = NDArray[np.float64]
 
 
 class KernelMap(TransformerMixin, BaseEstimator):
-    r"""Vectors whose inner products are, or come near, an additive kernel of the given ones.
+    r"""Explicit kernel map: features whose inner products approximate an additive kernel.
 
-    An additive kernel is a sum :math:`K(x, y) = \sum_i k(x_i, y_i)` over the entries; with such a
-    map before it, a linear classifier becomes one of that kernel. For :math:`x, y \ge 0`,
+    An additive kernel is a sum :math:`K(x, y) = \sum_i k(x_i, y_i)` over the entries. A linear
+    classifier on the mapped features approximates a kernel classifier. The kernels are, for
+    :math:`x, y \ge 0`,
 
     - ``"hellinger"``: :math:`k(x, y) = \sqrt{xy}`;
     - ``"intersection"``: :math:`k(x, y) = \min(x, y)`;
@@ -28,29 +29,31 @@ class KernelMap(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     kernel : {"hellinger", "intersection", "chi2"}, default="hellinger"
-        The kernel.
+        Additive kernel.
     order : int, default=1
-        How many frequencies stand for the kernel: each entry becomes ``2 * order + 1``. The
-        Hellinger kernel is exact with one entry, its square root, and needs none.
+        Number of sampled frequencies. Each entry becomes ``2 * order + 1`` features. The Hellinger
+        kernel ignores it: its exact map is the square root of each entry.
     interval : float, optional
-        The distance between the frequencies; by default :math:`2\pi / L` with the period
-        :math:`L = 2.38 \ln(n + 0.8) + 5.6` for the intersection kernel and
-        :math:`5.86 \sqrt{n} + 3.65` for the other, at the order :math:`n`.
+        Distance between the frequencies. Defaults to :math:`2\pi / L`. For the order :math:`n`,
+        the period :math:`L` is :math:`2.38 \ln(n + 0.8) + 5.6` for the intersection kernel and
+        :math:`5.86 \sqrt{n} + 3.65` for the chi-squared kernel.
 
     Raises
     ------
     ValueError
-        If an entry is negative and the kernel is not ``"hellinger"``, which takes
-        :math:`\mathrm{sign}(x) \sqrt{|x|}` of any.
+        If an entry is negative and the kernel is not ``"hellinger"``. The Hellinger map of any
+        entry is :math:`\mathrm{sign}(x) \sqrt{|x|}`.
 
     Notes
     -----
-    Takes and gives vectors (n, d), as float32. All entries' first numbers come first, then all
-    entries' second numbers, and so on. The kernels are homogeneous, and so
-    :math:`k(x, y) = \sqrt{xy} \int \cos(\lambda \ln(y / x)) \kappa(\lambda) d\lambda` with a
-    spectrum :math:`\kappa`, :math:`2 / (\pi (1 + 4 \lambda^2))` and
-    :math:`\mathrm{sech}(\pi \lambda)`; the map samples the integral [1]_. scikit-learn's
-    `AdditiveChi2Sampler` is the same for ``"chi2"``.
+    Accepts vectors (n, d). Returns float32 vectors with the first feature of every entry, then the
+    second feature of every entry, and so on.
+
+    The kernels are homogeneous:
+    :math:`k(x, y) = \sqrt{xy} \int \cos(\lambda \ln(y / x)) \kappa(\lambda) d\lambda`. The
+    spectrum :math:`\kappa` is :math:`2 / (\pi (1 + 4 \lambda^2))` for the intersection kernel and
+    :math:`\mathrm{sech}(\pi \lambda)` for the chi-squared kernel. The map samples the integral
+    [1]_. For ``"chi2"``, it equals scikit-learn's `AdditiveChi2Sampler`.
 
     References
     ----------
@@ -82,14 +85,14 @@ class KernelMap(TransformerMixin, BaseEstimator):
         self.interval = interval
 
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the parameters and the vectors; there is nothing to learn.
+        """Validate the parameters and the vectors; the map has no learned parameters.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            The vectors.
+            Vectors.
         y : None
-            Not used.
+            Ignored.
 
         Returns
         -------
@@ -100,16 +103,17 @@ class KernelMap(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Float32:
-        """Map the vectors.
+        """Map the vectors to features.
 
         Parameters
         ----------
         X : array-like of shape (n, d)
-            The vectors.
+            Vectors.
 
         Returns
         -------
         ndarray of float32 of shape (n, d) or (n, (2 * order + 1) * d)
+            Mapped features; (n, d) for the Hellinger kernel.
         """
         validate(self._parameter_constraints, self.get_params(), "KernelMap")
         vectors = self._check(X, reset=False)
@@ -127,16 +131,17 @@ class KernelMap(TransformerMixin, BaseEstimator):
         return np.concatenate(parts, axis=1)
 
     def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[Any]:
-        """Name the entries: those of the input, each with its number in the map.
+        """Return the names of the features: input name, kernel and index in the map.
 
         Parameters
         ----------
         input_features : sequence of str, optional
-            The names of the input's entries; by default ``x0``, ``x1``, …
+            Names of the input features; defaults to ``x0``, ``x1``, …
 
         Returns
         -------
         ndarray of str objects
+            Feature names.
         """
         check_is_fitted(self, "n_features_in_")
         given = input_features
@@ -150,8 +155,8 @@ class KernelMap(TransformerMixin, BaseEstimator):
         vectors: Float32 = validate_data(self, X, dtype=np.float32, reset=reset)
         if self.kernel != "hellinger" and vectors.size and vectors.min() < 0:
             raise InputError(
-                f"Negative values in data passed to KernelMap: the {self.kernel} kernel is for "
-                f"histograms, but there are entries down to {vectors.min():g}."
+                f"Negative values in data passed to KernelMap: the {self.kernel} kernel requires "
+                f"non-negative entries, got {vectors.min():g}."
             )
         return vectors
 

@@ -1,4 +1,4 @@
-"""Late fusion: a weighted sum of the scores of several pipelines."""
+"""Late fusion of the scores of several pipelines."""
 
 from numbers import Integral
 from typing import Any, ClassVar, Self
@@ -22,43 +22,45 @@ Float64 = NDArray[np.float64]
 
 
 class ScoreSum(ClassifierMixin, BaseEstimator):
-    r"""A weighted sum of the scores of several classifiers, each with features of its own.
+    r"""Late fusion of scores: a weighted sum of the scores of several pipelines.
 
-    Each pipeline :math:`p` gives scores :math:`s_p` of every class. The weights :math:`w_p \ge 0`
-    are those with which :math:`\mathrm{softmax}(\sum_p w_p s_p)` makes the true classes of the
-    training images likeliest, the scores being those that images get in inner folds, from
-    classifiers which have not seen them.
+    Each pipeline :math:`p` has its own features and computes scores :math:`s_p` of the classes.
+    The weights :math:`w_p \ge 0` maximize the likelihood of the training labels under
+    :math:`\mathrm{softmax}(\sum_p w_p s_p)`. They are fitted on the scores of held-out images in
+    an inner cross-validation of the classifiers.
 
     Parameters
     ----------
     pipelines : list of (str, Pipeline)
-        Names, and pipelines of a `Stream` and a classifier with `decision_function`.
+        Names and pipelines. Each pipeline is a `Stream` and a classifier with
+        `decision_function`.
     folds : int, default=3
-        The number of inner folds.
+        Number of inner folds.
     random_state : int, default=0
-        What the folds are drawn from.
+        Random seed for the folds.
     n_jobs : int, default=None
-        How many threads the streams use; -1 for one a processor, None for what each says.
+        Number of threads of each stream. -1 uses all processors; None keeps each stream's
+        setting.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes.
+        Class labels.
     pipelines_ : list of Pipeline
-        The fitted pipelines.
+        Fitted pipelines.
     weights_ : ndarray of shape (n_pipelines,)
-        Their weights, of the mean one.
+        Weights of the pipelines, scaled to a mean of one.
 
     Notes
     -----
-    Takes what the streams take: paths, or images. The streams are fitted once, on all images:
-    code books are learned without labels. In recipes it is written ``score_sum:``, with a list of
-    branches.
+    Accepts paths or images, as the streams do. The streams are fitted once, on all images and
+    without labels; only the classifiers are refitted in the inner folds. In a recipe, write
+    ``score_sum:`` with a list of branches.
 
     References
     ----------
-    .. [1] O. Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015
-       (the team ISI of 2012, whose sum of scores came second).
+    .. [1] O. Russakovsky et al., "ImageNet Large Scale Visual Recognition Challenge", IJCV 2015.
+       The team ISI ranked second in 2012 with a weighted sum of scores.
 
     Examples
     --------
@@ -93,14 +95,14 @@ class ScoreSum(ClassifierMixin, BaseEstimator):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Fit the pipelines, and the weights of their scores.
+        """Fit the pipelines and the weights of their scores.
 
         Parameters
         ----------
         X : batch of images or paths
-            The images.
+            Training images.
         y : array-like of shape (n,)
-            Their classes.
+            Class labels.
 
         Returns
         -------
@@ -113,8 +115,9 @@ class ScoreSum(ClassifierMixin, BaseEstimator):
         rarest = int(np.bincount(numbers).min())
         if len(self.classes_) < 2 or rarest < self.folds:
             raise InputError(
-                f"ScoreSum needs two classes of {self.folds} images at least, one for each inner "
-                f"fold, but there are {len(self.classes_)} classes, the rarest with {rarest}."
+                f"ScoreSum: {self.folds} inner folds require at least two classes of "
+                f"{self.folds} images each, got {len(self.classes_)} classes, the rarest with "
+                f"{rarest}."
             )
         divider = StratifiedKFold(self.folds, shuffle=True, random_state=self.random_state)
         self.pipelines_, self.n_features_in_, scores = [], 0, []
@@ -135,44 +138,46 @@ class ScoreSum(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> Float64:
-        """Give the weighted sum of the pipelines' scores.
+        """Compute the weighted sum of the pipelines' scores.
 
         Parameters
         ----------
         X : batch of images or paths
-            The images.
+            Images.
 
         Returns
         -------
         ndarray of shape (n, n_classes)
+            Score of each class.
         """
         check_is_fitted(self, "weights_")
         scores = [_of_each_class(pipeline.decision_function(X)) for pipeline in self.pipelines_]
         return np.tensordot(self.weights_, np.stack(scores), axes=1)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Give the class of the highest sum.
+        """Predict the class with the highest score.
 
         Parameters
         ----------
         X : batch of images or paths
-            The images.
+            Images.
 
         Returns
         -------
         ndarray of shape (n,)
+            Predicted classes.
         """
         classes: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
         return classes
 
 
 def _of_each_class(scores: Float64) -> Float64:
-    """Give one column a class where two classes have one score."""
+    """Expand the single score of two classes to one column per class."""
     return np.stack([-scores, scores], axis=1) / 2 if scores.ndim == 1 else scores
 
 
 def _likeliest_weights(scores: Float64, numbers: NDArray[np.intp]) -> Float64:
-    """Find the weights of scores (pipelines, images, classes) that make the classes likeliest."""
+    """Fit weights for scores (pipelines, images, classes) by maximum likelihood."""
     images = np.arange(len(numbers))
 
     def loss(weights: Float64) -> tuple[float, Float64]:
@@ -185,5 +190,5 @@ def _likeliest_weights(scores: Float64, numbers: NDArray[np.intp]) -> Float64:
     count = len(scores)
     found = minimize(loss, np.ones(count), jac=True, bounds=[(0, 100)] * count, method="L-BFGS-B")
     weights: Float64 = found.x
-    # Equal weights where nothing tells the classes apart.
+    # If no pipeline is informative, all weights are zero: use equal weights.
     return weights / weights.mean() if weights.any() else np.ones(count)

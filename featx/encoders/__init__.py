@@ -1,1 +1,1 @@
-"""Encoders: sets of local descriptors to vectors of one length."""
+"""Encoders, which map sets of local descriptors to vectors of fixed length."""

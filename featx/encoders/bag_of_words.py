@@ -1,4 +1,4 @@
-"""Bags of visual words."""
+"""Bag of visual words."""
 
 from dataclasses import field
 from typing import Any, ClassVar
@@ -13,39 +13,39 @@ from featx.encoders.softmax import exponentiate
 
 
 class BagOfWords(PooledCodes):
-    r"""How often each visual word occurs among the descriptors of an image.
+    r"""Bag of visual words: a histogram over the nearest words of an image's descriptors.
 
-    A descriptor :math:`x` counts for its nearest word [1]_, or for each word :math:`w_k` with
+    With hard assignment, a descriptor :math:`x` counts for its nearest word [1]_. With soft
+    assignment, it counts for each word :math:`w_k` with the weight
 
     .. math::
 
         q_k(x) = \frac{\exp(-\|x - w_k\|^2 / 2 \sigma^2)}
                       {\sum_j \exp(-\|x - w_j\|^2 / 2 \sigma^2)},
 
-    the codeword uncertainty of [2]_. What the descriptors count for is averaged, added up, or the
-    largest of it is taken.
+    the codeword uncertainty of [2]_. The weights are pooled over the descriptors of a cell.
 
     Parameters
     ----------
     assignment : {"hard", "soft"}, default="hard"
-        Whether a descriptor counts for the nearest word or for all.
+        Assign a descriptor to its nearest word only, or to all words.
     sigma : float, optional
-        The :math:`\sigma` of soft assignment. By default the root mean square of the entries of
-        the differences between the sample's descriptors and their nearest words.
+        :math:`\sigma` of soft assignment. Defaults to the root mean square difference, per entry,
+        between the sampled descriptors and their nearest words.
 
     Attributes
     ----------
     sigma_ : float
-        The :math:`\sigma` of soft assignment.
+        :math:`\sigma` of soft assignment.
 
     Notes
     -----
-    Takes descriptor sets; gives vectors of ``n_words`` entries a cell. Without descriptors, a
-    cell's entries are zero.
+    Accepts descriptor sets. Returns vectors with ``n_words`` entries per cell. Cells without
+    descriptors are zero.
 
-    The histograms of a spatial pyramid as in [3]_, for a kernel that is the sum of the smaller
-    of two entries, are those of ``pyramid=[[1, 1], [2, 2], [4, 4]]``,
-    ``pyramid_weights=[1/4, 1/4, 1/2]``, ``pooling="sum"`` and ``norm="l1"``.
+    For the spatial pyramid matching of [3]_, use ``pyramid=[[1, 1], [2, 2], [4, 4]]``,
+    ``pyramid_weights=[1/4, 1/4, 1/2]``, ``pooling="sum"``, ``norm="l1"``, and a classifier with
+    the histogram intersection kernel.
 
     References
     ----------
@@ -80,9 +80,9 @@ class BagOfWords(PooledCodes):
     def _learn(self, x: Float32) -> None:
         super()._learn(x)
         residuals = x - self.words_[nearest_words(x, self.words_)]
-        # Of the mixture of round Gaussians at the words, of which the sample is likeliest.
+        # Maximum-likelihood width of isotropic Gaussians centered at the words.
         spread = float(np.sqrt(np.mean(residuals.astype(np.float64) ** 2)))
-        # Where descriptors are their words, any width tells them from the others.
+        # If every descriptor equals its word, any positive width works.
         self.sigma_ = self.sigma or spread or 1.0
 
     def _statistics(self, x: Float32) -> Float64:

@@ -1,4 +1,4 @@
-"""What the encoders with a code book of words share."""
+"""Base classes for encoders with a k-means code book."""
 
 from dataclasses import field
 from typing import Any, ClassVar, Self
@@ -14,19 +14,19 @@ from featx.encoders.sampling import draw_descriptors
 
 
 class CodeBookEncoder(Encoder):
-    """Base of the encoders whose code book is the words of k-means.
+    """Base class for encoders whose code book is fitted by k-means.
 
     Parameters
     ----------
     n_words : int
-        The number of words, found by k-means.
+        Number of visual words, the k-means centers.
 
     Attributes
     ----------
     words_ : ndarray of float32, (n_words, d)
-        The words, of descriptors after projection and appended position.
+        Visual words, in the space of the projected descriptors with their positions appended.
     counts_ : ndarray of shape (n_words,)
-        How many descriptors each word is the mean of.
+        Number of descriptors averaged into each word.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -43,16 +43,16 @@ class CodeBookEncoder(Encoder):
         self.words_, self.counts_ = fit_words(x, self.n_words, self.random_state)
 
     def partial_fit(self, X: Batch, y: Any = None) -> Self:
-        """Learn from more images, without forgetting those that were seen.
+        """Update the code book with more images.
 
-        The first call does what `fit` does. Each later one draws a sample of descriptors, and
-        moves every word to the mean of those that it is the mean of and those that are nearest
-        to it. The projection stays what it was: words of another could not be kept.
+        The first call is equivalent to `fit`. Each later call draws a sample of descriptors and
+        moves every word to the mean of its earlier descriptors and those now nearest to it. The
+        projection stays fixed, because the words live in its space.
 
         Parameters
         ----------
         X : list of DescriptorSet
-            The images' descriptors.
+            Descriptors of the images.
         y : object, optional
             Not used.
 
@@ -63,7 +63,7 @@ class CodeBookEncoder(Encoder):
         if not hasattr(self, "words_"):
             return self.fit(X, y)
         images = self.check_items(X)
-        # The same rows of every batch would be the same places of its images.
+        # A new seed per call avoids sampling the same image positions in every batch.
         seed = [self.random_state, int(self.counts_.sum())]
         sample = draw_descriptors(images, self.n_samples, seed) if len(images) > 0 else []
         for found in sample:
@@ -76,12 +76,12 @@ class CodeBookEncoder(Encoder):
 
 
 class PooledCodes(CodeBookEncoder):
-    """Base of the encoders that pool codes of descriptors, one number per word.
+    """Base class for encoders that pool the codes of descriptors, with one entry per word.
 
     Parameters
     ----------
     pooling : {"average", "sum", "max"}
-        How the codes of a cell's descriptors are pooled.
+        Pooling of the codes over the descriptors of a cell.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -100,7 +100,7 @@ class PooledCodes(CodeBookEncoder):
         return statistics / count if self.pooling == "average" else statistics
 
     def _codes(self, x: Float32) -> Float64:
-        """Give the codes of descriptors (k, n_words)."""
+        """Compute the codes of the descriptors, an array of shape (k, n_words)."""
         raise NotImplementedError
 
     def _parts(self, x: Float32, weights: Float64) -> Float64:

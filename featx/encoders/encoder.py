@@ -1,4 +1,4 @@
-"""What all encoders share: projection, positions, pyramids, normalisation, names."""
+"""Base class for encoders: sampling, projection, spatial pyramid and normalization."""
 
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -29,61 +29,63 @@ from featx.encoders.sampling import draw_descriptors
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# Of the largest variance: directions of less hold nothing but rounding.
+# Components below this fraction of the largest variance contain only rounding errors.
 _LEAST_VARIANCE = 1e-9
 
 
 class Encoder(DeclaredParameters, ImageStage):
-    r"""Base of the encoders: from a set of local descriptors to one vector.
+    r"""Base class for encoders, which map a set of local descriptors to a vector.
 
-    The author of an encoder gives `_least_sample` and `_learn`, for a sample of descriptors;
-    `_statistics`, from the descriptors of a region to an array; `_encode`, from the statistics of
-    a cell to a vector; and `_length` and `_entry_names` of that vector. Statistics of regions are
-    added up to those of a cell, unless `_combine` says otherwise.
+    Subclasses implement `_least_sample` and `_learn` to fit on a sample of descriptors. They
+    implement `_statistics` for the descriptors of a region, and `_encode` to compute the vector of
+    a cell from its statistics. `_length` and `_entry_names` describe that vector. The statistics
+    of a cell are the sum over its regions; override `_combine` to change this.
 
     Parameters
     ----------
     n_components : int, optional
-        Project descriptors to this many principal components of the sample first, or to fewer
-        where it varies in fewer directions.
+        Number of principal components onto which descriptors are projected. The projection has
+        fewer components if the sample varies in fewer directions.
     whiten : bool, default=False
-        Divide each component by its standard deviation; all components where ``n_components``
-        is not given.
+        Divide each component by its standard deviation. Without ``n_components``, all components
+        are kept.
     append_position : float, optional
-        Append this number times (row - 1/2, column - 1/2) to each descriptor after the
-        projection; rows and columns are fractions of the image's height and width.
+        Weight of the position. After the projection, (row - 1/2, column - 1/2), multiplied by this
+        weight, is appended to each descriptor. Rows and columns are fractions of the image's
+        height and width.
     pyramid : list of (int, int), default=((1, 1),)
-        Grids of rows and columns. Each cell of each grid is encoded by itself, and the vectors
-        are concatenated, grid by grid and row by row.
+        Rows and columns of each grid of the spatial pyramid. Each cell is encoded separately, and
+        the vectors are concatenated grid by grid and row by row.
     pyramid_weights : list of float, optional
-        A factor for each grid.
+        Weight of each grid.
     power : float, default=1.0
-        Each entry :math:`v` becomes :math:`\operatorname{sign}(v)|v|^\text{power}`.
+        Exponent of the power normalization: each entry :math:`v` becomes
+        :math:`\operatorname{sign}(v)|v|^\text{power}`.
     norm : {"l1", "l2"} or None, default=None
-        Divide the vector by this norm, unless that is zero.
+        Scale the vector to unit norm. Zero vectors stay zero. None disables the normalization.
     normalize_cells : bool, default=False
-        Divide each cell's vector by its norm, before the weights and the norm of the whole.
+        Also scale each cell's vector to unit norm, before ``pyramid_weights`` are applied.
     n_samples : int, default=100_000
-        The number of descriptors to learn from: about as many of each image, of at most so many
-        images that each gives 250.
+        Number of descriptors to fit on. They are sampled evenly from randomly chosen images, up to
+        250 per image, or more if the images are too few.
     random_state : int, default=0
-        Seed of the sample and of what is learned from it.
+        Random seed of the sampling and the fitting.
 
     Attributes
     ----------
     mean_ : ndarray of float32, (``n_features_in_``,)
-        What is subtracted before the projection; zero where there is none.
+        Mean subtracted before the projection; zero without a projection.
     components_ : ndarray of float32, (n_components, ``n_features_in_``), or None
-        The directions of the projection, divided by their standard deviations under ``whiten``.
+        Principal axes, divided by their standard deviations if ``whiten``; None without a
+        projection.
     n_features_in_ : int
-        The length of a descriptor.
+        Length of a descriptor.
 
     Raises
     ------
     ValueError
-        If there are fewer descriptors to learn from than words, Gaussians or components, if
-        descriptors are not all of one length, or if they lack the positions that the parameters
-        need.
+        If there are fewer descriptors than words, Gaussians or components, if descriptors differ
+        in length, or if the parameters require positions that the descriptors lack.
     """
 
     takes = "descriptors"
@@ -112,55 +114,55 @@ class Encoder(DeclaredParameters, ImageStage):
     n_samples: int = 100_000
     random_state: int = 0
 
-    # What the author of an encoder writes.
+    # Implemented by subclasses.
 
     def _least_sample(self) -> tuple[str, int]:
-        """Name the parameter that tells how many descriptors it takes to learn, and give it."""
+        """Return the parameter that sets the smallest sample size, and that size."""
         raise NotImplementedError
 
     def _learn(self, x: Float32) -> None:
-        """Learn from a sample of descriptors, projected and with their positions appended."""
+        """Fit on a sample of descriptors, after projection and with positions appended."""
         raise NotImplementedError
 
     def _statistics(self, x: Float32) -> Float64:
-        """Compute what the vector of a cell is made of, for a region with descriptors."""
+        """Compute the statistics of a region's descriptors, from which a cell is encoded."""
         raise NotImplementedError
 
     def _combine(self, statistics: Float64) -> Float64:
-        """Give the statistics of several regions together, which are along the first axis."""
+        """Combine the statistics of several regions, stacked along the first axis."""
         together: Float64 = statistics.sum(axis=0)
         return together
 
     def _encode(self, statistics: Float64, count: int) -> Float64:
-        """Compute the vector of a cell of so many descriptors, one at least."""
+        """Compute the vector of a cell from its statistics and its positive descriptor count."""
         raise NotImplementedError
 
     def _parts(self, x: Float32, weights: Float64) -> Float64:
-        """Part the product of weights with a cell's vector among its descriptors: they add up."""
+        """Distribute the inner product of weights and a cell's vector over its descriptors."""
         raise NotImplementedError
 
     def _length(self) -> int:
-        """Tell how many entries the vector of a cell has."""
+        """Return the length of a cell's vector."""
         raise NotImplementedError
 
     def _entry_names(self) -> list[str]:
-        """Name the entries of a cell's vector."""
+        """Return the names of the entries of a cell's vector."""
         raise NotImplementedError
 
-    # What every encoder gets.
+    # Shared by all encoders.
 
     def _requirements(self) -> Requirements:
         name = type(self).__name__
         if self.pyramid_weights is not None and len(self.pyramid_weights) != len(self.pyramid):
             raise InputError(
-                f"{name}: pyramid_weights needs one number for each of the {len(self.pyramid)} "
-                f"grids of pyramid, but has {len(self.pyramid_weights)}."
+                f"{name}: pyramid_weights requires one weight per grid of pyramid, "
+                f"{len(self.pyramid)} in all, got {len(self.pyramid_weights)}."
             )
         parameter, least = self._least_sample()
         if self.n_samples < least:
             raise InputError(
-                f"{name}: {parameter}={least} needs at least as many descriptors to learn from, "
-                f"but n_samples={self.n_samples}."
+                f"{name}: n_samples={self.n_samples} is too small for {parameter}={least}. Set "
+                f"n_samples to at least {least}."
             )
         return Requirements()
 
@@ -168,27 +170,27 @@ class Encoder(DeclaredParameters, ImageStage):
         sample = self._sample(images)
         x = np.concatenate([found.values for found in sample])
         self.n_features_in_ = x.shape[1]
-        # With one thread, sums are the same whatever the number of processors.
+        # A single thread makes sums independent of the number of processors.
         with one_thread_inside:
             self._learn_projection(x)
             self._learn(self._projected(x, sample))
 
     def _sample(self, images: LazyBatch) -> Sequence[DescriptorSet]:
-        """Draw descriptors to learn from: enough, and of one length."""
+        """Draw descriptors to fit on, and check their number and length."""
         name = type(self).__name__
         sample = draw_descriptors(images, self.n_samples, self.random_state)
         drawn = sum(map(len, sample))
         parameter, least = self._least_sample()
         if drawn < least:
             raise InputError(
-                f"{name}: {parameter}={least} needs at least as many descriptors to learn from, "
-                f"but these images give {drawn}."
+                f"{name}: {parameter}={least} requires at least {least} descriptors, got {drawn}. "
+                f"Fit on more images, or reduce {parameter}."
             )
         lengths = sorted({found.shape[1] for found in sample})
         if len(lengths) > 1:
             raise InputError(
-                f"{name} takes descriptors of one length, but these images give some of "
-                f"{lengths[0]} and some of {lengths[-1]} entries."
+                f"{name}: descriptors must have the same length in all images, got {lengths[0]} "
+                f"and {lengths[-1]} entries."
             )
         return sample
 
@@ -197,20 +199,20 @@ class Encoder(DeclaredParameters, ImageStage):
         self.components_: Float32 | None = None
         if self.n_components is None and not self.whiten:
             return
-        for limit, what in ((x.shape[1], "entries of a descriptor"), (len(x), "descriptors")):
+        for limit, quantity in ((x.shape[1], "descriptor length"), (len(x), "sample size")):
             if self.n_components is not None and self.n_components > limit:
                 raise InputError(
-                    f"{type(self).__name__}: n_components={self.n_components} is more than the "
-                    f"{limit} {what} to learn from."
+                    f"{type(self).__name__}: n_components={self.n_components} exceeds the "
+                    f"{quantity}. Use at most {limit}."
                 )
         if len(x) < 2:
             raise InputError(
-                f"{type(self).__name__}: a projection needs at least two descriptors to learn "
-                "from, but these images give one."
+                f"{type(self).__name__}: a projection requires at least two descriptors, got one. "
+                "Fit on more images."
             )
         self.mean_ = x.mean(axis=0, dtype=np.float64).astype(np.float32)
         centred = np.subtract(x, self.mean_, dtype=np.float64)
-        with np.errstate(invalid="ignore"):  # shares of no variance, which are not used
+        with np.errstate(invalid="ignore"):  # the unused variance ratios may be 0 / 0
             pca = PCA(self.n_components, svd_solver="covariance_eigh").fit(centred)
         components, variances = pca.components_, pca.explained_variance_
         rounding = float(np.finfo(np.float32).eps * np.abs(x).max()) ** 2
@@ -223,7 +225,7 @@ class Encoder(DeclaredParameters, ImageStage):
         self.components_ = np.ascontiguousarray(components, np.float32)
 
     def _projected(self, x: Float32, found: Sequence[DescriptorSet]) -> Float32:
-        """Project descriptors, and append the positions of the sets from which they come."""
+        """Project descriptors and append their positions."""
         if self.components_ is not None:
             x = np.asarray((x - self.mean_) @ self.components_.T)
         if self.append_position is None:
@@ -235,9 +237,9 @@ class Encoder(DeclaredParameters, ImageStage):
         if found.positions is None or found.size is None:
             parameter = "pyramid" if self.append_position is None else "append_position"
             raise InputError(
-                f"{type(self).__name__}: {parameter} needs the positions of the descriptors, but "
-                "these carry none. Take them from a stage, such as DenseSIFT, or give "
-                "DescriptorSet its positions and size."
+                f"{type(self).__name__}: {parameter} requires descriptors with positions. Use a "
+                "stage that computes them, such as DenseSIFT, or pass positions and size to "
+                "DescriptorSet."
             )
         return found.relative_positions
 
@@ -256,24 +258,25 @@ class Encoder(DeclaredParameters, ImageStage):
         return self._normalized(vectors)
 
     def parts(self, image: DescriptorSet, shares: Float64) -> Float64:
-        r"""Part what the entries of an image's vector add to a score among its descriptors.
+        r"""Distribute each entry's contribution to a score over the image's descriptors.
 
-        Before it is normalised, an entry is a sum over the descriptors of its cell, :math:`v_j =
-        \sum_i s_{ij}`. Of its share :math:`c_j`, each gets :math:`c_j s_{ij} / v_j`; all together
-        they get :math:`\sum_j c_j`, but for the entries that are zero. Roots and norms are thus
-        factors, the same for all descriptors. The largest of several is that of those which have
-        it.
+        Before normalization, an entry is a sum over the descriptors of its cell, :math:`v_j =
+        \sum_i s_{ij}`. Descriptor :math:`i` receives the part :math:`c_j s_{ij} / v_j` of the
+        entry's contribution :math:`c_j`. The parts sum to :math:`\sum_j c_j`, except for entries
+        that are zero. Power and norm scale all descriptors by the same factor, which cancels. With
+        max pooling, the descriptors that attain the maximum share the contribution.
 
         Parameters
         ----------
         image : DescriptorSet
-            The descriptors.
+            Descriptors of the image.
         shares : ndarray of shape (d,)
-            What each entry of the vector adds.
+            Contribution of each entry of the vector.
 
         Returns
         -------
         ndarray of shape (k,)
+            Contribution of each descriptor.
         """
         parts = np.zeros(len(image))
         if len(image) == 0:
@@ -293,8 +296,8 @@ class Encoder(DeclaredParameters, ImageStage):
     def _check_length(self, found: DescriptorSet) -> None:
         if found.shape[1] != self.n_features_in_:
             raise InputError(
-                f"{type(self).__name__} was fitted on descriptors of {self.n_features_in_} "
-                f"entries, but was given some of {found.shape[1]}."
+                f"{type(self).__name__}: descriptors have {found.shape[1]} entries, expected "
+                f"{self.n_features_in_} as in fit."
             )
 
     def _regions(self, image: DescriptorSet) -> Regions:
@@ -303,7 +306,7 @@ class Encoder(DeclaredParameters, ImageStage):
         return divide(self._positions(image), self.pyramid)
 
     def _normalized(self, vectors: Float64) -> Float32:
-        """Normalise the vectors of the cells, and put them side by side."""
+        """Normalize the vectors of the cells and concatenate them."""
         vectors = self._powered(vectors)
         if self.normalize_cells and self.norm is not None:
             vectors = divided(vectors, self.norm)
@@ -327,7 +330,7 @@ class Encoder(DeclaredParameters, ImageStage):
 
 
 def divided(vectors: Float64, norm: str) -> Float64:
-    """Divide each row by its norm, unless that is zero."""
+    """Scale each row to unit norm; zero rows stay zero."""
     norms = np.linalg.norm(vectors, ord=1 if norm == "l1" else 2, axis=1, keepdims=True)
     divided: Float64 = vectors / np.where(norms > 0, norms, 1)
     return divided

@@ -1,4 +1,4 @@
-"""Fisher vectors."""
+"""Fisher vector encoding."""
 
 from dataclasses import field
 from typing import Any, ClassVar
@@ -11,47 +11,50 @@ from featx.encoders.gaussian_mixture import GaussianMixture
 
 
 class FisherVector(Encoder):
-    r"""How the descriptors of an image would move the Gaussians of a mixture.
+    r"""Fisher vector: the gradient of a Gaussian mixture's log-likelihood.
 
-    Of a mixture :math:`p(x) = \sum_k w_k \mathcal{N}(x; \mu_k, \sigma_k^2)` with diagonal
-    covariances, with the posteriors :math:`q_{ik} = w_k p_k(x_i) / p(x_i)` of :math:`n`
-    descriptors and :math:`z_{ik} = (x_i - \mu_k) / \sigma_k`, the vector is
+    The mixture :math:`p(x) = \sum_k w_k \mathcal{N}(x; \mu_k, \sigma_k^2)` has diagonal
+    covariances. Let :math:`q_{ik} = w_k p_k(x_i) / p(x_i)` be the posteriors of the :math:`n`
+    descriptors :math:`x_i` of an image, and :math:`z_{ik} = (x_i - \mu_k) / \sigma_k`. The vector
+    is
 
     .. math::
 
         u_k = \frac{1}{n \sqrt{w_k}} \sum_i q_{ik} z_{ik}, \qquad
-        v_k = \frac{1}{n \sqrt{2 w_k}} \sum_i q_{ik} (z_{ik}^2 - 1):
+        v_k = \frac{1}{n \sqrt{2 w_k}} \sum_i q_{ik} (z_{ik}^2 - 1),
 
-    the gradient of the mean log-likelihood with respect to means and standard deviations, in
-    units in which its covariance is about one. It is then normalised: each entry becomes
-    :math:`\operatorname{sign}(v)\sqrt{|v|}`, and the length of each cell, then of the whole,
-    becomes one [2]_.
+    the gradient of the mean log-likelihood with respect to the means and standard deviations,
+    scaled to approximately unit covariance [1]_. Each entry then becomes
+    :math:`\operatorname{sign}(v)\sqrt{|v|}`, and each cell's vector and the whole vector are
+    scaled to unit length [2]_.
 
     Parameters
     ----------
     n_modes : int, default=256
-        The number of Gaussians.
+        Number of Gaussians.
     max_iter : int, default=20
-        The most rounds of expectation maximisation, from the clusters of k-means; it ends
-        earlier where the mean log-likelihood grows by less than 0.001.
+        Maximum number of iterations of expectation maximization, which starts from k-means
+        clusters. It stops earlier if the mean log-likelihood increases by less than 0.001.
 
     Attributes
     ----------
     weights_ : ndarray of shape (n_modes,)
-        :math:`w`.
+        Mixture weights :math:`w`.
     means_, variances_ : ndarray of shape (n_modes, d)
-        :math:`\mu` and :math:`\sigma^2`, of descriptors after projection and appended position.
+        :math:`\mu` and :math:`\sigma^2`, in the space of the projected descriptors with their
+        positions appended.
 
     Notes
     -----
-    Takes descriptor sets; gives vectors of :math:`2 K d` entries a cell: :math:`u_1 \dots u_K`,
-    :math:`v_1 \dots v_K`. Without descriptors, a cell's entries are zero.
+    Accepts descriptor sets. Returns vectors with :math:`2 K d` entries per cell,
+    :math:`u_1 \dots u_K` and :math:`v_1 \dots v_K`. Cells without descriptors are zero.
 
-    The entries for the weights of the Gaussians are left out, as in [2]_. Posteriors below
-    :math:`10^{-6}` count as zero, and no variance is less than :math:`10^{-4}` of the largest of
-    the sample, as in VLFeat. Posteriors are computed in single precision, from squares that are
-    multiplied out: those of a mode a hundred times narrower than the sample are right to 1e-3.
-    `skimage.feature.fisher_vector` without normalisation has the opposite sign in :math:`v`.
+    The gradient with respect to the mixture weights is omitted, as in [2]_. As in VLFeat,
+    posteriors below :math:`10^{-6}` count as zero, and variances are at least :math:`10^{-4}`
+    times the largest variance of the sample. Posteriors are computed in single precision, from
+    expanded squares. For a mode a hundred times narrower than the sample, they are accurate to
+    1e-3. Without normalization, `skimage.feature.fisher_vector` has the opposite sign in
+    :math:`v`.
 
     References
     ----------
@@ -107,7 +110,7 @@ class FisherVector(Encoder):
         shares = len(x) * np.sqrt(self.weights_)[:, np.newaxis]
         first, second = weights.reshape(2, modes, features)
         first, second = first / shares, second / (np.sqrt(2) * shares)
-        # Of a polynomial in z, the coefficients of one in x - mu.
+        # Convert the coefficients of a polynomial in z to those of one in x - mu.
         first, squares = first / np.sqrt(self.variances_), second / self.variances_
         mixture = GaussianMixture(self.weights_, self.means_, self.variances_)
         posteriors, parts = mixture.posteriors(x), np.zeros(len(x))

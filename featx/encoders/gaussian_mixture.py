@@ -1,8 +1,8 @@
-"""Mixtures of Gaussians with diagonal covariances: moments under the posteriors, and fitting.
+"""Gaussian mixtures with diagonal covariances: fitting and posterior moments.
 
-Everything that is computed for each descriptor and each Gaussian is single precision: two matrix
-products' worth of BLAS, and one pass for the posteriors. `sklearn.mixture.GaussianMixture` takes
-several times longer, and a mixture is fitted anew in every fold of every comparison.
+The computations per descriptor and Gaussian use single precision: BLAS matrix products, and one
+pass for the posteriors. This is several times faster than `sklearn.mixture.GaussianMixture`, and
+every fold of a cross-validation fits a mixture.
 """
 
 from dataclasses import dataclass
@@ -19,26 +19,28 @@ from featx.encoders.softmax import exponentiate
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# Descriptors that are worked on at a time: what is computed of them stays in the cache.
+# Number of descriptors per block: intermediate results of a block fit in the cache.
 _BLOCK = 512
 # Smaller posteriors count as zero.
 _LEAST_POSTERIOR = np.float32(1e-6)
-# Of the largest variance of any entry of the descriptors: no variance becomes less.
+# Smallest variance of a Gaussian, as a fraction of the largest variance of the sample.
 _VARIANCE_FLOOR = 1e-4
-# The least variance where descriptors do not vary at all.
+# Smallest variance of a Gaussian if the sample is constant.
 _LEAST_VARIANCE = 1e-12
-# Fitting ends where the mean log-likelihood of a descriptor grows by less.
+# Fitting stops when the mean log-likelihood per descriptor increases by less than this.
 _TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    r"""The density :math:`p(x) = \sum_k w_k \prod_j \mathcal{N}(x_j; \mu_{kj}, \sigma_{kj}^2)`.
+    r"""Gaussian mixture with diagonal covariances.
+
+    Its density is :math:`p(x) = \sum_k w_k \prod_j \mathcal{N}(x_j; \mu_{kj}, \sigma_{kj}^2)`.
 
     Attributes
     ----------
     weights : ndarray of shape (n_modes,)
-        :math:`w`, of which the sum is one.
+        Mixture weights :math:`w`, which sum to one.
     means, variances : ndarray of shape (n_modes, n_features)
         :math:`\mu` and :math:`\sigma^2`.
     """
@@ -49,18 +51,18 @@ class GaussianMixture:
 
     @classmethod
     def fit(cls, x: Float32, n_modes: int, max_iter: int, random_state: int) -> Self:
-        """Fit a mixture by expectation maximisation, from the clusters of k-means.
+        """Fit a mixture by expectation maximization, starting from k-means clusters.
 
         Parameters
         ----------
         x : ndarray of float32, (n, n_features)
-            The descriptors; at least ``n_modes`` of them.
+            Descriptors, at least ``n_modes``.
         n_modes : int
-            The number of Gaussians.
+            Number of Gaussians.
         max_iter : int
-            The most rounds of expectation and maximisation.
+            Maximum number of iterations.
         random_state : int
-            Seeds the clusters.
+            Random seed of k-means.
         """
         words, _ = fit_words(x, n_modes, random_state)
         mixture = cls._of_clusters(x, words)
@@ -75,10 +77,10 @@ class GaussianMixture:
         return mixture
 
     def moments(self, x: Float32) -> tuple[Float64, float]:
-        r"""Sum up, for each Gaussian, how the descriptors deviate from it.
+        r"""Compute the posterior moments of the descriptors for each Gaussian.
 
-        With the posteriors :math:`q_{ik} = w_k p_k(x_i) / p(x_i)`, of which those below
-        :math:`10^{-6}` count as zero, and :math:`z_{ik} = (x_i - \mu_k) / \sigma_k`.
+        The posteriors are :math:`q_{ik} = w_k p_k(x_i) / p(x_i)`; values below :math:`10^{-6}`
+        count as zero. The deviations are :math:`z_{ik} = (x_i - \mu_k) / \sigma_k`.
 
         Returns
         -------
@@ -88,7 +90,7 @@ class GaussianMixture:
             :math:`\sum_i \ln p(x_i)`.
         """
         modes, features = self.means.shape
-        # Posteriors are the same wherever the origin is; near the means, little is cancelled.
+        # Posteriors are translation invariant: centering reduces numerical cancellation.
         origin = self.weights @ self.means
         means = self.means - origin
         constants = np.log(self.weights) - 0.5 * (
@@ -107,7 +109,7 @@ class GaussianMixture:
             centred, squares = used[:, :features], used[:, features:-1]
             np.subtract(block, origin32, out=centred)
             np.multiply(centred, centred, out=squares)
-            # Log-densities by Gaussian and descriptor: along a row, loops are vectorised.
+            # Log-densities, one row per Gaussian, so that loops over descriptors are vectorized.
             posteriors = coefficients @ used.T
             highest, total = exponentiate(posteriors)
             _add_moments(posteriors, total, centred, means32, scales, moments)
@@ -115,9 +117,9 @@ class GaussianMixture:
         return moments, likelihood
 
     def posteriors(self, x: Float32) -> Float64:
-        r"""Give :math:`q_{ik}` (n, n_modes), of which those below :math:`10^{-6}` are zero."""
+        r"""Compute the posteriors (n, n_modes), with values below :math:`10^{-6}` set to zero."""
         precisions = 1 / self.variances
-        origin = self.weights @ self.means  # near the means, little is cancelled
+        origin = self.weights @ self.means  # centering reduces numerical cancellation
         centred, means = x - origin, self.means - origin
         scores = centred @ (means * precisions).T - 0.5 * centred**2 @ precisions.T
         scores += np.log(self.weights)
@@ -128,23 +130,23 @@ class GaussianMixture:
 
     @classmethod
     def _of_clusters(cls, x: Float32, words: Float32) -> Self:
-        """Give each cluster's share, and its mean and variances."""
+        """Return the mixture with the weights, means and variances of the clusters."""
         nearest = nearest_words(x, words)
         order = np.argsort(nearest, kind="stable")
         borders = np.searchsorted(nearest[order], np.arange(len(words) + 1))
         means, variances = words.astype(np.float64), np.empty(words.shape)
         for word in range(len(words)):
             members = x[order[borders[word] : borders[word + 1]]]
-            # Of one member alone, nothing is known but that it is one of all.
+            # A cluster of fewer than two descriptors gets the variances of the whole sample.
             variances[word] = (members if len(members) > 1 else x).var(axis=0, dtype=np.float64)
         np.maximum(variances, _variance_floor(x), out=variances)
         counts = np.maximum(np.diff(borders), 1)
         return cls(counts / counts.sum(), means, variances)
 
     def _maximised(self, moments: Float64, floor: float) -> Self:
-        """Give the mixture that is most likely under the posteriors."""
+        """Return the maximum-likelihood mixture for the posterior moments (M step)."""
         features = self.means.shape[1]
-        # A Gaussian of less than one descriptor stays where it is.
+        # A Gaussian with a total posterior below one keeps its mean and variances.
         mass = np.maximum(moments[:, :1], 1)
         first, second = moments[:, 1 : features + 1] / mass, moments[:, features + 1 :] / mass
         lonely = moments[:, :1] < 1
@@ -170,7 +172,7 @@ def _add_moments(
 ) -> None:
     """Add the moments of a block of descriptors.
 
-    Most posteriors are as good as zero: for each Gaussian, the others are picked out first.
+    Most posteriors are negligible, so each Gaussian first selects the descriptors that count.
     """
     modes, count = posteriors.shape
     features = x.shape[1]

@@ -1,4 +1,4 @@
-"""Code books by k-means: fitting words to descriptors, and finding the nearest."""
+"""K-means code books: fitting visual words and finding the nearest word."""
 
 from collections.abc import Iterator
 
@@ -13,20 +13,20 @@ from featx.core.warning_filters import IgnoredWarnings
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
 
-# Descriptors that are worked on at a time: what is computed of them stays in the cache.
+# Number of descriptors per block: intermediate results of a block fit in the cache.
 _BLOCK = 512
-# Descriptors of constant images are all alike: their words are, too.
+# K-means warns if descriptors are identical, as those of constant images are.
 _equal_words = IgnoredWarnings(ConvergenceWarning)
 
 
 def fit_words(x: Float32, n_words: int, random_state: int) -> tuple[Float32, Float64]:
-    """Fit words by mini-batches of k-means, and move each to the mean of its descriptors.
+    """Fit words by mini-batch k-means, then move each word to the mean of its descriptors.
 
     Returns
     -------
     words : ndarray of float32, (n_words, n_features)
     counts : ndarray of shape (n_words,)
-        How many descriptors each word is the mean of; none, where it was nearest to none.
+        Number of descriptors averaged into each word; zero if it is nearest to none.
     """
     k_means = MiniBatchKMeans(n_words, n_init=1, random_state=random_state)
     with _equal_words:
@@ -35,12 +35,12 @@ def fit_words(x: Float32, n_words: int, random_state: int) -> tuple[Float32, Flo
 
 
 def move_words(x: Float32, words: Float32, counts: Float64) -> tuple[Float32, Float64]:
-    """Move each word to the mean of so many descriptors before and those that are nearest to it.
+    """Move each word to the mean of its earlier descriptors and those nearest to it in ``x``.
 
     Returns
     -------
     words, counts
-        As they are now.
+        Updated words and counts.
     """
     sums = residual_sums(x, words, nearest_words(x, words), False)
     counts = counts + sums[:, 0]
@@ -49,7 +49,7 @@ def move_words(x: Float32, words: Float32, counts: Float64) -> tuple[Float32, Fl
 
 
 def nearest_words(x: Float32, words: Float32) -> NDArray[np.int32]:
-    """Find the nearest word to each descriptor; of several equally near, the first."""
+    """Return the index of the word nearest to each descriptor, the first one in a tie."""
     nearest = np.empty(len(x), np.int32)
     for part, scores in nearness(x, words):
         _argmax(scores, nearest[part])
@@ -57,15 +57,15 @@ def nearest_words(x: Float32, words: Float32) -> NDArray[np.int32]:
 
 
 def nearness(x: Float32, words: Float32) -> Iterator[tuple[slice, Float32]]:
-    r"""Compute :math:`-\|x - w\|^2 / 2` but for what is the same for all words.
+    r"""Compute :math:`-\|x - w\|^2 / 2` up to a term that is the same for all words.
 
     Yields
     ------
     part : slice
-        Some of the descriptors.
+        Block of descriptors.
     scores : ndarray of float32, (n_words, size of the part)
     """
-    # Nearness is the same wherever the origin is; near the words, little is cancelled.
+    # Distances are translation invariant: centering reduces numerical cancellation.
     origin = words.mean(axis=0)
     centred = words - origin
     halves = 0.5 * np.einsum("wj,wj->w", centred, centred, dtype=np.float64)
@@ -92,12 +92,12 @@ def _argmax(scores: Float32, best: NDArray[np.int32]) -> None:
 
 @compiled
 def residual_sums(x: Float32, words: Float32, nearest: NDArray[np.int32], unit: bool) -> Float64:
-    """Add up the descriptors' differences from their words, each of length one under ``unit``.
+    """Sum the residuals of descriptors from their words, scaled to unit length if ``unit``.
 
     Returns
     -------
     ndarray of shape (n_words, 1 + n_features)
-        For each word, how many descriptors are added up, and their sum.
+        For each word, the number of its descriptors and the sum of their residuals.
     """
     features = x.shape[1]
     sums = np.zeros((len(words), 1 + features))

@@ -16,9 +16,10 @@ from featx.encoders.k_means import nearness
 
 
 class LLC(PooledCodes):
-    r"""Each descriptor as a sum of the words near it: locality-constrained linear coding.
+    r"""Locality-constrained linear coding: descriptors as combinations of nearby words.
 
-    Of the :math:`m` words nearest to a descriptor :math:`x`, as rows of :math:`B`, the code is
+    Let the rows of :math:`B` be the :math:`m` words nearest to a descriptor :math:`x`. The code
+    :math:`c` of the descriptor solves
 
     .. math::
 
@@ -26,24 +27,25 @@ class LLC(PooledCodes):
         \quad \text{with} \quad \mathbf{1}^\top c = 1,
         \qquad C = (B - \mathbf{1} x^\top)(B - \mathbf{1} x^\top)^\top,
 
-    the approximation of [1]_, whose solution is that of
-    :math:`(C + \lambda \operatorname{tr}(C) I)\, c = \mathbf{1}`, divided by its sum. For all
-    other words it is zero. Of all codes, the largest entry for each word is taken.
+    the approximated coding of [1]_. The solution of
+    :math:`(C + \lambda \operatorname{tr}(C) I)\, c = \mathbf{1}`, divided by its sum, is the code.
+    It is zero for all other words. By default, the codes of a cell are pooled by their maximum for
+    each word.
 
     Parameters
     ----------
     n_neighbors : int, default=5
-        The :math:`m` words that code a descriptor.
+        Number :math:`m` of words that code a descriptor.
     regularization : float, default=0.0001
-        :math:`\lambda`.
+        Regularization strength :math:`\lambda`, relative to the trace of :math:`C`.
 
     Notes
     -----
-    Takes descriptor sets; gives vectors of ``n_words`` entries a cell. Codes have negative
-    entries, too; of a word that codes all descriptors, the largest entry may be negative. Without
-    descriptors, a cell's entries are zero.
+    Accepts descriptor sets. Returns vectors with ``n_words`` entries per cell. Cells without
+    descriptors are zero. Codes can be negative; so can the maximum, for a word that codes every
+    descriptor of a cell.
 
-    In [1]_, the words are refined for the codes after k-means; here they are not.
+    Unlike [1]_, the words are not optimized for the codes after k-means.
 
     References
     ----------
@@ -77,7 +79,8 @@ class LLC(PooledCodes):
         requirements = super()._requirements()
         if self.n_neighbors > self.n_words:
             raise InputError(
-                f"LLC: n_neighbors={self.n_neighbors} is more than n_words={self.n_words}."
+                f"LLC: n_neighbors={self.n_neighbors} exceeds the number of words. Use at most "
+                f"n_words={self.n_words}."
             )
         return requirements
 
@@ -89,12 +92,12 @@ class LLC(PooledCodes):
             return pooled
         pooled[:] = -np.inf
         np.maximum.at(pooled, nearest, codes)
-        # The codes of the other descriptors are zero.
+        # A word has the code zero for descriptors that it does not code.
         for_all = np.bincount(nearest.ravel(), minlength=self.n_words) == len(x)
         return np.where(for_all, pooled, np.maximum(pooled, 0))
 
     def _of_nearest(self, x: Float32) -> tuple[NDArray[np.int32], Float64]:
-        """Give the nearest words of each descriptor, and its codes for them."""
+        """Return the nearest words of each descriptor and its codes for them."""
         codes = np.empty((len(x), self.n_neighbors))
         nearest = np.empty((len(x), self.n_neighbors), np.int32)
         for part, scores in nearness(x, self.words_):
@@ -111,7 +114,7 @@ class LLC(PooledCodes):
 
 @compiled
 def _largest(scores: Float32, rows: NDArray[np.int32]) -> None:
-    """Find the rows of the largest scores in each column, the largest first."""
+    """Find the rows of the largest scores in each column, in descending order of score."""
     words, columns = scores.shape
     wanted = rows.shape[1]
     best = np.full((wanted, columns), -np.inf, np.float32)
@@ -136,10 +139,10 @@ def _codes(
     regularization: float,
     codes: Float64,
 ) -> None:
-    """Solve for the code of each descriptor, by Cholesky's decomposition."""
+    """Solve for the code of each descriptor by Cholesky decomposition."""
     count, neighbors = nearest.shape
     features = x.shape[1]
-    # Sums are added up in eights, which are vectorised; the entries beyond the last are zero.
+    # Summing in groups of eight is vectorized; the padding entries are zero.
     eights = -(-features // 8)
     shifted = np.zeros((neighbors, eights, 8))
     sums = np.empty(8)
@@ -158,7 +161,7 @@ def _codes(
                         sums[j] += shifted[a, eight, j] * shifted[b, eight, j]
                 matrix[a, b] = sums.sum()
             trace += matrix[a, a]
-        # Where the words all are the descriptor, they share it.
+        # If all neighbors equal the descriptor, they get equal weights.
         added = regularization * trace if trace > 0 else 1.0
         for a in range(neighbors):
             matrix[a, a] += added
@@ -168,7 +171,7 @@ def _codes(
 
 @compiled
 def _solve(matrix: Float64, solution: Float64) -> None:
-    """Solve for ones on the right, in place; only the lower triangle is looked at."""
+    """Solve for a right-hand side of ones, in place; only the lower triangle is read."""
     size = len(matrix)
     for a in range(size):
         for b in range(a + 1):

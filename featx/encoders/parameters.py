@@ -1,4 +1,4 @@
-"""Parameters that classes declare as fields, and share with their subclasses."""
+"""Stage parameters declared as dataclass fields and inherited by subclasses."""
 
 import re
 from dataclasses import MISSING, Field, dataclass, field
@@ -10,12 +10,11 @@ _INHERITED = "Parameters", "Attributes", "Raises"
 
 @dataclass_transform(eq_default=False, kw_only_default=True, field_specifiers=(field,))
 class DeclaredParameters:
-    """Base of stages that declare their parameters as fields, as dataclasses do.
+    """Base class for stages that declare their parameters as dataclass fields.
 
-    A subclass inherits the parameters of its parent with their entries in the docstring. It adds
-    its own, and declares an inherited one again only where its default differs. ``__init__``, its
-    signature and the sections of the docstring are completed when the class is defined; a class
-    with an ``__init__`` of its own keeps it.
+    A subclass inherits the parameters of its parent and their docstring entries. It redeclares an
+    inherited parameter only to change its default. ``__init__``, its signature and the docstring
+    sections are completed when the class is defined. A class that defines ``__init__`` keeps it.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
@@ -26,7 +25,7 @@ class DeclaredParameters:
         if "__init__" not in vars(cls):
             dataclass(eq=False, repr=False, kw_only=True)(cls)
             _order_parameters(cls, parent)
-            cls.__doc__ = documentation  # where there is none, dataclass puts the signature
+            cls.__doc__ = documentation  # dataclass replaces a missing docstring
         if parent is not DeclaredParameters and documentation:
             cls.__doc__ = _completed(cls, parent)
         super().__init_subclass__(**kwargs)
@@ -36,7 +35,7 @@ _Declared = type[DeclaredParameters]
 
 
 def _order_parameters(cls: _Declared, parent: _Declared) -> None:
-    """Order the parameters in the signature of ``__init__``; the call is the same by keywords."""
+    """Reorder the parameters in the signature of ``__init__``; keyword calls are unaffected."""
     init: Any = cls.__init__
     made = signature(init)
     own = [name for name in get_annotations(cls) if name in made.parameters]
@@ -49,9 +48,9 @@ def _order_parameters(cls: _Declared, parent: _Declared) -> None:
 
 
 def _merged(own: list[str], inherited: list[str]) -> list[str]:
-    """Return the parameters of a class before the inherited ones.
+    """Return the parameters of a class, followed by the inherited ones.
 
-    Where the class declares an inherited one again, those inherited before it come first.
+    A redeclared parameter comes after those that precede it in the parent.
     """
     names: list[str] = []
     for name in own:
@@ -63,7 +62,7 @@ def _merged(own: list[str], inherited: list[str]) -> list[str]:
 
 
 def _completed(cls: _Declared, parent: _Declared) -> str:
-    """Return the docstring with the entries of the parent's that it lacks."""
+    """Return the docstring, completed by the entries of the parent that it lacks."""
     documented, inherited = _sections(cls.__doc__ or ""), _sections(parent.__doc__ or "")
     for section in _INHERITED:
         own, others = _entries(documented.get(section)), _entries(inherited.get(section))
@@ -78,12 +77,12 @@ def _completed(cls: _Declared, parent: _Declared) -> str:
 
 
 def _by_signature(cls: _Declared, entries: dict[str, str]) -> dict[str, str]:
-    """Return the entries of parameters in the order of the signature."""
+    """Sort the entries of parameters in the order of the signature."""
     return {name: entries[name] for name in signature(cls).parameters if name in entries}
 
 
 def _docstring(sections: dict[str, str]) -> str:
-    """Join sections to a docstring in numpydoc's form; empty ones are left out."""
+    """Join sections into a numpydoc docstring, without empty ones."""
     return "\n\n".join(
         f"{title}\n{'-' * len(title)}\n{body}" if title else body
         for title, body in sections.items()
@@ -92,7 +91,7 @@ def _docstring(sections: dict[str, str]) -> str:
 
 
 def _sections(docstring: str) -> dict[str, str]:
-    """Split a docstring in numpydoc's form into its sections; the first has no title."""
+    """Split a numpydoc docstring into its sections; the first has no title."""
     first, *others = re.split(r"^(\w[\w ]*)\n-+\n", cleandoc(docstring), flags=re.MULTILINE)
     bodies = zip(others[::2], others[1::2], strict=True)
     return {"": first.strip()} | {title: body.strip() for title, body in bodies}
@@ -105,7 +104,7 @@ def _entries(body: str | None) -> dict[str, str]:
 
 
 def _with_default(cls: _Declared, parent: _Declared, name: str, entry: str) -> str:
-    """Put the default of the class in the place of its parent's."""
+    """Replace the parent's default in an entry by the default of the class."""
     default = cls.__dataclass_fields__[name].default
     if default is MISSING or default == parent.__dataclass_fields__[name].default:
         return entry

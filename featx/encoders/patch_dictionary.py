@@ -1,4 +1,4 @@
-"""Features that are learned from patches without labels."""
+"""Features from a dictionary of patches, learned without labels."""
 
 from collections.abc import Iterator, Sequence
 from numbers import Integral
@@ -17,51 +17,51 @@ from featx.encoders.k_means import fit_words
 from featx.encoders.sampling import draw_descriptors
 
 Float32 = NDArray[np.float32]
-_BLOCK = 256  # patches whose distances are computed at a time, and stay in the cache
+_BLOCK = 256  # number of patches whose distances are computed together and fit in the cache
 
 
 class PatchDictionary(ImageStage):
-    r"""How much of each of many learned patches there is in each quarter of an image.
+    r"""Single-layer features from a dictionary of patches learned by k-means.
 
-    Every patch, a vector of :math:`d` numbers, is normalised,
-    :math:`p \leftarrow (p - \bar p) / \sqrt{\operatorname{var}(p) + \epsilon}`, and whitened:
-    with the mean :math:`\mu` and the covariance :math:`V \Lambda V^T` of a sample of patches of
-    all images,
+    Every patch, a vector :math:`p` of :math:`d` values, is normalized to
+    :math:`(p - \bar p) / \sqrt{\operatorname{var}(p) + \epsilon}`. It is then whitened with the
+    mean :math:`\mu` and the covariance :math:`V \Lambda V^T` of a sample of patches,
 
     .. math::
 
         x = V (\Lambda + \lambda I)^{-1/2} V^T (p - \mu).
 
-    The words :math:`c_1 \dots c_K` are the means of k-means of that sample. With the distances
-    :math:`z_k = \|x - c_k\|`, a patch gives each word
+    The words :math:`c_1 \dots c_K` are the k-means centers of the sample. With the distances
+    :math:`z_k = \|x - c_k\|`, the activation of a word is
 
     .. math::
 
         f_k = \max(0,\ \operatorname{mean}(z) - z_k)
 
-    (``"triangle"``), or one to the nearest and zero to the others (``"hard"``). The sums of
-    :math:`f` over the patches in each cell of a grid are the features.
+    (``"triangle"``), or one for the nearest word and zero for the others (``"hard"``). The
+    features are the sums of :math:`f` over the patches in each cell of a grid.
 
     Parameters
     ----------
     n_words : int, default=1600
-        :math:`K`.
+        Number :math:`K` of words.
     patch_size : int, default=6
-        The side of a patch, in pixels.
+        Side of a patch, in pixels.
     step : int, default=1
-        The distance of patches, in pixels.
+        Distance between patches, in pixels.
     epsilon : float, default=1.5e-4
-        :math:`\epsilon`, of pixels in [0, 1]; the paper's 10 is of pixels up to 255.
+        :math:`\epsilon`, for pixels in [0, 1]. It corresponds to 10 in the paper, for pixels up to
+        255.
     whitening : float or None, default=0.1
-        :math:`\lambda`; None leaves patches as they are.
+        :math:`\lambda`. None disables the whitening.
     activation : {"triangle", "hard"}, default="triangle"
-        How patches give to words.
+        Activation of the words by a patch.
     grid : (int, int), default=(2, 2)
         Rows and columns of cells.
     n_samples : int, default=100_000
-        How many patches are learned from, about as many of each image.
+        Number of patches to fit on, sampled evenly from randomly chosen images.
     random_state : int, default=0
-        Seeds the sample and the words.
+        Random seed of the sampling and of k-means.
 
     Attributes
     ----------
@@ -75,13 +75,14 @@ class PatchDictionary(ImageStage):
     Raises
     ------
     ValueError
-        If there are fewer patches than words, or images have other channels than those of `fit`.
+        If there are fewer patches than words, or if the number of channels differs from that in
+        `fit`.
 
     Notes
     -----
-    Takes maps or pixels; gives vectors of :math:`K` entries a cell, cell by cell and row by row.
-    They are to be standardized, and classified by a linear machine. The paper draws 400,000
-    patches, and gets 77.9 % of CIFAR-10 with 1,600 words, 79.6 % with 4,000.
+    Accepts maps or pixels. Returns vectors with :math:`K` entries per cell, cell by cell and row by
+    row. Standardize them and use a linear classifier. The paper samples 400,000 patches and
+    reports an accuracy on CIFAR-10 of 77.9 % with 1,600 words and 79.6 % with 4,000.
 
     References
     ----------
@@ -137,8 +138,8 @@ class PatchDictionary(ImageStage):
     def _requirements(self) -> Requirements:
         if self.n_words > self.n_samples:
             raise InputError(
-                f"PatchDictionary: n_words={self.n_words} needs at least as many patches to learn "
-                f"from, but n_samples={self.n_samples}."
+                f"PatchDictionary: n_samples={self.n_samples} is too small for "
+                f"n_words={self.n_words}. Set n_samples to at least {self.n_words}."
             )
         rows, columns = (self.patch_size + self.step * (cells - 1) for cells in self.grid)
         return Requirements((rows, columns))
@@ -159,8 +160,8 @@ class PatchDictionary(ImageStage):
         x = np.concatenate([drawn.values for drawn in sample])
         if len(x) < self.n_words:
             raise InputError(
-                f"PatchDictionary: there are {len(x)} patches to learn {self.n_words} words from. "
-                "Give more images, or fewer n_words."
+                f"PatchDictionary: n_words={self.n_words} requires at least {self.n_words} "
+                f"patches, got {len(x)}. Fit on more images, or reduce n_words."
             )
         mean = x.mean(axis=0, dtype=np.float64)
         whitening = np.eye(len(mean))
@@ -196,8 +197,8 @@ class PatchDictionary(ImageStage):
     def _check_channels(self, image: Image, channels: int) -> None:
         if image.shape[2] != channels:
             raise InputError(
-                f"PatchDictionary was fitted on images of {channels} channels, but got one of "
-                f"{image.shape[2]}."
+                f"PatchDictionary: the image has {image.shape[2]} channels, expected {channels} "
+                "as in fit."
             )
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
@@ -218,7 +219,7 @@ def _add_up(
     hard: bool,
     sums: NDArray[np.float64],
 ) -> None:
-    """Add what each patch gives to the words to the sums of its cell."""
+    """Add the activations of each patch to the sums of its cell."""
     count, words = products.shape
     for i in range(count):
         z, into = products[i], sums[cells[i]]

@@ -1,4 +1,4 @@
-"""The cells of a spatial pyramid, and the regions into which they divide an image."""
+"""Cells of a spatial pyramid, and their partition of an image into regions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ Grids = Sequence[Sequence[int]]
 
 @dataclass(frozen=True)
 class Regions:
-    """A division of an image's descriptors such that each cell is made of whole regions.
+    """Partition of an image's descriptors into regions, so that each cell is a union of regions.
 
-    What is computed of a region thus serves the cells of all grids.
+    The statistics of a region are computed once and shared by the cells of all grids.
 
     Attributes
     ----------
     rows : list of slice or ndarray of int
-        For each region that has descriptors, which they are.
+        Indices of the descriptors in each nonempty region.
     cells : list of list of int
-        For each cell, grid by grid and row by row, the regions of which it is made.
+        Indices of the regions in each cell, grid by grid and row by row.
     """
 
     rows: Sequence[slice | NDArray[np.intp]]
@@ -28,17 +28,17 @@ class Regions:
 
 
 def divide(positions: NDArray[np.float32], grids: Grids) -> Regions:
-    """Divide descriptors by the cells of all grids in which they lie.
+    """Partition descriptors by the cells of all grids.
 
     Parameters
     ----------
     positions : ndarray of shape (k, 2)
-        Relative rows and columns, in [0, 1]; what lies beyond counts for the border's cells.
+        Relative rows and columns in [0, 1]. Positions outside belong to the border cells.
     grids : list of (int, int)
         Rows and columns of each grid.
     """
     found = [_cell(positions, rows, columns) for rows, columns in grids]
-    # One number for each combination of cells; few of the combinations occur.
+    # Number the combinations of cells, one cell per grid, that occur.
     region = np.zeros(len(positions), np.intp)
     for (rows, columns), cell in zip(grids, found, strict=True):
         region = np.unique(region * (rows * columns) + cell, return_inverse=True)[1]
@@ -54,12 +54,12 @@ def divide(positions: NDArray[np.float32], grids: Grids) -> Regions:
 
 
 def is_whole(grids: Grids) -> bool:
-    """Tell whether the image is the one cell."""
+    """Return whether the whole image is the only cell."""
     return [tuple(grid) for grid in grids] == [(1, 1)]
 
 
 def cell_names(grids: Grids) -> list[str]:
-    """Name the cells; where the image is the one cell, it needs no name."""
+    """Return the names of the cells; an only cell has an empty name."""
     if is_whole(grids):
         return [""]
     return [

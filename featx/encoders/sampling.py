@@ -1,4 +1,4 @@
-"""A bounded sample of the descriptors of any number of images."""
+"""Random samples of descriptors, bounded in size."""
 
 from collections.abc import Sequence
 
@@ -7,31 +7,31 @@ import numpy as np
 from featx.core.batches import LazyBatch
 from featx.core.descriptor_sets import DescriptorSet
 
-# Descriptors of one image are alike: more of them than this are drawn only where images are few.
+# Descriptors of an image are similar: more than this are drawn only if the images are few.
 _MOST_OF_ONE_IMAGE = 250
 
 
 def draw_descriptors(
     images: LazyBatch, n_samples: int, random_state: int | Sequence[int]
 ) -> list[DescriptorSet]:
-    """Draw up to ``n_samples`` descriptors, from no more images than that takes.
+    """Draw up to ``n_samples`` descriptors, from as few images as needed.
 
-    Images are taken in random order, and as many descriptors from each, without replacement.
-    What is drawn depends on the random state and on the images alone.
+    Images are visited in random order. The same number of descriptors is drawn from each, without
+    replacement. The sample depends only on the random state and the images.
 
     Parameters
     ----------
     images : LazyBatch of DescriptorSet
-        The images' descriptors, which are computed when they are taken.
+        Descriptors of the images, computed on access.
     n_samples : int
-        How many descriptors are wanted.
+        Number of descriptors to draw.
     random_state : int or list of int
-        Seeds the random numbers.
+        Random seed.
 
     Returns
     -------
     list of DescriptorSet
-        The drawn descriptors of each image that gave any.
+        Descriptors drawn from each image, without empty sets.
     """
     rng = np.random.default_rng(random_state)
     order: list[int] = rng.permutation(len(images)).tolist()
@@ -47,7 +47,7 @@ def draw_descriptors(
                 drawn.append(found[np.sort(rows)])
                 missing -= count
         seen += len(chosen)
-        # Where images gave fewer than their share, more of them are taken.
+        # If images had fewer descriptors than their share, more images are visited.
         wanted = _ceil(missing * seen / max(n_samples - missing, 1))
     return drawn
 

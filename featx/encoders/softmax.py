@@ -1,4 +1,4 @@
-"""The exponentials of a softmax, in single precision."""
+"""Exponentials of a softmax in single precision."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,12 @@ Float32 = NDArray[np.float32]
 
 @compiled
 def exponentiate(scores: Float32) -> tuple[Float32, Float32]:
-    """Replace the scores s of each column by exp(s - their largest).
+    """Replace the scores s of each column by exp(s - max(s)), in place.
 
     Returns
     -------
     highest, total : ndarray of float32
-        Of each column the largest score, and the sum of what stands there now.
+        Maximum of the scores of each column, and sum of its exponentials.
     """
     rows, columns = scores.shape
     highest, total = scores[0].copy(), np.zeros(columns, np.float32)
@@ -32,16 +32,16 @@ def exponentiate(scores: Float32) -> tuple[Float32, Float32]:
 
 @compiled
 def _exp(x: np.float32) -> np.float32:
-    """Give the exponential of a number that is not positive, to the last bit or two.
+    """Compute exp(x) of x <= 0, accurate to the last one or two bits.
 
-    exp(x) = 2^n exp(r) with n whole and abs(r) <= ln(2) / 2, and a polynomial for exp(r): unlike
-    the C library's function, this is vectorised. Below -87, 2^n would not be a normal number.
+    Uses exp(x) = 2^n exp(r) with an integer n and abs(r) <= ln(2) / 2, and a polynomial for exp(r).
+    Unlike the C library's function, this is vectorized. Below -87, 2^n would be subnormal.
     """
     x = max(x, np.float32(-87))
-    # Adding 1.5 * 2^23 rounds to a whole number, which is then in the lowest bits.
+    # Adding 1.5 * 2^23 rounds to an integer, which is then in the lowest bits.
     shifted = x * np.float32(1.4426950408889634) + np.float32(12582912)
     n = shifted - np.float32(12582912)
-    # ln(2) in two parts, of which n times the first is exact.
+    # ln(2) is split into two parts, so that n times the first is exact.
     r = x - n * np.float32(0.693359375) - n * np.float32(-2.12194440e-4)
     p = np.float32(1 / 720) * r + np.float32(1 / 120)
     p = p * r + np.float32(1 / 24)

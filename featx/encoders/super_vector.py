@@ -13,10 +13,11 @@ from featx.encoders.k_means import nearest_words, residual_sums
 
 
 class SuperVector(CodeBookEncoder):
-    r"""How many descriptors of an image each visual word has, and how they differ from it.
+    r"""Super-vector coding: counts of visual words and mean residuals from them.
 
-    With :math:`X_k` the descriptors of which the word :math:`w_k` is the nearest, and
-    :math:`p_k = |X_k| / n` their share of all :math:`n`, the vector of [1]_ is for each word
+    Let :math:`X_k` be the descriptors whose nearest word is :math:`w_k`, and
+    :math:`p_k = |X_k| / n` their share of all :math:`n` descriptors. The vector [1]_ has for each
+    word the entries
 
     .. math::
 
@@ -24,18 +25,19 @@ class SuperVector(CodeBookEncoder):
         = \sqrt{p_k} \begin{pmatrix} s \\ \bar x_k - w_k \end{pmatrix},
         \qquad \bar x_k = \frac{1}{|X_k|} \sum_{x \in X_k} x.
 
-    A linear function of the codes :math:`(s, x - w_k)` is a function of :math:`x` that is linear
-    around each word; the factor makes the inner product of two images one of distributions.
+    A linear function of the codes :math:`(s, x - w_k)` is a piecewise linear function of
+    :math:`x`, linear around each word. The factor :math:`1 / \sqrt{p_k}` makes the inner product
+    of two images an inner product of their distributions.
 
     Parameters
     ----------
     constant : float, default=1.0
-        :math:`s`, which weighs how many descriptors there are against how they differ.
+        :math:`s`, the weight of the counts relative to the residuals.
 
     Notes
     -----
-    Takes descriptor sets; gives vectors of :math:`K (1 + d)` entries a cell, word by word.
-    Without descriptors, the entries of a cell, or of a word, are zero. In [1]_, ``power=1``.
+    Accepts descriptor sets. Returns vectors with :math:`K (1 + d)` entries per cell, word by word.
+    Cells and words without descriptors are zero. For the coding of [1]_, use ``power=1``.
 
     References
     ----------
@@ -69,14 +71,14 @@ class SuperVector(CodeBookEncoder):
     def _encode(self, statistics: Float64, count: int) -> Float64:
         counts, sums = statistics[:, :1], statistics[:, 1:]
         codes = np.hstack([self.constant * counts, sums])
-        # Divided by n and by the root of a word's share of n.
+        # n sqrt(p_k) = sqrt(n |X_k|)
         return np.ravel(codes / np.sqrt(count * np.maximum(counts, 1)))
 
     def _parts(self, x: Float32, weights: Float64) -> Float64:
         nearest = nearest_words(x, self.words_)
         residuals = np.subtract(x, self.words_[nearest], dtype=np.float64)
         own = weights.reshape(self.n_words, -1)[nearest]
-        # Divided as in the whole, by the number of descriptors of the word.
+        # Scaled as in _encode, by the number of descriptors of the word.
         parts: Float64 = np.einsum("kj,kj->k", residuals, own[:, 1:])
         parts += self.constant * own[:, 0]
         return parts / np.sqrt(len(x) * np.bincount(nearest)[nearest])

@@ -1,4 +1,4 @@
-"""Vectors of locally aggregated descriptors."""
+"""Vector of locally aggregated descriptors (VLAD)."""
 
 from dataclasses import field
 from typing import Any, ClassVar
@@ -12,26 +12,26 @@ from featx.encoders.k_means import nearest_words, residual_sums
 
 
 class VLAD(CodeBookEncoder):
-    r"""How the descriptors of an image differ from their nearest visual words.
+    r"""Vector of locally aggregated descriptors: sums of residuals from the nearest words.
 
-    With :math:`X_k` the descriptors of which the word :math:`w_k` is the nearest, the vector is
-    :math:`u_k = \sum_{x \in X_k} (x - w_k)` for each word [1]_, normalised first by word [2]_
-    and then as a whole.
+    Let :math:`X_k` be the descriptors whose nearest word is :math:`w_k`. The vector has the sum
+    :math:`u_k = \sum_{x \in X_k} (x - w_k)` for each word [1]_. It is normalized first per word
+    [2]_, then as a whole.
 
     Parameters
     ----------
     residuals : {"sum", "mean", "unit"}, default="sum"
-        The sum of the differences; divided by the number of descriptors in :math:`X_k`; or the
-        sum of the differences divided by their lengths, :math:`(x - w_k) / \|x - w_k\|` [3]_.
+        Sum of the residuals, their mean over :math:`X_k`, or the sum of the unit residuals
+        :math:`(x - w_k) / \|x - w_k\|` [3]_.
     intra_norm : bool, default=True
-        Divide the entries of each word by their length, after ``power``, unless that is zero:
-        else words of which an image has many outweigh the others.
+        Scale the entries of each word to unit length, after ``power``, so that frequent words do
+        not dominate. Zeros stay zero.
 
     Notes
     -----
-    Takes descriptor sets; gives vectors of :math:`K d` entries a cell, :math:`u_1 \dots u_K`.
-    Without descriptors, the entries of a cell, or of a word, are zero. The vector of [1]_ is that
-    of ``power=1`` and ``intra_norm=False``; roots of entries are from [4]_.
+    Accepts descriptor sets. Returns vectors with :math:`K d` entries per cell,
+    :math:`u_1 \dots u_K`. Cells and words without descriptors are zero. For the vector of [1]_,
+    use ``power=1`` and ``intra_norm=False``. The square roots of ``power=0.5`` follow [4]_.
 
     References
     ----------

@@ -1,1 +1,1 @@
-"""Networks: how they learn, are trained, transferred and looked into."""
+"""Neural networks: architectures, training, transfer learning and layer activations."""

@@ -1,7 +1,8 @@
-"""The networks that have names: torch modules from images (n, channels, height, width) to scores.
+"""Named network architectures, as torch modules.
 
-Each is made by a function of the images' channels, height and width and the number of classes, and
-of its own parameters.
+A network maps images (n, channels, height, width) to scores (n, n_classes). Each is built by a
+function of the channels, height and width of the images, the number of classes, and its own
+parameters.
 """
 
 import inspect
@@ -23,12 +24,12 @@ def build(
     n_classes: int,
     parameters: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Make a network by its name, for images of shape (height, width, channels).
+    """Build a network by its name, for images of shape (height, width, channels).
 
     Raises
     ------
     ValueError
-        If the network has no such parameter, or cannot take images of this shape.
+        If the network has no such parameter, or does not support images of this shape.
     """
     made = ARCHITECTURES[architecture]
     height, width, channels = shape
@@ -48,7 +49,7 @@ def two_layer(
     activation: str = "relu",
     dropout: float = 0.0,
 ) -> nn.Sequential:
-    """Make the network of one hidden layer, of all pixels: dense, activation, dense."""
+    """Build a network with one hidden layer: dense, activation, dropout, dense."""
     return nn.Sequential(
         nn.Flatten(),
         nn.Linear(channels * height * width, hidden),
@@ -59,24 +60,25 @@ def two_layer(
 
 
 class LeNet1989(nn.Module):
-    r"""The network of 1989 that reads zip codes: 9,760 parameters, 64,660 connections.
+    r"""LeNet of 1989 for handwritten zip codes [1]_: 9,760 parameters, 64,660 connections.
 
-    H1 has 12 maps of 8 × 8 units, of 5 × 5 pixels each, two pixels apart; H2 has 12 maps of 4 × 4
-    units, each of 5 × 5 units of 8 of the maps of H1; H3 has 30 units of all of H2. The units of a
-    map share their weights, but not their biases. Outside the images there is the level -1.
+    H1 has 12 maps of 8 × 8 units, with receptive fields of 5 × 5 pixels and a stride of 2. H2 has
+    12 maps of 4 × 4 units, with receptive fields of 5 × 5 units in 8 of the maps of H1. H3 has 30
+    units, connected to all of H2. The units of a map share their weights, but not their biases.
+    Images are padded with -1.
 
-    The paper does not say which 8 maps: here the 12 are three groups of four, and four maps of H2
-    take the first and second group, four the second and third, four the third and first.
+    The paper does not specify the 8 maps. Here, the maps of H1 form three groups of four. Four maps
+    of H2 use the first and second group, four the second and third, four the third and first.
 
     Parameters
     ----------
     n_classes : int
-        The number of units of the output.
+        Number of output units.
     dropout : float, default=0
-        The share of H2 and of H3 that is left out in training; the paper has none.
+        Dropout rate of H2 and H3. The paper uses no dropout.
     squash : bool, default=True
-        Whether the outputs, too, go through :math:`1.7159 \tanh(2v/3)`, as for the squared error
-        of targets of :math:`\pm 1`; for cross-entropy they are not to.
+        Apply :math:`1.7159 \tanh(2v/3)` to the outputs. Use it with the squared error and targets
+        of :math:`\pm 1`, but not with the cross-entropy.
 
     References
     ----------
@@ -111,15 +113,15 @@ class LeNet1989(nn.Module):
 
 
 class ScaledTanh(nn.Module):
-    r"""The activation :math:`1.7159 \tanh(2v/3)`, which is 1 at 1 and -1 at -1."""
+    r"""Activation :math:`1.7159 \tanh(2v/3)`, with the values ±1 at ±1."""
 
     def forward(self, v: Any) -> Any:
-        """Compute it."""
+        """Compute the activations."""
         return 1.7159 * torch.tanh(2 / 3 * v)
 
 
 class UnitBiasConvolution(nn.Conv2d):
-    """Filters of 5 × 5 at every second place, within a border of -1, with a bias for each unit."""
+    """Convolution with 5 × 5 filters, a stride of 2, a padding of -1, and one bias per unit."""
 
     def __init__(self, before: int, after: int, side: int, groups: int = 1) -> None:
         super().__init__(before, after, 5, stride=2, groups=groups, bias=False)
@@ -138,11 +140,11 @@ def lenet_1989(
     dropout: float = 0.0,
     squash: bool = True,
 ) -> LeNet1989:
-    """Make `LeNet1989`, which takes grey images of 16 × 16 pixels."""
+    """Build `LeNet1989`, for gray images of 16 × 16 pixels."""
     if (channels, height, width) != (1, 16, 16):
         raise InputError(
-            f"lenet-1989 takes images of 16 x 16 pixels and 1 channel, but they are of {height} x "
-            f"{width} pixels and {channels}. Use ReadImages(size=(16, 16), mode='gray')."
+            f"lenet-1989: images must be 16 x 16 x 1, got {height} x {width} x {channels}. Use "
+            "ReadImages(size=(16, 16), mode='gray')."
         )
     return LeNet1989(n_classes, dropout, squash)
 
@@ -157,11 +159,11 @@ def lenet_5(
     batch_norm: bool = False,
     maps: tuple[int, int] = (6, 16),
 ) -> nn.Sequential:
-    """Make LeNet-5 [1]_ with today's parts: 61,706 parameters for 28 × 28 pixels and ten classes.
+    """Build LeNet-5 [1]_ from modern layers.
 
-    Two layers of 5 × 5 filters, each followed by max-pooling, then 120 and 84 units. In the paper
-    each map takes some of the maps before it, pooling is the mean with a weight, and the outputs
-    are distances.
+    It has two layers of 5 × 5 filters, each followed by max pooling, and dense layers of 120 and 84
+    units. For 28 × 28 pixels and ten classes, it has 61,706 parameters. In the paper, each map uses
+    some of the previous maps, pooling is a weighted mean, and the outputs are distances.
 
     .. [1] Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998.
     """
@@ -190,11 +192,11 @@ def lenet_5(
 def alexnet(
     channels: int, height: int, width: int, n_classes: int, dropout: float = 0.5
 ) -> nn.Sequential:
-    """Make the network of 2012 [1]_: 60,965,224 parameters for colours and 1,000 classes.
+    """Build AlexNet [1]_: 60,965,224 parameters for color images and 1,000 classes.
 
-    Its parts that stood on two processors are groups of the convolutions. Images of less than 63
-    pixels have a first layer of 5 × 5 filters at each pixel, in place of 11 × 11 at each fourth,
-    and whatever the size, the dense layers take 6 × 6 places of 256 maps.
+    The parts that ran on two GPUs are groups of the convolutions. For images smaller than 63
+    pixels, the first layer has 5 × 5 filters with stride 1 instead of 11 × 11 filters with stride
+    4. Maps are pooled to 6 × 6 units before the dense layers, for any image size.
 
     .. [1] A. Krizhevsky, I. Sutskever and G. Hinton, "ImageNet Classification with Deep
        Convolutional Neural Networks", 2012.
@@ -231,7 +233,7 @@ def alexnet(
 
 
 class ResidualBlock(nn.Module):
-    """Two layers of 3 × 3 filters, to whose result the block's input is added."""
+    """Residual block: two layers of 3 × 3 filters with a shortcut connection."""
 
     def __init__(
         self, before: int, after: int, stride: int, batch_norm: bool, dropout: float, residual: bool
@@ -248,10 +250,10 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Any) -> Any:
-        """Compute the block's maps."""
+        """Compute the maps of the block."""
         y = self.layers(x)
         if self.residual:
-            # Where maps become fewer pixels and more channels, the new channels add nothing.
+            # A block that adds channels pads its shortcut with zeros.
             shortcut = x[:, :, :: self.stride, :: self.stride]
             y = y + functional.pad(shortcut, (0, 0, 0, 0, 0, self.more))
         return functional.relu(y)
@@ -267,11 +269,11 @@ def resnet_20(
     residual: bool = True,
     maps: int = 16,
 ) -> nn.Sequential:
-    """Make the residual network of 20 layers for small images [1]_: 269,722 parameters.
+    """Build ResNet-20 for small images [1]_: 269,722 parameters.
 
-    A layer of filters, nine blocks of two, and one dense layer of the means of the maps; maps
-    double where pixels become a quarter. Batch norm, dropout within each block, and residuals are
-    each on or off, so that one can see what they do.
+    It has a convolutional layer, nine residual blocks of two layers, global average pooling and a
+    dense layer. The number of maps doubles where the resolution is halved. Batch norm, dropout
+    within each block, and residual connections can be switched off to study their effect.
 
     .. [1] K. He et al., "Deep Residual Learning for Image Recognition", 2016, section 4.2.
     """
@@ -299,12 +301,12 @@ def resnet_20(
 
 
 class Airbench(nn.Module):
-    """A network that learns CIFAR-10 in seconds [1]_.
+    """Small network for fast training on CIFAR-10 [1]_.
 
-    The first layer whitens patches of 2 × 2 pixels: its filters are the principal components of
-    those of the training images, divided by their standard deviations, and their negatives; they
-    are computed by `begin_with` and are not trained. Three blocks follow, each of two layers of
-    3 × 3 filters that begin as the identity, with max-pooling after the first.
+    The first layer whitens patches of 2 × 2 pixels. Its filters are the principal components of
+    the patches of the training images, divided by their standard deviations, and their negatives.
+    They are computed by `begin_with` and not trained. Three blocks follow, each with two layers of
+    3 × 3 filters, initialized to the identity, and max pooling after the first.
 
     .. [1] K. Jordan, "94% on CIFAR-10 in 3.29 Seconds on a Single GPU", 2024.
     """
@@ -352,12 +354,12 @@ def airbench(
     n_classes: int,
     maps: tuple[int, int, int] = (64, 256, 256),
 ) -> Airbench:
-    """Make `Airbench`, with so many maps in its three blocks."""
+    """Build `Airbench` with the given numbers of maps in its three blocks."""
     return Airbench(channels, n_classes, maps)
 
 
 class FineTuned(nn.Module):
-    """A pretrained network with a new last layer, the first parts of which are not trained."""
+    """Pretrained network with a new last layer and, optionally, frozen first layers."""
 
     def __init__(self, network: Any, fixed: list[Any]) -> None:
         super().__init__()
@@ -367,7 +369,7 @@ class FineTuned(nn.Module):
             part.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Any:
-        """Let all but the fixed parts be trained; their batch norms keep their means, too."""
+        """Set the training mode; frozen layers and their batch norm statistics do not change."""
         super().train(mode)
         for part in self._fixed:
             part.eval()
@@ -385,20 +387,18 @@ def efficientnet_lite0(
     n_classes: int,
     trainable: str | int = "all",
 ) -> FineTuned:
-    """Make EfficientNet-Lite0 as it was trained on ImageNet, with a new last layer.
+    """Build EfficientNet-Lite0, pretrained on ImageNet, with a new last layer.
 
-    ``trainable`` is ``"all"``, ``"last"`` for the new layer alone, or the number of its 16 blocks,
-    from the last, that are trained beside the layers after them.
+    ``trainable`` is ``"all"``, ``"last"`` for the new layer only, or a number up to 16. A number
+    trains this many of the last blocks and the layers after them.
     """
     if channels != 3:
-        raise InputError(
-            f"efficientnet-lite0 takes images of 3 channels, but they have {channels}."
-        )
+        raise InputError(f"efficientnet-lite0: images must have 3 channels, got {channels}.")
     whole = isinstance(trainable, int) and 0 <= trainable <= 16
     if trainable not in ("all", "last") and not whole:
         raise InputError(
-            "efficientnet-lite0: trainable is 'all', 'last' or a number of blocks up to 16, not "
-            f"{trainable!r}."
+            "efficientnet-lite0: trainable must be 'all', 'last' or a number of blocks up to 16, "
+            f"got {trainable!r}."
         )
     network = load_backbone("efficientnet-lite0").network
     network._fc = nn.Linear(1280, n_classes)
@@ -427,7 +427,7 @@ def _activation(name: str) -> nn.Module:
         "tanh": nn.Tanh,
     }
     if name not in made:
-        raise InputError(f"There is no activation {name!r}. {nearest(str(name), [*made])}")
+        raise InputError(f"activation={name!r} is unknown. {nearest(str(name), [*made])}")
     return made[name]()
 
 

@@ -1,4 +1,4 @@
-"""Random changes of training images that leave their classes as they are."""
+"""Random augmentation of training images."""
 
 import math
 from collections.abc import Mapping
@@ -10,34 +10,34 @@ from torch.nn import functional
 from featx.core.errors import InputError
 from featx.core.suggestions import nearest
 
-#: What each changes, for messages.
+#: Valid values of each augmentation, for error messages.
 AUGMENTATIONS = {
-    "cutout": "the side of a square that is made even, in pixels",
+    "cutout": "the side of the masked square, in whole pixels",
     "flip": "true, to mirror half of the images",
-    "rotate": "the largest angle, in degrees",
-    "shift": "the longest way up, down, left or right, in whole pixels",
-    "zoom": "the largest change of size, as a fraction",
+    "rotate": "the maximum angle, in degrees",
+    "shift": "the maximum shift per axis, in whole pixels",
+    "zoom": "the maximum change of size, as a fraction",
 }
 
 
 def check(augmentation: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless all names are known and all amounts are numbers above zero."""
+    """Raise `ValueError` unless all names are known and all amounts are positive numbers."""
     for name, amount in augmentation.items():
         if name not in AUGMENTATIONS:
             raise InputError(
-                f"ConvNet: there is no augmentation {name!r}. {nearest(name, [*AUGMENTATIONS])}"
+                f"ConvNet: unknown augmentation {name!r}. {nearest(name, [*AUGMENTATIONS])}"
             )
         whole = name in ("cutout", "shift")
         if not isinstance(amount, int if whole else int | float) or not amount > 0:
             raise InputError(
-                f"ConvNet: the augmentation {name!r} is {AUGMENTATIONS[name]}, not {amount!r}."
+                f"ConvNet: the augmentation {name!r} must be {AUGMENTATIONS[name]}, got {amount!r}."
             )
 
 
 def augment(images: Any, augmentation: Mapping[str, Any]) -> Any:
-    """Change a batch of images (n, height, width, channels), each in its own way.
+    """Augment a batch of images (n, height, width, channels), each image independently.
 
-    What comes into the picture from outside is the nearest pixel of its border.
+    Pixels outside an image are filled with the nearest border pixel.
     """
     if "rotate" in augmentation or "zoom" in augmentation:
         images = _turned(images, augmentation.get("rotate", 0), augmentation.get("zoom", 0))
@@ -52,12 +52,12 @@ def augment(images: Any, augmentation: Mapping[str, Any]) -> Any:
 
 
 def _turned(images: Any, degrees: float, zoom: float) -> Any:
-    """Turn by an angle and change the size by a factor, both uniform, about the centre."""
+    """Rotate by a uniform random angle and scale by a uniform random factor, about the center."""
     n, height, width, _ = images.shape
     angles = math.radians(degrees) * _between_minus_one_and_one(n, images.device)
     factors = 1 + zoom * _between_minus_one_and_one(n, images.device)
     cos, sin = torch.cos(angles) / factors, torch.sin(angles) / factors
-    # The grid's unit is half the picture, which may be higher than wide.
+    # Grid coordinates are fractions of half the width and half the height.
     turn = torch.zeros(n, 2, 3, device=images.device)
     turn[:, 0, 0], turn[:, 0, 1] = cos, -sin * (height / width)
     turn[:, 1, 0], turn[:, 1, 1] = sin * (width / height), cos
@@ -79,7 +79,7 @@ def _shifted(images: Any, most: int) -> Any:
 
 
 def _cut_out(images: Any, side: int) -> Any:
-    """Give a square, of which parts may lie outside the picture, the value zero."""
+    """Set a random square, which may extend beyond the image, to zero."""
     n, height, width, _ = images.shape
 
     def inside(length: int) -> Any:

@@ -1,21 +1,21 @@
-r"""Back-propagation, in the letters in which lectures derive it.
+r"""Back-propagation for feed-forward networks, in the usual notation of lectures.
 
-A feed-forward network has layers :math:`v_0 = x, v_1, \dots, v_\ell`. From one to the next,
+A feed-forward network has layers :math:`v_0 = x, v_1, \dots, v_\ell`, computed by
 
 .. math::
 
-    \bar v_{i+1} = W_i v_i + \beta_i, \qquad v_{i+1} = s(\bar v_{i+1}),
+    \bar v_{i+1} = W_i v_i + \beta_i, \qquad v_{i+1} = s(\bar v_{i+1}).
 
-with the weights from layer :math:`i` to layer :math:`i+1` in the rows of :math:`W_i`. The last
-:math:`s` is the sigmoid, so that :math:`z = v_\ell` is a probability, and the loss is the binary
-cross-entropy
+The weights :math:`W_i` from layer :math:`i` to layer :math:`i+1` have one row per node of layer
+:math:`i+1`. The last activation :math:`s` is the sigmoid, so :math:`z = v_\ell` is a probability.
+The loss is the binary cross-entropy
 
 .. math::
 
     L = -y \log z - (1 - y) \log(1 - z).
 
-Write :math:`\delta_i` for the derivatives of :math:`L` by :math:`v_i`, and :math:`\bar\delta_i` for
-those by :math:`\bar v_i`. From back to front,
+Let :math:`\delta_i` be the gradient of :math:`L` with respect to :math:`v_i`, and
+:math:`\bar\delta_i` the gradient with respect to :math:`\bar v_i`. From back to front,
 
 .. math::
 
@@ -23,19 +23,19 @@ those by :math:`\bar v_i`. From back to front,
     \delta_i = W_i^T \bar\delta_{i+1}, \qquad
     \bar\delta_i = s'(\bar v_i) \times \delta_i,
 
-and the derivatives by the weights are outer products:
+and the gradients with respect to the weights are outer products:
 
 .. math::
 
     \Delta_i = \bar\delta_{i+1} v_i^T, \qquad
     \frac{\partial L}{\partial \beta_i} = \bar\delta_{i+1}.
 
-All of this holds for several examples at once: a layer is then a matrix with a column for each
-example, and the product :math:`\bar\delta_{i+1} v_i^T` is the sum of the examples' outer products.
+The formulas also hold for a batch of examples. A layer is then a matrix with one column per
+example, and :math:`\bar\delta_{i+1} v_i^T` is the sum of the examples' outer products.
 
-Two slips are common in lecture notes. The loss without its minus sign is a likelihood, which is to
-grow; descent on it would run away from the data. And :math:`v_i \bar\delta_{i+1}^T` is the
-transpose of :math:`\Delta_i`, if :math:`W_i` has a row for each node of layer :math:`i+1`.
+Two errors are common in lecture notes. Without its minus sign, the loss is a log-likelihood, which
+has to be maximized, not minimized. And :math:`v_i \bar\delta_{i+1}^T` is the transpose of
+:math:`\Delta_i` if :math:`W_i` has one row per node of layer :math:`i+1`.
 """
 
 from collections.abc import Callable, Sequence
@@ -54,7 +54,7 @@ def _sigmoid_slope(v: Matrix) -> Matrix:
     return slope
 
 
-#: Each activation :math:`s` and its derivative :math:`s'`.
+#: Activations :math:`s` and their derivatives :math:`s'`.
 ACTIVATIONS: dict[str, tuple[Function, Function]] = {
     "sigmoid": (expit, _sigmoid_slope),
     "tanh": (np.tanh, lambda v: 1 - np.tanh(v) ** 2),
@@ -63,24 +63,24 @@ ACTIVATIONS: dict[str, tuple[Function, Function]] = {
 
 
 class FeedForwardNetwork:
-    r"""A feed-forward network for one or more yes-or-no questions, trained by SGD.
+    r"""Feed-forward network with one or more binary outputs, trained by SGD.
 
     Parameters
     ----------
     sizes : sequence of int
-        The number of nodes in each layer, from the input to the output.
+        Number of nodes in each layer, from the input to the output.
     activation : {"sigmoid", "tanh", "relu"}, default="sigmoid"
-        :math:`s` of the layers between.
+        Activation :math:`s` of the hidden layers.
     random_state : int, default=0
-        Seeds the weights, Gaussian of variance :math:`1/n_i` for :math:`n_i` nodes in layer
-        :math:`i`, and the order of the examples. Biases begin at zero.
+        Random seed of the weights and of the order of the examples. The weights from a layer of
+        :math:`n_i` nodes are Gaussian with variance :math:`1/n_i`; biases start at zero.
 
     Attributes
     ----------
     weights : list of ndarray
-        :math:`W_0, W_1, \dots`, each with a row for each node of the layer after.
+        :math:`W_0, W_1, \dots`, with one row per node of the next layer.
     biases : list of ndarray
-        :math:`\beta_0, \beta_1, \dots`, columns.
+        :math:`\beta_0, \beta_1, \dots`, as columns.
 
     References
     ----------
@@ -89,11 +89,11 @@ class FeedForwardNetwork:
 
     Examples
     --------
-    Exactly one of two, which no single line tells apart:
+    Learn the exclusive or, which is not linearly separable:
 
     >>> import numpy as np
     >>> from featx import FeedForwardNetwork
-    >>> x = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])  # a column for each example
+    >>> x = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])  # one column per example
     >>> y = np.array([[0, 1, 1, 0]])
     >>> network = FeedForwardNetwork([2, 4, 1], "tanh")
     >>> losses = network.fit(x, y, learning_rate=0.5, batch_size=2, epochs=400)
@@ -124,11 +124,11 @@ class FeedForwardNetwork:
     def loss(self, x: Matrix, y: Matrix) -> float:
         """Compute the binary cross-entropy, summed over outputs and examples."""
         last = self.forward(x)[0][-1]
-        # log z and log(1 - z) of z = s(last), without the logarithm of zero.
+        # log z and log(1 - z) for z = s(last), without computing log(0).
         return float(np.sum(np.logaddexp(0, -last) * y + np.logaddexp(0, last) * (1 - y)))
 
     def gradients(self, x: Matrix, y: Matrix) -> tuple[list[Matrix], list[Matrix]]:
-        """Compute the derivatives of the loss by each weight and each bias, by back-propagation."""
+        """Compute the gradients of the loss with respect to weights and biases."""
         v_bar, v = self.forward(x)
         delta_bar = v[-1] - y
         by_weights, by_biases = [delta_bar @ v[-2].T], [delta_bar.sum(axis=1, keepdims=True)]
@@ -142,18 +142,23 @@ class FeedForwardNetwork:
     def fit(
         self, x: Matrix, y: Matrix, learning_rate: float, batch_size: int, epochs: int
     ) -> list[float]:
-        """Take a step against the mean gradient of each mini-batch; give each epoch's mean loss.
+        """Train the network by mini-batch gradient descent.
 
         Parameters
         ----------
         x, y : ndarray of shape (inputs, n) and (outputs, n)
-            Examples, in columns, and their answers, 0 or 1.
+            Examples, one per column, and their targets, 0 or 1.
         learning_rate : float
-            The length of a step for a gradient of length one.
+            Step size, as a factor of the mean gradient.
         batch_size : int
-            The examples are shuffled in each epoch, and taken so many at a time.
+            Number of examples per step. The examples are shuffled in each epoch.
         epochs : int
-            How often each example is seen.
+            Number of passes over the examples.
+
+        Returns
+        -------
+        list of float
+            Mean loss after each epoch.
         """
         losses = []
         for _ in range(epochs):

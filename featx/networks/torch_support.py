@@ -1,4 +1,4 @@
-"""What the learned stages need of torch, which is loaded only where they compute."""
+"""Helpers for torch, which is imported only when a network computes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,36 +10,36 @@ from featx.core.errors import InputError, MissingDependencyError
 
 
 def require(*libraries: str) -> None:
-    """Raise `ImportError`, in one clear line, before any work, unless the libraries are there."""
+    """Raise `ImportError` unless the libraries are installed."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
         verb, them = ("are", "them") if len(missing) > 1 else ("is", "it")
         raise MissingDependencyError(
-            f"Networks need {' and '.join(missing)}, which {verb} not installed. To install "
+            f"Networks require {' and '.join(missing)}, which {verb} not installed. To install "
             f"{them}: pip install 'featx[learned]'"
         )
 
 
 def chosen_device(device: str) -> str:
-    """Give the device that is meant.
+    """Return the device to use, ``cpu`` or ``cuda``.
 
     Raises
     ------
     ValueError
-        If it is asked for, and is not there.
+        If ``cuda`` is requested but not available.
     """
     import torch
 
     there = torch.cuda.is_available()
     if device == "cuda" and not there:
-        raise InputError('device="cuda", but torch finds none. Use device="auto" or "cpu".')
+        raise InputError('device="cuda": torch finds no GPU. Use device="auto" or "cpu".')
     return "cuda" if there and device == "auto" else device.replace("auto", "cpu")
 
 
 def seed_generators(seed: int, device: str) -> None:
-    """Seed the generators of the processor and of the present GPU, if that is the device.
+    """Seed the generators of the processor and, if it is the device, of the current GPU.
 
-    ``torch.manual_seed`` seeds those of all GPUs, which ``fork_rng`` does not restore.
+    ``torch.manual_seed`` would seed all GPUs, but ``fork_rng`` restores only the current one.
     """
     import torch
 
@@ -50,9 +50,9 @@ def seed_generators(seed: int, device: str) -> None:
 
 @contextmanager
 def seeded(seed: int = 0, device: str = "cpu") -> Iterator[None]:
-    """Draw random numbers from this seed while the block runs, and restore the host's generators.
+    """Seed torch's generators for the duration of the block, and restore their states afterwards.
 
-    Layers draw their weights when they are made, even if these are loaded afterwards.
+    Layers draw random weights when they are created, even if weights are loaded afterwards.
     """
     import torch
 
@@ -62,22 +62,22 @@ def seeded(seed: int = 0, device: str = "cpu") -> Iterator[None]:
 
 
 def load_tensors(file: str | Path, what: str) -> Any:
-    """Load what torch saved, if it is made of numbers and nothing else.
+    """Load a file of tensors written by `torch.save`, without executing code from it.
 
     Raises
     ------
     ValueError
-        If there is no such file, or it holds anything that loading might run.
+        If the file does not exist, is damaged, or contains objects that could execute code.
     """
     import torch
 
     if not Path(file).is_file():
-        raise InputError(f"{file}: there is no such file.")
+        raise InputError(f"{file}: the file does not exist.")
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
-    # torch raises whatever a broken archive makes it stumble over.
+    # A damaged archive can raise any exception in torch.
     except Exception:
         raise InputError(
-            f"{file}: not {what}, or broken. Only files of numbers, as torch.save writes them, "
-            "are opened."
+            f"{file}: not {what}, or damaged. A file of tensors, written by torch.save, is "
+            "required."
         ) from None

@@ -1,8 +1,8 @@
-"""How a network is trained: skorch's loop, with a state after each epoch from which it goes on.
+"""Training of networks: skorch's loop, with a resumable state after each epoch.
 
-All that is drawn in an epoch follows from the seed and the epoch's number, and the learning rate
-from how far training has come. So the weights, what the optimizer keeps, and the number of epochs
-are all that a checkpoint needs for going on as if nothing had happened.
+The random numbers of an epoch depend only on the seed and the epoch, and the learning rate only on
+the progress of the training. A checkpoint therefore needs only the weights, the optimizer's state
+and the number of epochs to resume exactly.
 """
 
 import math
@@ -25,7 +25,7 @@ from featx.core.errors import DivergedError
 from featx.networks.augmentation import augment
 from featx.networks.torch_support import seed_generators, seeded
 
-#: The optimizers, and the parameters that make them.
+#: Optimizer classes and their parameters.
 OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "sgd": (torch.optim.SGD, {}),
     "momentum": (torch.optim.SGD, {"momentum": 0.9}),
@@ -37,7 +37,7 @@ OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adamw": (torch.optim.AdamW, {}),
 }
 
-#: The learning rate's factor when a fraction of training is done.
+#: Factor of the learning rate, as a function of the completed fraction of the training.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": lambda done: (1 + math.cos(math.pi * done)) / 2,
@@ -49,7 +49,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 @dataclass
 class Plan:
-    """How to train."""
+    """Training parameters."""
 
     optimizer: str
     learning_rate: float
@@ -67,23 +67,24 @@ class Plan:
 
 
 class Training:
-    """The training of a network on images (n, height, width, channels) and numbers of classes.
+    """Training of a network on images (n, height, width, channels) and class indices.
 
     Parameters
     ----------
     module : torch.nn.Module
-        The network, from (n, channels, height, width) to scores.
+        Network that maps (n, channels, height, width) to scores.
     examples, validation : TensorDataset
-        Images and the numbers of their classes; ``validation`` may be None.
+        Images and class indices; ``validation`` may be None.
     plan : Plan
-        How to train.
+        Training parameters.
     keep : callable
-        Is given the state after each epoch, to write it where it may last.
+        Called with the state after each epoch, to store it.
 
     Attributes
     ----------
     state : dict
-        What `resume` needs: weights, optimizer, history, and the best weights so far.
+        Resumable state: weights, optimizer, history, and the best weights so far. Set it before
+        `run` to resume.
     """
 
     def __init__(
@@ -105,13 +106,13 @@ class Training:
 
     @property
     def weights(self) -> dict[str, Any]:
-        """The weights after the last epoch; with patience, those of the least validation loss."""
+        """Weights after the last epoch or, with patience, of the lowest validation loss."""
         best = self.state["best"] if self.plan.patience is not None else None
         weights: dict[str, Any] = best or self.state["module"]
         return weights
 
     def run(self) -> None:
-        """Train from the state on, up to the last epoch, or as long as it gets better."""
+        """Train from the current state to the last epoch, or until patience runs out."""
         batch_size = self.plan.batch_size
         while True:
             try:
@@ -121,8 +122,8 @@ class Training:
                     raise
                 batch_size //= 2
                 warn(
-                    f"The memory of {self.plan.device} is too small: batches of {batch_size} "
-                    f"images from epoch {len(self.state['history']) + 1} on.",
+                    f"{self.plan.device}: out of memory. Continuing with batches of {batch_size} "
+                    f"images from epoch {len(self.state['history']) + 1}.",
                     stacklevel=2,
                 )
             else:
@@ -161,13 +162,13 @@ class Training:
             net.optimizer_.load_state_dict(_copied(self.state["optimizer"]))
         try:
             with seeded(plan.seed, plan.device):
-                # Not net.fit, which takes the interruption by a key for the end of training.
+                # net.fit would swallow a KeyboardInterrupt and end the training normally.
                 net.fit_loop(self.examples, epochs=plan.epochs - len(self.state["history"]))
         except _EnoughError:
             pass
 
     def ended(self, net: Any, row: dict[str, Any]) -> None:
-        """Take down what an epoch gave."""
+        """Record the weights and metrics of an epoch."""
         weights = _copied(net.module_.state_dict())
         if not all(torch.isfinite(w).all() for w in weights.values() if w.is_floating_point()):
             raise self.diverged()
@@ -192,11 +193,11 @@ class Training:
                 raise _EnoughError
 
     def diverged(self) -> DivergedError:
-        """Make the error for a loss that is no number."""
+        """Return the error for a loss that is NaN or infinite."""
         epoch = len(self.state["history"]) + 1
-        kept = f"the weights of epoch {epoch - 1}" if epoch > 1 else "the first weights"
+        kept = f"the weights of epoch {epoch - 1}" if epoch > 1 else "the initial weights"
         return DivergedError(
-            f"ConvNet: in epoch {epoch} the loss is no number any more; {kept} are kept. Try a "
+            f"ConvNet: the loss became NaN or infinite in epoch {epoch}; {kept} are kept. Set "
             f"learning_rate below {self.plan.learning_rate:g}."
         )
 
@@ -213,7 +214,7 @@ class Training:
 
 
 class _Net(NeuralNetClassifier):
-    """Skorch's net, which computes in half precision where the device is made for it."""
+    """Network of skorch with mixed precision on a GPU."""
 
     def infer(self, x: Any, **parameters: Any) -> Any:
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device == "cuda"):
@@ -221,7 +222,7 @@ class _Net(NeuralNetClassifier):
 
 
 class _Course(Callback):
-    """Seeds each epoch, sets the learning rate of each batch, and takes down what it gives."""
+    """Callback that seeds each epoch, sets the learning rate of each batch and records metrics."""
 
     def __init__(self, training: Training) -> None:
         self.training = training
@@ -230,7 +231,7 @@ class _Course(Callback):
         plan = self.training.plan
         self.epoch, self.batch = len(self.training.state["history"]), 0
         self.batches = math.ceil(len(self.training.examples) / net.batch_size)
-        self.right: dict[bool, Any] = {True: 0, False: 0}
+        self.correct: dict[bool, Any] = {True: 0, False: 0}
         self.loading = 0.0
         self.started = self.ended = time.perf_counter()
         seed_generators((plan.seed << 24) + self.epoch, plan.device)
@@ -251,9 +252,9 @@ class _Course(Callback):
         loss = net.history[-1, "batches", -1, "train_loss" if training else "valid_loss"]
         if not math.isfinite(loss):
             raise self.training.diverged()
-        answers = step["y_pred"].argmax(dim=1)
-        # Stays on the device, for which nothing waits here.
-        self.right[training] += (answers == batch[1].to(answers.device)).sum()
+        predictions = step["y_pred"].argmax(dim=1)
+        # The sum stays on the device: reading it would synchronize with the GPU.
+        self.correct[training] += (predictions == batch[1].to(predictions.device)).sum()
         self.ended = time.perf_counter()
 
     def on_epoch_end(self, net: Any, **_: Any) -> None:
@@ -261,22 +262,22 @@ class _Course(Callback):
             "epoch": self.epoch + 1,
             "learning_rate": self.rate,
             "training_loss": float(net.history[-1, "train_loss"]),
-            "training_accuracy": int(self.right[True]) / len(self.training.examples),
+            "training_accuracy": int(self.correct[True]) / len(self.training.examples),
         }
         if self.training.validation:
             row["validation_loss"] = float(net.history[-1, "valid_loss"])
-            row["validation_accuracy"] = int(self.right[False]) / len(self.training.validation)
+            row["validation_accuracy"] = int(self.correct[False]) / len(self.training.validation)
         row["seconds"] = time.perf_counter() - self.started
         row["loading_seconds"] = self.loading
         self.training.ended(net, row)
 
 
 class _EnoughError(Exception):
-    """Ends the loop early."""
+    """Exception that ends the training loop early."""
 
 
 class _SquaredError(nn.Module):
-    """Half the squared distance from 1 for the class and -1 for the others, a mean over images."""
+    """Half the squared distance from 1 for the class and -1 for the others, averaged."""
 
     def forward(self, scores: Any, classes: Any) -> Any:
         targets = 2 * functional.one_hot(classes, scores.shape[1]).to(scores.dtype) - 1
@@ -284,18 +285,19 @@ class _SquaredError(nn.Module):
 
 
 class Batches:
-    """Images and classes in batches of about one size, which skorch takes for a loader.
+    """Data loader for skorch, with batches of about equal size.
 
     Parameters
     ----------
     dataset : TensorDataset
-        Images (n, height, width, channels), given as (n, channels, height, width), and classes.
+        Images (n, height, width, channels) and classes. Images are yielded as (n, channels,
+        height, width).
     batch_size : int
-        The most images in a batch. The last is not left with a few: all have about the same.
+        Maximum number of images per batch. Images are distributed evenly over the batches.
     shuffle : bool, default=False
-        Whether the order is drawn anew each time.
+        Shuffle the images in each epoch.
     augmentation : mapping, optional
-        How images are changed each time.
+        Random augmentation of the images in each epoch.
     """
 
     def __init__(
@@ -317,7 +319,7 @@ class Batches:
 
 
 def initialize(module: Any, initialization: str) -> None:
-    """Draw the weights of all dense layers and convolutions; their biases are zero."""
+    """Draw the weights of trainable dense and convolutional layers, and set biases to zero."""
     for layer in module.modules():
         if not isinstance(layer, nn.Conv2d | nn.Linear) or not layer.weight.requires_grad:
             continue
@@ -335,7 +337,7 @@ def initialize(module: Any, initialization: str) -> None:
 
 
 def _copied(state: Any) -> Any:
-    """Copy tensors to the processor's memory, through lists and dictionaries."""
+    """Copy the tensors in nested lists and dictionaries to the processor's memory."""
     if isinstance(state, torch.Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, Mapping):

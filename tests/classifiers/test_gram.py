@@ -102,8 +102,7 @@ def test_one_class_is_no_question(classifier):
     with pytest.raises(ValueError) as error:
         classifier().fit(np.eye(3), ["a"] * 3)
     assert str(error.value) == (
-        f"{classifier.__name__} needs vectors of two classes at least, but there is only one "
-        "class, 'a'."
+        f"{classifier.__name__}: y has only one class, 'a'. At least two classes are required."
     )
 
 
@@ -111,7 +110,7 @@ def test_one_class_is_no_question(classifier):
 def test_discriminants_need_vectors_that_differ(vector):
     with pytest.raises(ValueError) as error:
         GramLDA().fit(np.tile(vector, (6, 1)), [0, 1] * 3)
-    assert str(error.value) == "GramLDA needs vectors that differ, but all are equal."
+    assert str(error.value) == ("GramLDA: all vectors are equal. Vectors that differ are required.")
 
 
 @pytest.mark.parametrize("shrinkage", [0, 1.5, "auto"])

@@ -94,8 +94,8 @@ def test_histograms_have_no_negative_entries():
     with pytest.raises(ValueError) as error:
         KernelMap("intersection").fit(np.array([[0.5, -0.25]]))
     assert str(error.value) == (
-        "Negative values in data passed to KernelMap: the intersection kernel is for histograms, "
-        "but there are entries down to -0.25."
+        "Negative values in data passed to KernelMap: the intersection kernel requires "
+        "non-negative entries, got -0.25."
     )
 
 

@@ -88,6 +88,5 @@ def test_a_sum_needs_images_of_every_class_in_every_fold(labels, said):
     with pytest.raises(ValueError) as error:
         ScoreSum(pipelines()).fit(scenes(4)[0], [*labels])
     assert str(error.value) == (
-        "ScoreSum needs two classes of 3 images at least, one for each inner fold, but there are "
-        f"{said}."
+        f"ScoreSum: 3 inner folds require at least two classes of 3 images each, got {said}."
     )

@@ -18,8 +18,8 @@ def test_fewer_descriptors_than_words_are_refused(kind):
     with pytest.raises(ValueError) as caught:
         kind(n_words=20, n_samples=1000).fit([clusters(0, 1), clusters(1, 2)])
     assert str(caught.value) == (
-        f"{kind.__name__}: n_words=20 needs at least as many descriptors to learn from, but these "
-        "images give 18."
+        f"{kind.__name__}: n_words=20 requires at least 20 descriptors, got 18. Fit on more "
+        "images, or reduce n_words."
     )
 
 
@@ -75,6 +75,4 @@ def test_partial_fit_refuses_descriptors_of_another_length():
     encoder = VLAD(n_words=6).partial_fit([clusters(0)])
     with pytest.raises(ValueError) as caught:
         encoder.partial_fit([np.zeros((5, 4), np.float32)])
-    assert str(caught.value) == (
-        "VLAD was fitted on descriptors of 3 entries, but was given some of 4."
-    )
+    assert str(caught.value) == ("VLAD: descriptors have 4 entries, expected 3 as in fit.")

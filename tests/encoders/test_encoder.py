@@ -272,21 +272,20 @@ def test_descriptors_of_another_length_are_refused(make):
     encoder = make().fit(sets())
     name = type(encoder).__name__
     assert refusal(lambda: encoder.transform([a_set(0, features=7)])) == (
-        f"{name} was fitted on descriptors of 5 entries, but was given some of 7."
+        f"{name}: descriptors have 7 entries, expected 5 as in fit."
     )
     assert refusal(lambda: make().fit([*sets(), a_set(0, features=7)])) == (
-        f"{name} takes descriptors of one length, but these images give some of 5 and some of 7 "
-        "entries."
+        f"{name}: descriptors must have the same length in all images, got 5 and 7 entries."
     )
 
 
 def test_more_components_than_entries_or_descriptors_are_refused(make):
     name = type(make()).__name__
     assert refusal(lambda: make(n_components=6).fit(sets())) == (
-        f"{name}: n_components=6 is more than the 5 entries of a descriptor to learn from."
+        f"{name}: n_components=6 exceeds the descriptor length. Use at most 5."
     )
     assert refusal(lambda: make(n_components=30).fit([a_set(0, count=20, features=50)])) == (
-        f"{name}: n_components=30 is more than the 20 descriptors to learn from."
+        f"{name}: n_components=30 exceeds the sample size. Use at most 20."
     )
 
 
@@ -296,9 +295,8 @@ def test_parameters_that_need_positions_are_refused_without(make):
     for given in ({"append_position": 1.0}, {"pyramid": PYRAMID}):
         (parameter,) = given
         message = (
-            f"{name}: {parameter} needs the positions of the descriptors, but these carry none. "
-            "Take them from a stage, such as DenseSIFT, or give DescriptorSet its positions and "
-            "size."
+            f"{name}: {parameter} requires descriptors with positions. Use a stage that computes "
+            "them, such as DenseSIFT, or pass positions and size to DescriptorSet."
         )
         encoder = make(**given).fit(sets())
         assert refusal(lambda encoder=encoder: encoder.transform(bare)) == message
@@ -310,11 +308,12 @@ def test_parameters_that_need_positions_are_refused_without(make):
 def test_parameters_that_do_not_fit_each_other_are_refused(make):
     name = type(make()).__name__
     assert refusal(lambda: make(pyramid=PYRAMID, pyramid_weights=[1, 2]).fit(sets())) == (
-        f"{name}: pyramid_weights needs one number for each of the 3 grids of pyramid, but has 2."
+        f"{name}: pyramid_weights requires one weight per grid of pyramid, 3 in all, got 2."
     )
-    message = refusal(lambda: make(n_samples=3).fit(sets()))
-    assert message.startswith(f"{name}: n_")
-    assert message.endswith("=4 needs at least as many descriptors to learn from, but n_samples=3.")
+    parameter = "n_modes" if name == "FisherVector" else "n_words"
+    assert refusal(lambda: make(n_samples=3).fit(sets())) == (
+        f"{name}: n_samples=3 is too small for {parameter}=4. Set n_samples to at least 4."
+    )
 
 
 def test_parts_are_the_shares_of_each_descriptor_in_each_entry(make):

@@ -132,6 +132,6 @@ def test_fewer_descriptors_than_gaussians_are_refused():
     with pytest.raises(ValueError) as caught:
         FisherVector().fit([x, x])
     assert str(caught.value) == (
-        "FisherVector: n_modes=256 needs at least as many descriptors to learn from, but these "
-        "images give 200."
+        "FisherVector: n_modes=256 requires at least 256 descriptors, got 200. Fit on more "
+        "images, or reduce n_modes."
     )

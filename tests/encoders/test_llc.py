@@ -109,7 +109,9 @@ def test_words_that_are_the_descriptor_share_it():
 def test_more_neighbors_than_words_are_refused():
     with pytest.raises(ValueError) as caught:
         LLC(4).fit([random(0)])
-    assert str(caught.value) == "LLC: n_neighbors=5 is more than n_words=4."
+    assert str(caught.value) == (
+        "LLC: n_neighbors=5 exceeds the number of words. Use at most n_words=4."
+    )
 
 
 def test_names():

@@ -82,12 +82,10 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError) as caught:
         PatchDictionary(10, grid=(1, 1)).fit(images)
     assert str(caught.value) == (
-        "PatchDictionary: there are 2 patches to learn 10 words from. Give more images, or fewer "
-        "n_words."
+        "PatchDictionary: n_words=10 requires at least 10 patches, got 2. Fit on more images, or "
+        "reduce n_words."
     )
     stage = PatchDictionary(2, grid=(1, 1)).fit(images)
     with pytest.raises(ValueError) as caught:
         stage.transform(images[..., :1])
-    assert str(caught.value) == (
-        "PatchDictionary was fitted on images of 3 channels, but got one of 1."
-    )
+    assert str(caught.value) == ("PatchDictionary: the image has 1 channels, expected 3 as in fit.")

@@ -168,7 +168,7 @@ def test_recipes_by_name_and_by_file(folder, tmp_path):
     comparison = compare(["edges-alone", file], *folder)
     by_pipeline = compare({"mine": load_recipe(file)}, *folder)
     assert [(result.name, result.title) for result in comparison.results[2:]] == [
-        ("edges-alone", "Vertical edges, then one number"),
+        ("edges-alone", "Mean magnitude of vertical edges, logistic regression"),
         ("mine", "Mine"),
     ]
     mine = by_pipeline.results[2]

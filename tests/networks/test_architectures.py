@@ -171,18 +171,19 @@ def test_fixed_parts_of_a_pretrained_network_stay_as_they_are(trainable, first, 
 
 def test_wrong_sizes_and_parameters_are_refused():
     assert refusal(build, "lenet-1989", (28, 28, 1), 10) == (
-        "lenet-1989 takes images of 16 x 16 pixels and 1 channel, but they are of 28 x 28 pixels "
-        "and 1. Use ReadImages(size=(16, 16), mode='gray')."
+        "lenet-1989: images must be 16 x 16 x 1, got 28 x 28 x 1. Use ReadImages(size=(16, 16), "
+        "mode='gray')."
     )
     assert refusal(build, "efficientnet-lite0", (32, 32, 1), 10) == (
-        "efficientnet-lite0 takes images of 3 channels, but they have 1."
+        "efficientnet-lite0: images must have 3 channels, got 1."
     )
     assert refusal(build, "efficientnet-lite0", (32, 32, 3), 10, {"trainable": 17}) == (
-        "efficientnet-lite0: trainable is 'all', 'last' or a number of blocks up to 16, not 17."
+        "efficientnet-lite0: trainable must be 'all', 'last' or a number of blocks up to 16, got "
+        "17."
     )
     assert refusal(build, "resnet-20", (32, 32, 3), 10, {"droput": 0.5}) == (
         "resnet-20 has no parameter 'droput'. Did you mean dropout?"
     )
     assert refusal(build, "two-layer", (8, 8, 3), 10, {"activation": "rellu"}) == (
-        "There is no activation 'rellu'. Did you mean relu?"
+        "activation='rellu' is unknown. Did you mean relu?"
     )

@@ -52,16 +52,16 @@ def test_another_version_may_resume(file):
 def test_another_purpose(file):
     other = purpose_of({"epochs": 3, "verbose": False}, PIXELS, NUMBERS)
     assert refusal(file, other) == (
-        f"{file}: a checkpoint of another training: epochs is 2 there, and 3 here. Remove it, or "
-        "name another file."
+        f"{file}: the checkpoint belongs to another training: epochs is 2, expected 3. Remove it, "
+        "or set checkpoint to another file."
     )
     there, here = (
         purpose_of({"epochs": 2}, PIXELS, numbers)["the digest of images and labels"]
         for numbers in (NUMBERS, 1 - NUMBERS)
     )
     assert refusal(file, purpose_of({"epochs": 2}, PIXELS, 1 - NUMBERS)) == (
-        f"{file}: a checkpoint of another training: the digest of images and labels is {there} "
-        f"there, and {here} here. Remove it, or name another file."
+        f"{file}: the checkpoint belongs to another training: the digest of images and labels is "
+        f"{there}, expected {here}. Remove it, or set checkpoint to another file."
     )
 
 

@@ -251,17 +251,17 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     file = tmp_path / "training.pt"
     small(epochs=1, checkpoint=file).fit(images, labels)
     assert refusal(small(epochs=2, checkpoint=file).fit, images, labels) == (
-        f"{file}: a checkpoint of another training: epochs is 1 there, and 2 here. Remove it, or "
-        "name another file."
+        f"{file}: the checkpoint belongs to another training: epochs is 1, expected 2. Remove it, "
+        "or set checkpoint to another file."
     )
     other = ConvNet("two-layer", epochs=1, batch_size=16, learning_rate=0.01, checkpoint=file)
     assert refusal(other.fit, images, labels) == (
-        f"{file}: a checkpoint of another training: architecture is 'lenet-5' there, and "
-        "'two-layer' here. Remove it, or name another file."
+        f"{file}: the checkpoint belongs to another training: architecture is 'lenet-5', expected "
+        "'two-layer'. Remove it, or set checkpoint to another file."
     )
     message = refusal(small(epochs=1, checkpoint=file).fit, images[::-1].copy(), labels)
     assert message.startswith(
-        f"{file}: a checkpoint of another training: the digest of images and labels is "
+        f"{file}: the checkpoint belongs to another training: the digest of images and labels is "
     )
 
 
@@ -271,8 +271,8 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, content):
     file = tmp_path / "training.pt"
     file.write_bytes(content)
     assert refusal(small(checkpoint=file).fit, images, labels) == (
-        f"{file}: not a checkpoint of ConvNet, or broken. Only files of numbers, as torch.save "
-        "writes them, are opened."
+        f"{file}: not a checkpoint of ConvNet, or damaged. A file of tensors, written by "
+        "torch.save, is required."
     )
     torch.save({"weights": torch.ones(3)}, file)
     message = refusal(small(checkpoint=file).fit, images, labels)
@@ -297,7 +297,7 @@ def test_a_loss_that_is_no_number_ends_training_with_the_last_good_weights():
     images, labels = pictures()
     network = small(optimizer="sgd", learning_rate=1e12, schedule="constant")
     assert refusal(network.fit, images, labels, error=DivergedError) == (
-        "ConvNet: in epoch 1 the loss is no number any more; the first weights are kept. Try a "
+        "ConvNet: the loss became NaN or infinite in epoch 1; the initial weights are kept. Set "
         "learning_rate below 1e+12."
     )
     assert np.isfinite(network.transform(images)).all()
@@ -307,8 +307,8 @@ def test_a_loss_that_is_no_number_ends_training_with_the_last_good_weights():
     message = refusal(network.fit, images, labels, error=DivergedError)
     epoch = len(network.history_["epoch"])
     assert message == (
-        f"ConvNet: in epoch {epoch + 1} the loss is no number any more; the weights of epoch "
-        f"{epoch} are kept. Try a learning_rate below 100000."
+        f"ConvNet: the loss became NaN or infinite in epoch {epoch + 1}; the weights of epoch "
+        f"{epoch} are kept. Set learning_rate below 100000."
     )
     assert epoch >= 1
     assert np.isfinite(network.decision_function(images)).all()
@@ -327,15 +327,15 @@ def test_too_little_memory_halves_the_batch_and_says_so():
     images, labels = pictures()
     module = Narrow(nn.Flatten(), nn.Linear(144, 2))
     network = ConvNet(module, epochs=2, batch_size=32, device="cpu")
-    with pytest.warns(UserWarning, match="too small") as said:
+    with pytest.warns(UserWarning, match="out of memory") as said:
         network.fit(images, labels)
     assert [str(one.message) for one in said] == [
-        f"The memory of cpu is too small: batches of {size} images from epoch 1 on."
+        f"cpu: out of memory. Continuing with batches of {size} images from epoch 1."
         for size in (16, 8)
     ]
     expected = clone(network).set_params(batch_size=8).fit(images, labels)
     assert_equal_weights(network, expected)
-    with pytest.warns(UserWarning, match="The memory of cpu is too small: batches of"):
+    with pytest.warns(UserWarning, match=r"cpu: out of memory\. Continuing with batches of"):
         scores = network.decision_function(images)
     assert_allclose(scores, expected.decision_function(images), atol=1e-6)
 
@@ -371,39 +371,40 @@ def test_a_line_is_written_for_each_epoch(capsys):
 def test_bad_input_is_refused():
     images, labels = pictures()
     assert refusal(small().fit, images) == (
-        "ConvNet learns from labels: give one for each image, as fit(X, y)."
+        "ConvNet: fit requires labels. Pass one label per image: fit(X, y)."
     )
-    assert refusal(small().fit, images, labels[:3]) == "ConvNet got 60 images, but 3 labels."
+    assert refusal(small().fit, images, labels[:3]) == (
+        "ConvNet: got 60 images, but 3 labels. Pass one label per image."
+    )
     assert refusal(small().fit, images, ["row"] * 60) == (
-        "ConvNet needs images of two classes at least, but all are 'row'."
+        "ConvNet: y has only one class, 'row'. At least two classes are required."
     )
     ragged = [images[0], np.zeros((12, 13, 1), np.float32)]
     assert refusal(small().fit, ragged, ["a", "b"]) == (
-        "ConvNet is trained on images of one size, but image 0 is 12 x 12 x 1 and image 1 is "
-        "12 x 13 x 1. Use ReadImages(size=(32, 32))."
+        "ConvNet: training images must have the same size, but image 0 is 12 x 12 x 1 and image 1 "
+        "is 12 x 13 x 1. Use ReadImages(size=(32, 32))."
     )
     assert refusal(small(patience=2).fit, images, labels) == (
-        "ConvNet: patience watches the validation loss. Give validation_fraction, too, such as 0.1."
+        "ConvNet: patience requires validation images. Set validation_fraction, for example to 0.1."
     )
     network = small(epochs=1).fit(images, labels)
     for shape in ((14, 12, 1), (12, 12, 3)):
         assert refusal(network.predict, np.zeros((1, *shape), np.float32)) == (
-            f"ConvNet was fitted on images of 12 x 12 x 1, but got one of "
-            f"{' x '.join(map(str, shape))}."
+            f"ConvNet: the image is {' x '.join(map(str, shape))}, expected 12 x 12 x 1 as in fit."
         )
     assert refusal(network.set_params(layer="10a").transform, images) == (
         "The network has no layer '10a'. Did you mean 10?"
     )
     assert refusal(small(augmentation={"shifft": 1}).fit, images, labels) == (
-        "ConvNet: there is no augmentation 'shifft'. Did you mean shift?"
+        "ConvNet: unknown augmentation 'shifft'. Did you mean shift?"
     )
     assert refusal(small(augmentation={"shift": 0.5}).fit, images, labels) == (
-        "ConvNet: the augmentation 'shift' is the longest way up, down, left or right, in whole "
-        "pixels, not 0.5."
+        "ConvNet: the augmentation 'shift' must be the maximum shift per axis, in whole pixels, "
+        "got 0.5."
     )
     if not torch.cuda.is_available():
         assert refusal(small(device="cuda").fit, images, labels) == (
-            'device="cuda", but torch finds none. Use device="auto" or "cpu".'
+            'device="cuda": torch finds no GPU. Use device="auto" or "cpu".'
         )
 
 
@@ -428,7 +429,7 @@ def test_without_the_extra_one_line_says_what_to_install():
         [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ, check=True
     )
     assert done.stdout.splitlines() == [
-        "Networks need torch and skorch, which are not installed. To install them: "
+        "Networks require torch and skorch, which are not installed. To install them: "
         "pip install 'featx[learned]'",
         "False",
     ]
@@ -498,10 +499,10 @@ def test_too_little_memory_of_a_gpu_halves_the_batch():
     memory = torch.cuda.get_device_properties(0).total_memory
     torch.cuda.set_per_process_memory_fraction(2**28 / memory)
     try:
-        with pytest.warns(UserWarning, match="too small") as said:
+        with pytest.warns(UserWarning, match="out of memory") as said:
             network.fit(images, labels)
         assert str(said[0].message) == (
-            "The memory of cuda is too small: batches of 256 images from epoch 1 on."
+            "cuda: out of memory. Continuing with batches of 256 images from epoch 1."
         )
         assert np.isfinite(network.decision_function(images)).all()
     finally:

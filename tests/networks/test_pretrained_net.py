@@ -76,7 +76,8 @@ def test_weights_from_a_file_are_verified(tmp_path):
     drawn = PretrainedNet(weights=str(other)).transform(images)
     assert np.abs(drawn - PretrainedNet().transform(images)).max() > 0.1
     assert refusal(PretrainedNet(weights=other, sha256="abc").transform, images) == (
-        f"{other}: its SHA-256 is {digest}, and not abc: it is another file, or broken."
+        f"{other}: the SHA-256 is {digest}, expected abc. Download the file again, or correct "
+        "sha256."
     )
 
 
@@ -100,22 +101,24 @@ def test_files_that_hold_no_weights_are_refused(tmp_path):
     images = pictures()
     file = tmp_path / "weights.pth"
     stage = PretrainedNet(weights=file)
-    assert refusal(stage.transform, images) == f"{file}: there is no such file."
+    assert refusal(stage.transform, images) == f"{file}: the file does not exist."
     torch.save(nn.Linear(2, 2), file)  # a pickled module, which loading would have to trust
     assert refusal(stage.transform, images) == (
-        f"{file}: not a file of weights, or broken. Only files of numbers, as torch.save writes "
-        "them, are opened."
+        f"{file}: not a file of weights, or damaged. A file of tensors, written by torch.save, is "
+        "required."
     )
     for content in (nn.Linear(2, 2).state_dict(), [1, 2]):
         torch.save(content, file)
-        assert refusal(stage.transform, images) == f"{file}: the weights of another network."
+        assert refusal(stage.transform, images) == (
+            f"{file}: the weights belong to another network."
+        )
 
 
 def test_networks_from_elsewhere_are_refused():
     stage = PretrainedNet("hf-hub:someone/something")
     assert refusal(stage.transform, pictures()) == (
-        "PretrainedNet: backbone='hf-hub:someone/something' says where a network is. Only those "
-        "that timm has by their names are taken, such as resnet50.a1_in1k."
+        "PretrainedNet: backbone='hf-hub:someone/something' is a location. Use the name of a timm "
+        "model, such as resnet50.a1_in1k."
     )
 
 
@@ -123,8 +126,8 @@ def test_networks_from_elsewhere_are_refused():
 def test_other_backbones_need_timm():
     stage = PretrainedNet("resnet18")
     assert refusal(stage.transform, pictures(), error=ImportError) == (
-        "PretrainedNet: 'resnet18' is not efficientnet-lite0, and other backbones need timm, which "
-        "is not installed. To install it: pip install timm"
+        "PretrainedNet: backbone='resnet18' requires timm, which is not installed. To install it: "
+        "pip install timm"
     )
 
 

@@ -187,15 +187,15 @@ def test_numbers_that_are_too_much_together(wrong):
 def test_a_billion_words(wrong, encoder):
     name = "n_modes" if encoder == "FisherVector" else "n_words"
     assert wrong(*SIFT, f"{encoder}: {{{name}: {BILLION}}}") == (
-        f"6: {encoder}: {name}=1000000000 needs at least as many descriptors to learn from, but "
-        "n_samples=100000."
+        f"6: {encoder}: n_samples=100000 is too small for {name}=1000000000. Set n_samples to at "
+        "least 1000000000."
     )
 
 
 def test_a_billion_patches(wrong):
     assert wrong(GRAY, f"PatchDictionary: {{n_words: {BILLION}}}") == (
-        "5: PatchDictionary: n_words=1000000000 needs at least as many patches to learn from, but "
-        "n_samples=100000."
+        "5: PatchDictionary: n_samples=100000 is too small for n_words=1000000000. Set n_samples "
+        "to at least 1000000000."
     )
 
 
