@@ -46,5 +46,5 @@ def make(
     from featx.datasets.scenes.generation import write_scenes
 
     with Progress(quiet, n) as progress:
-        write_scenes(out, n, size, random_state, lambda _: progress(1))
+        write_scenes(out, n, size, random_state, lambda _: progress(1), n_jobs=-1)
     show({"out": out, "images": n}, f"{out}: {n} images", json)

@@ -35,7 +35,7 @@ def demo(
     # In the folder itself: what is written names the scenes by their paths from there.
     with new_folder(out) as folder, chdir(folder):
         with Progress(quiet, n) as progress:
-            write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1))
+            write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1), n_jobs=-1)
         scenes = load_dataset("scenes")
         compared = compare(scenes, recipe=RECIPES, n_jobs=-1, progress=Progress(quiet))
         write_comparison(compared, ".")

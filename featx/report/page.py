@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -56,22 +57,25 @@ def page(comparison: Comparison) -> str:
     """Return the report as HTML."""
     album = Album(comparison.images)
     best = best_of(comparison)
-    text: str = _template("comparison.html.j2").render(
-        comparison=comparison,
-        best=best,
-        no_better=_no_better(comparison, best),
-        measures=_measures(comparison),
-        **_plots(comparison),
-        recipes=[
-            _recipe(comparison, result, album)
-            for result in comparison.results
-            if result.name != BASELINE
-        ],
-        disagreements=_disagreements(comparison, album),
-        copies=_copies(comparison),
-        album=album,
-        swatches=[f"rgb({r}, {g}, {b})" for r, g, b in CLASS_COLORS.tolist()],
-    )
+    recipes = [result for result in comparison.results if result.name != BASELINE]
+    # t-SNE runs without the GIL: compute the embeddings while matplotlib draws.
+    with ThreadPoolExecutor(1) as pool:
+        maps = [pool.submit(_map, comparison, result, album) for result in recipes]
+        text: str = _template("comparison.html.j2").render(
+            comparison=comparison,
+            best=best,
+            no_better=_no_better(comparison, best),
+            measures=_measures(comparison),
+            **_plots(comparison),
+            recipes=[
+                _recipe(comparison, result, album) | {"map": drawn}
+                for result, drawn in zip(recipes, maps, strict=True)
+            ],
+            disagreements=_disagreements(comparison, album),
+            copies=_copies(comparison),
+            album=album,
+            swatches=[f"rgb({r}, {g}, {b})" for r, g, b in CLASS_COLORS.tolist()],
+        )
     return text
 
 
@@ -201,7 +205,6 @@ def _recipe(comparison: Comparison, result: Result, album: Album) -> dict[str, A
             lambda: {
                 "evidence": _evidence(comparison, result, album, certain) if shows else [],
                 "number": _single_number(comparison, result),
-                "map": _map(comparison, result, album) if shows else "",
             },
         ),
     }
@@ -397,7 +400,15 @@ def _strip(comparison: Comparison, result: Result, place: int) -> dict[str, Any]
 
 
 def _map(comparison: Comparison, result: Result, album: Album) -> str:
-    """Draw a t-SNE embedding of the features, with the images at their positions."""
+    """Return a t-SNE embedding of the features, with the images at their positions."""
+    if not comparison.pictures:
+        return ""
+    parts = ("map", result.key, result.name, comparison.names)
+    embedded: str = _kept(comparison.cache, parts, lambda: _draw_map(comparison, result, album))
+    return embedded
+
+
+def _draw_map(comparison: Comparison, result: Result, album: Album) -> str:
     components, chosen = result.components, result.mapped
     if result.features is not None and result.features.shape[1] > 1:
         chosen = evenly(len(result.features), MAPPED)

@@ -11,23 +11,24 @@ of colors at tones 0 and 1. A *mask* is the opacity of the texture per pixel.
 """
 
 from collections.abc import Callable
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from featx.core.constraints import Each, Interval, StrOptions, natural, validate
-from featx.datasets.scenes import brushes, camera, cities, landscapes, textures
-from featx.datasets.scenes.brushes import Rng, Scene
+from featx.datasets.scenes import drawing
+from featx.datasets.scenes.brushes import Rng
+from featx.datasets.scenes.drawing import draw, draw_png, stream
 from featx.io.writing import new_folder
+from featx.pipeline import processes
 
 LABELS = ("city", "landscape")
-
-#: Colors of a sky at the zenith and at the horizon.
-SKIES = ("4678c8 bed7f0", "6996cd e1e6eb", "96a0af d7d7d7", "5a5f82 f5be96", "7887a0 f0e1c8")
+#: Fewest images per worker process, which takes as long to start as to draw about so many.
+_WORTH_A_PROCESS = 50
 
 
 def make_scenes(
@@ -77,7 +78,7 @@ def make_scenes(
     labels = _labels(n, random_state)
     images = np.empty((n, *size, 3), np.uint8)
     for index, label in enumerate(labels):
-        images[index] = _draw(str(label), size, _stream(random_state, index))
+        images[index] = draw(str(label), size, stream(random_state, index))
     return images, labels
 
 
@@ -111,7 +112,7 @@ def draw_scene(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]
     (64, 96, 3)
     """
     _check("draw_scene", label=label, size=size, rng=rng)
-    return _draw(label, size, rng)
+    return draw(label, size, rng)
 
 
 def write_scenes(
@@ -120,6 +121,7 @@ def write_scenes(
     size: tuple[int, int] = (256, 256),
     random_state: int = 0,
     progress: Callable[[int], Any] | None = None,
+    n_jobs: int | None = 1,
 ) -> None:
     """Write the images of `make_scenes` as PNG files into one sub-folder per class.
 
@@ -134,6 +136,8 @@ def write_scenes(
         As in `make_scenes`.
     progress : callable, optional
         Called after each file with the number of files written.
+    n_jobs : int, default=1
+        Largest number of processes; -1 means one per processor.
 
     Raises
     ------
@@ -155,10 +159,16 @@ def write_scenes(
     with new_folder(folder) as unfinished:
         for label in LABELS:
             (unfinished / label).mkdir()
-        for index, label in enumerate(_labels(n, random_state)):
-            image = _draw(str(label), size, _stream(random_state, index))
-            code = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-            (unfinished / label / f"{index:0{digits}}.png").write_bytes(code.tobytes())
+        labels = _labels(n, random_state).tolist()
+        one = partial(draw_png, size=size, random_state=random_state)
+        workers = min(processes.count(n_jobs), n // _WORTH_A_PROCESS)
+        if workers > 1:
+            executor = processes.shared(workers, drawing.__name__)
+            codes = executor.map(one, labels, range(n), chunksize=4)
+        else:
+            codes = map(one, labels, range(n))
+        for index, (label, code) in enumerate(zip(labels, codes, strict=True)):
+            (unfinished / label / f"{index:0{digits}}.png").write_bytes(code)
             if progress is not None:
                 progress(index + 1)
 
@@ -183,18 +193,3 @@ def _labels(n: int, random_state: int) -> NDArray[np.str_]:
         for pair in range((n + 1) // 2)
     ]
     return np.asarray(LABELS)[np.concatenate(pairs)[:n]]
-
-
-def _stream(random_state: int, index: int) -> Rng:
-    return np.random.default_rng([random_state, 1, index])
-
-
-def _draw(label: str, size: tuple[int, int], rng: Rng) -> NDArray[np.uint8]:
-    zenith, air = brushes.colors(brushes.pick(rng, SKIES))
-    scene = Scene(np.zeros((*size, 3), np.float32), rng, air, min(size) / 256)
-    textures.sky(scene, zenith)
-    if label == "landscape":
-        landscapes.landscape(scene)
-    else:
-        brushes.pick(rng, cities.CITIES)(scene)
-    return camera.photograph(scene)

@@ -190,3 +190,15 @@ def test_arguments_of_one_scene():
         "The 'rng' parameter of draw_scene must be an instance of "
         "'numpy.random._generator.Generator'. Got 0 instead."
     )
+
+
+def test_processes_write_the_same_files(tmp_path):
+    counts = []
+    write_scenes(tmp_path / "one", 101, (64, 64), 3)
+    write_scenes(tmp_path / "two", 101, (64, 64), 3, counts.append, n_jobs=2)
+    assert counts == [*range(1, 102)]
+    files = {file.relative_to(tmp_path / "one") for file in (tmp_path / "one").glob("*/*")}
+    assert len(files) == 101
+    assert {file.relative_to(tmp_path / "two") for file in (tmp_path / "two").glob("*/*")} == files
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
