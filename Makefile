@@ -35,7 +35,7 @@ lock: .venv/for-build
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/lock $(UPGRADE)
 
 release: .venv/for-build
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/release
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python .ci/release $(CANDIDATE)
 
 clean:
 	rm -rf .venv featx-demo dist build docs/gallery docs/generated docs/sg_execution_times.rst
