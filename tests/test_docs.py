@@ -1,6 +1,7 @@
 """What the documents say is true: their examples run, their lists are complete."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -84,6 +85,15 @@ def test_readme_lists_every_command_and_no_other():
     commands = {command.name or command.callback.__name__ for command in app.registered_commands}
     groups = {group.name for group in app.registered_groups}
     assert set(re.findall(r"^\| `featx (\w+)", README, flags=re.MULTILINE)) == commands | groups
+
+
+def test_accuracies_of_the_readme_are_measured():
+    measured = json.loads((ROOT / "docs" / "accuracy.json").read_text())["city or landscape"]
+    rows = re.findall(r"^\| `([\w-]+)` \| ([\d.]+) % \| (\d+) \|$", README, flags=re.MULTILINE)
+    assert len(rows) == 5
+    for recipe, accuracy, dimensions in rows:
+        assert accuracy == f"{100 * measured[recipe]['accuracy']:.1f}", recipe
+        assert int(dimensions) == measured[recipe]["dimensions"]
 
 
 def test_table_of_stages_is_up_to_date():
