@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: How often values were not equal.
-different = 0
+#: The ratios of the current section, for docs/performance.json.
+ratios: list[dict] = []
+#: The comparisons of values of the current section, for docs/performance.json.
+agreements: list[dict] = []
 
 
 def least(ours: Callable[[], object], theirs: Callable[[], object], turns: int = 10) -> float:
@@ -32,27 +34,36 @@ def repeated(job: Callable[[], object], count: int) -> Callable[[], object]:
     return lambda: [None for _ in range(count) if job() is None]
 
 
-def tell_faster(what: str, ratio: float, goal: float) -> None:
-    """Print how many times faster than the peer featx is."""
-    tell(what, f"{ratio:.2f}x as fast", f">= {goal:g}", ratio >= goal)
+def record_speedup(row: str, peer: str, ratio: float, goal: float) -> None:
+    """Record the peer's time divided by the time of featx; the goal is a lower bound."""
+    record(row, peer, "speedup", ratio, goal, ratio >= goal)
 
 
-def tell_cost(what: str, ratio: float, goal: float) -> None:
-    """Print what featx takes in times what the peer takes."""
-    tell(what, f"{ratio:.3f} of it", f"<= {goal:g}", ratio <= goal)
+def record_cost(row: str, peer: str, ratio: float, goal: float, of: str = "time") -> None:
+    """Record the time or memory of featx divided by the peer's; the goal is an upper bound."""
+    record(row, peer, of, ratio, goal, ratio <= goal)
 
 
-def tell(what: str, figure: str, goal: str, met: bool) -> None:
-    print(f"  {what:<66} {figure:>16}   goal {goal:<8} {'met' if met else 'missed'}", flush=True)
+def record(row: str, peer: str, kind: str, ratio: float, goal: float, met: bool) -> None:
+    entry = {"row": row, "peer": peer, "kind": kind, "ratio": float(ratio), "goal": goal}
+    ratios.append(entry | {"met": bool(met)})
+    status = "met" if met else "missed"
+    print(f"  {row:<58} {peer:<34} {kind:>7} {ratio:8.3f}  goal {goal:<5g} {status}", flush=True)
 
 
-def equal(what: str, ours, theirs, tolerance: float) -> None:
-    """Compare values, print the greatest difference, and remember where it is too great."""
-    global different
+def equal(row: str, ours, theirs, tolerance: float) -> None:
+    """Record the largest absolute difference from the peer's values."""
     error = float(np.abs(np.asarray(ours, np.float64) - np.asarray(theirs, np.float64)).max())
-    good = np.shape(ours) == np.shape(theirs) and error <= tolerance
-    different += not good
-    print(f"  {what:<66} {error:>16.1e}   allowed {tolerance:<5g} {'' if good else 'DIFFERENT'}")
+    same_shape = np.shape(ours) == np.shape(theirs)
+    record_agreement(row, "largest difference", error, tolerance, same_shape and error <= tolerance)
+
+
+def record_agreement(row: str, measure: str, value: float, bound: float, met: bool) -> None:
+    """Record how closely values agree with the peer's; a missed bound fails the run."""
+    entry = {"row": row, "measure": measure, "value": float(value), "bound": float(bound)}
+    agreements.append(entry | {"met": bool(met)})
+    status = "" if met else "DIFFERENT"
+    print(f"  {row:<58} {measure:<34} {value:16.3g}  bound {bound:<7.3g} {status}", flush=True)
 
 
 def images(count: int, side: int, channels: int = 1):

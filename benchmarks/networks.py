@@ -4,7 +4,7 @@
 
 The data are two files of arrays, usps_train.npz and mnist_10k.npz, and a folder of CIFAR-10's
 classes. A fifth of each, of each class, is held out. Prints rows of Markdown as they are ready;
-docs/explanation/networks.md has them.
+research/2026-11-24-networks.md has them.
 """
 
 import argparse

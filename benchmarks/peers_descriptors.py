@@ -6,7 +6,16 @@ from functools import partial
 
 import cv2
 import numpy as np
-from measuring import equal, images, least, repeated, tell, tell_cost, tell_faster, times
+from measuring import (
+    equal,
+    images,
+    least,
+    record_agreement,
+    record_cost,
+    record_speedup,
+    repeated,
+    times,
+)
 from peers_encoders import as_scikit_learn
 from scipy.fft import fft2, ifft2, irfft2, rfft2
 from skimage.feature import fisher_vector, hog, local_binary_pattern
@@ -37,21 +46,17 @@ def section_hog() -> None:
     stage = HOG().fit(batch)
     few = batch[:4]
     sixteen = batch[:16]
-    equal("values", stage.transform(few), [hog(x[..., 0].astype("f8")) for x in few], 1e-5)
+    equal("HOG", stage.transform(few), [hog(x[..., 0].astype("f8")) for x in few], 1e-5)
     one = batch[:1]
     jobs = {
-        "batches of 16, as a Stream has them, an image": repeated(
-            lambda: stage.transform(sixteen), 16
-        ),
-        "a batch of 256, an image": lambda: stage.transform(batch),
-        "batches of 1, with their checks of parameters": repeated(
-            lambda: stage.transform(one), 256
-        ),
-        "the stage's own work": repeated(lambda: stage._transform_one(batch[0]), 256),
+        "batches of 16": repeated(lambda: stage.transform(sixteen), 16),
+        "batch of 256": lambda: stage.transform(batch),
+        "batches of 1": repeated(lambda: stage.transform(one), 256),
+        "without input checks": repeated(lambda: stage._transform_one(batch[0]), 256),
     }
     for name, job in jobs.items():
         ratio = least(job, lambda: hog(batch[0, ..., 0]))
-        tell_faster(name, 256 * ratio, 100)
+        record_speedup(f"HOG, 128 x 128, {name}", "scikit-image", 256 * ratio, 100)
 
 
 def section_hog31() -> None:
@@ -59,13 +64,17 @@ def section_hog31() -> None:
     batch = images(64, 128)
     stage = HOG(variant="uoctti").fit(batch)
     one = batch[:1]
-    equal("values", stage.transform(one)[0], numpy_hog31(one[0, ..., 0]), 1e-5)
-    peers = {"numpy": (numpy_hog31, 4), "hog, of 2 x 2 cells": (hog_of_two_cells, 15)}
+    row = 'HOG(variant="uoctti")'
+    equal(row, stage.transform(one)[0], numpy_hog31(one[0, ..., 0]), 1e-5)
+    peers = {
+        "NumPy": (numpy_hog31, 4),
+        "scikit-image, 2 x 2 blocks": (hog_of_two_cells, 15),
+    }
     for name, (peer, goal) in peers.items():
         ratio = least(lambda: stage.transform(one), partial(peer, one[0, ..., 0]), 4)
-        tell_faster(f"{name}: one image", ratio, goal)
+        record_speedup(f"{row}, 128 x 128, one image", name, ratio, goal)
         ratio = least(lambda: stage.transform(batch), partial(peer, one[0, ..., 0]), 4)
-        tell_faster(f"{name}: a batch of 64, an image", 64 * ratio, goal)
+        record_speedup(f"{row}, 128 x 128, batch of 64", name, 64 * ratio, goal)
 
 
 hog_of_two_cells = partial(hog, cells_per_block=(2, 2))
@@ -105,17 +114,19 @@ def section_lbp() -> None:
     coarse = np.random.default_rng(0).integers(0, 256, (17, 17), np.uint8)
     pictures = {
         "noise": noise,
-        "noise of three greys, with many ties": noise // 86,
-        "a smooth picture": cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC),
+        "noise of 3 gray levels": noise // 86,
+        "smooth image": cv2.resize(coarse, (256, 256), interpolation=cv2.INTER_CUBIC),
     }
     for name, image in pictures.items():
         for points, radius, goal in ((8, 1, 50), (16, 2, 30), (24, 3, 30)):
-            compare_lbp(f"{name}, P={points}, R={radius}", image, points, radius, goal)
+            compare_lbp(f"LBP({points}, {radius}), {name}", image, points, radius, goal)
     one, two = Stream([LBP()]).fit([noise]), Stream([LBP()], n_jobs=2).fit([noise])
     for count in (256, 2048):
         many = [noise] * count
         ours, ours_two = times(partial(one.transform, many), partial(two.transform, many), turns=5)
-        tell_faster(f"{count} images, two threads against one", min(ours) / min(ours_two), 1.7)
+        record_speedup(
+            f"LBP, {count} images, 2 threads", "1 thread", min(ours) / min(ours_two), 1.7
+        )
 
 
 def compare_lbp(name: str, image, points: int, radius: int, goal: float) -> None:
@@ -134,32 +145,42 @@ def compare_lbp(name: str, image, points: int, radius: int, goal: float) -> None
         return np.histogram(theirs(), count, (0, count), density=True)[0]
 
     inside = theirs()[radius:-radius, radius:-radius]
-    equal(f"{name}: codes", bins[patterns()], inside, 0)
+    equal(f"{name}, codes", bins[patterns()], inside, 0)
     shares = np.bincount(inside.ravel().astype(int), minlength=count) / inside.size
-    equal(f"{name}: histogram", stage.transform([image])[0], shares, 1e-6)
-    tell_faster(f"{name}: patterns", least(patterns, theirs, 4), goal)
+    equal(f"{name}, histogram", stage.transform([image])[0], shares, 1e-6)
+    peer = "scikit-image"
+    record_speedup(f"{name}, patterns only", peer, least(patterns, theirs, 4), goal)
+    peer += ", NumPy"
     one, batch = pixels[..., np.newaxis], [image] * 8
     ratio = least(lambda: stage._transform_one(one), their_histogram, 4)
-    tell_faster(f"{name}: the stage's own work", ratio, goal)
+    record_speedup(f"{name}, without input checks", peer, ratio, goal)
     ratio = least(lambda: stage.transform(batch), their_histogram, 4)
-    tell_faster(f"{name}: a batch of 8, an image", 8 * ratio, goal)
+    record_speedup(f"{name}, batch of 8", peer, 8 * ratio, goal)
 
 
 def section_patches() -> None:
     """Descriptors in windows of 256 x 256 pixels, against numpy, OpenCV and scikit-image."""
     (image,) = images(1, 256, 3)
     grey = np.ascontiguousarray(image[..., :1])
-    compare_patches("DensePatches, grey", grey, DensePatches(spacings=[1, 2, 4]), pixel_patches, 5)
-    compare_patches("DensePatches, RGB", image, DensePatches(spacings=[1, 2, 4]), pixel_patches, 5)
-    compare_patches("LocalColor", image, LocalColor([16, 32]), color_statistics, 2)
-    compare_patches("DenseLBP", grey, DenseLBP(patch_sizes=[16, 32]), lbp_histograms, 15)
+    patches = partial(compare_patches, stage=DensePatches(spacings=[1, 2, 4]), goal=5)
+    patches("DensePatches, gray", "NumPy", grey, peer=pixel_patches)
+    patches("DensePatches, RGB", "NumPy", image, peer=pixel_patches)
+    compare_patches("LocalColor", "OpenCV", image, LocalColor([16, 32]), color_statistics, 2)
+    compare_patches(
+        "DenseLBP",
+        "scikit-image",
+        grey,
+        DenseLBP(patch_sizes=[16, 32]),
+        lbp_histograms,
+        15,
+    )
 
 
-def compare_patches(name: str, image, stage, peer, goal: float) -> None:
+def compare_patches(name: str, peer_name: str, image, stage, peer, goal: float) -> None:
     stage.fit([image])
-    equal(f"{name}: values", stage.transform([image])[0].values, peer(image), 1e-5)
+    equal(name, stage.transform([image])[0].values, peer(image), 1e-5)
     ratio = least(lambda: stage.transform([image]), lambda: peer(image), 2)
-    tell_faster(f"{name}: one image", ratio, goal)
+    record_speedup(f"{name}, 256 x 256, one image", peer_name, ratio, goal)
 
 
 def pixel_patches(image):
@@ -222,18 +243,20 @@ def section_gist() -> None:
     x = batch[0, ..., 0]
     expected = job(x)
     equal(
-        "values, of the largest",
+        "GIST, relative to the largest",
         stage.transform([x])[0] / expected.max(),
         expected / expected.max(),
         1e-5,
     )
-    tell_faster("one image", least(lambda: stage.transform([x]), lambda: job(x), 4), 1.3)
+    row, peer = "GIST, 128 x 128", "SciPy"
+    ratio = least(lambda: stage.transform([x]), lambda: job(x), 4)
+    record_speedup(f"{row}, one image", peer, ratio, 1.3)
     ratio = least(lambda: stage.transform(batch), lambda: [job(x) for x in batch[..., 0]], 1)
-    tell_faster("16 images", ratio, 1.3)
+    record_speedup(f"{row}, batch of 16", peer, ratio, 1.3)
     one, two = Stream([GIST()]).fit(batch), Stream([GIST()], n_jobs=2).fit(batch)
     many = images(64, 128)
     ours, ours_two = times(lambda: one.transform(many), lambda: two.transform(many), turns=5)
-    tell_faster("64 images, two threads against one", min(ours) / min(ours_two), 1.7)
+    record_speedup("GIST, 64 images, 2 threads", "1 thread", min(ours) / min(ours_two), 1.7)
 
 
 def scipy_gist(side: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -303,11 +326,11 @@ def compare_sift(image, step: int, bin_size: int) -> None:
         theirs = opencv_sift(image, found.positions, bin_size)[described]
         cosines = (ours * theirs).sum(axis=1) / np.linalg.norm(theirs, axis=1)
         cosine = float(cosines.mean())
-        name = f"{len(found)} descriptors, bins of {bin_size}, {window}"
-        tell(f"{name}: mean cosine", f"{cosine:.4f}", ">= 0.98", cosine >= 0.98)
+        name = f"DenseSIFT, {len(found):,} descriptors, bins of {bin_size}, {window}"
+        record_agreement(name, "mean cosine", cosine, 0.98, cosine >= 0.98)
         peer = partial(opencv_sift, image, found.positions, bin_size)
         ratio = least(partial(stage.transform, [image]), peer, 2)
-        tell_faster(f"{name}, against OpenCV", ratio, 7)
+        record_speedup(name, "OpenCV", ratio, 7)
 
 
 def compare_fisher_sift(image) -> None:
@@ -328,13 +351,15 @@ def compare_fisher_sift(image) -> None:
     def ours():
         return encoder.transform(sift.transform([image]))
 
-    name = f"{len(found)} descriptors, PCA, Fisher vector"
+    name = f"DenseSIFT ({len(found):,} descriptors), FisherVector"
     whole, part = times(ours, lambda: sift.transform([image]), turns=10)
-    tell_cost(f"{name}: what DenseSIFT takes", min(part) / min(whole), 0.25)
-    tell_faster(f"{name}, against OpenCV and scikit-image", least(ours, theirs, 2), 10)
-    for what, stages in ((name, [sift, encoder]), ("DenseSIFT alone", [sift])):
+    record_cost(f"{name}: DenseSIFT", "both stages", min(part) / min(whole), 0.25)
+    peer = "OpenCV, scikit-image"
+    record_speedup(name, peer, least(ours, theirs, 2), 10)
+    for what, stages in ((name, [sift, encoder]), ("DenseSIFT", [sift])):
         one, two = (Stream(stages, chunk_size=4, n_jobs=jobs) for jobs in (1, 2))
         one_thread, two_threads = times(
             partial(one.transform, [image] * 32), partial(two.transform, [image] * 32), turns=4
         )
-        tell_faster(f"{what}: two threads, against one", min(one_thread) / min(two_threads), 1.7)
+        ratio = min(one_thread) / min(two_threads)
+        record_speedup(f"{what}, 32 images, 2 threads", "1 thread", ratio, 1.7)

@@ -3,7 +3,7 @@
 import warnings
 
 import numpy as np
-from measuring import equal, least, tell_cost, tell_faster, times
+from measuring import equal, least, record_cost, record_speedup, times
 from skimage.feature import fisher_vector
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.decomposition import PCA
@@ -53,15 +53,15 @@ def in_our_order(vector, modes: int):
 
 
 def compare_fisher_vectors(x, encoder) -> None:
-    model, name = as_scikit_learn(encoder), f"FisherVector, {len(x)} descriptors of 64"
+    model, name = as_scikit_learn(encoder), f"FisherVector, {len(x):,} descriptors of 64"
     equal(
-        f"{name}: values",
+        name,
         encoder.transform([x])[0],
         in_our_order(fisher_vector(x, model), 256),
         1e-4,
     )
     ratio = least(lambda: encoder.transform([x]), lambda: fisher_vector(x, model), 2)
-    tell_faster(f"{name}, against scikit-image", ratio, 2)
+    record_speedup(name, "scikit-image", ratio, 2)
 
 
 def compare_projected(x, encoder) -> None:
@@ -72,17 +72,16 @@ def compare_projected(x, encoder) -> None:
     def theirs():
         return fisher_vector(pca.transform(x), model)
 
-    name = "PCA 128 to 64 and FisherVector, 10,000 descriptors"
-    equal(f"{name}: values", encoder.transform([x])[0], in_our_order(theirs(), 256), 1e-4)
-    tell_faster(
-        f"{name}, against both libraries", least(lambda: encoder.transform([x]), theirs, 2), 2
-    )
+    name = "FisherVector(n_components=64), 10,000 descriptors of 128"
+    equal(name, encoder.transform([x])[0], in_our_order(theirs(), 256), 1e-4)
+    ratio = least(lambda: encoder.transform([x]), theirs, 2)
+    record_speedup(name, "scikit-learn, scikit-image", ratio, 2)
     spatial = FisherVector(pyramid=[[1, 1], [3, 1], [2, 2]], n_components=64, max_iter=1)
     places = np.indices((100, 100)).reshape(2, -1).T.astype(np.float32)
     found = DescriptorSet(x, places, size=(100, 100))
     spatial.fit([found])
     ratio = 1 / least(lambda: spatial.transform([found]), lambda: encoder.transform([x]), 2)
-    tell_cost("the same in a pyramid of 8 cells, against one cell", ratio, 2)
+    record_cost("FisherVector, pyramid of 8 cells", "1 cell", ratio, 2)
 
 
 def compare_bags(x, encoder) -> None:
@@ -92,9 +91,10 @@ def compare_bags(x, encoder) -> None:
     def theirs():
         return np.bincount(k_means.predict(x), minlength=256) / len(x)
 
-    equal("BagOfWords, 10,000 descriptors: values", encoder.transform([x])[0], theirs(), 1e-3)
+    name = "BagOfWords, 256 words, 10,000 descriptors"
+    equal(name, encoder.transform([x])[0], theirs(), 1e-3)
     ratio = least(lambda: encoder.transform([x]), theirs, 2)
-    tell_faster("BagOfWords, 10,000 descriptors, against scikit-learn", ratio, 1)
+    record_speedup(name, "scikit-learn", ratio, 1)
 
 
 def compare_fitting(x) -> None:
@@ -110,4 +110,4 @@ def compare_fitting(x) -> None:
     ours = lambda: FisherVector(max_iter=8).fit([x])  # noqa: E731
     ours_seconds, theirs_seconds = times(ours, theirs, turns=2)
     ratio = min(theirs_seconds) / min(ours_seconds)
-    tell_faster("fitting 256 Gaussians, 8 rounds, against scikit-learn", ratio, 3)
+    record_speedup("FisherVector.fit, 256 Gaussians, 8 iterations", "scikit-learn", ratio, 3)

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from measuring import equal, images, least, tell, tell_cost, tell_faster, times
+from measuring import (
+    equal,
+    images,
+    least,
+    record_agreement,
+    record_cost,
+    record_speedup,
+    times,
+)
 from scipy import ndimage
 from skimage.feature import match_template
 from skimage.filters import gabor, gabor_kernel
@@ -55,19 +63,19 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
             bare(image, out)
         return result
 
-    equal(f"{name}, values of SciPy", stage.transform([x])[0, ..., 0], scipy(x), 1e-5)
-    equal(f"{name}, values of OpenCV", stage.transform(batch), loop(), 1e-5)
+    equal(f"{name}, SciPy", stage.transform([x])[0, ..., 0], scipy(x), 1e-5)
+    equal(f"{name}, OpenCV", stage.transform(batch), loop(), 1e-5)
     ratio = least(lambda: stage.transform([x]), lambda: scipy(x), 40)
-    tell_faster(f"{name}, one image, against SciPy", ratio, 6)
+    record_speedup(f"{name}, one image", "SciPy", ratio, 6)
     ratio = least(lambda: stage._transform_one(batch[0]), lambda: scipy(x), 40)
-    tell_faster(f"{name}, one image without the checks, against SciPy", ratio, 6)
+    record_speedup(f"{name}, one image, without input checks", "SciPy", ratio, 6)
     few = batch[:16]
     ratio = least(
         lambda: stage.transform(few), lambda: np.stack([scipy(x[..., 0]) for x in few]), 10
     )
-    tell_faster(f"{name}, 16 images, against a loop of SciPy", ratio, 6)
+    record_speedup(f"{name}, batch of 16", "SciPy", ratio, 6)
     ratio = 1 / least(lambda: stage.transform(batch), loop)
-    tell_cost(f"{name}, 64 images, against a loop of OpenCV", ratio, 1.10)
+    record_cost(f"{name}, batch of 64", "OpenCV loop", ratio, 1.10)
 
     class Bare(ImageStage):
         def _transform_one(self, image):
@@ -75,7 +83,7 @@ def compare_smoothing(name: str, stage, scipy, bare, batch) -> None:
 
     peer = Bare().fit(batch)
     ratio = 1 / least(lambda: stage.transform(batch), lambda: peer.transform(batch))
-    tell_cost(f"{name}, 64 images, against that call in a stage", ratio, 1.10)
+    record_cost(f"{name}, batch of 64", "OpenCV in a stage", ratio, 1.10)
 
 
 def edge_kernels(sigma: float, radius: int):
@@ -105,14 +113,16 @@ def compare_edges(sigma: float, batch) -> None:
     x = batch[0, ..., 0]
     ideal = bank(x.astype(np.float64), edge_kernels(sigma, int(9 * sigma) + 1))
     ours = stage.transform([x])[0]
-    equal(f"sigma {sigma:g}: off the ideal, in float64", ours, ideal, 1e-5)
+    name, peer = f"OrientedEdges(8, {sigma:g})", "OpenCV"
+    equal(f"{name}, float64 reference", ours, ideal, 1e-5)
     our_error, their_error = np.abs(ours - ideal).max(), np.abs(bank(x) - ideal).max()
-    figure = f"{our_error:.0e} to {their_error:.0e}"
-    tell(f"sigma {sigma:g}: error, to that of filter2D", figure, "<= it", our_error <= their_error)
+    record_agreement(
+        name, "error, bounded by cv2", our_error, their_error, our_error <= their_error
+    )
     ratio = least(lambda: stage.transform([x]), lambda: bank(x), 4)
-    tell_faster(f"sigma {sigma:g}: one image", ratio, 10)
+    record_speedup(f"{name}, 256 x 256, one image", peer, ratio, 10)
     ratio = least(lambda: stage.transform(batch), lambda: [bank(x) for x in batch[..., 0]], 1)
-    tell_faster(f"sigma {sigma:g}: 16 images", ratio, 10)
+    record_speedup(f"{name}, 256 x 256, batch of 16", peer, ratio, 10)
 
 
 def section_gabor() -> None:
@@ -124,14 +134,16 @@ def section_gabor() -> None:
     def filter_2d():
         return np.dstack([cv2.filter2D(image, -1, k, borderType=REFLECT) for k in kernels])
 
-    equal("values", stage.transform([image])[0], filter_2d(), 1e-5)
-    tell_faster("cv2.filter2D", least(lambda: stage.transform([image]), filter_2d, 1), 2)
+    row = "GaborBank, 64 kernels, 256 x 256"
+    equal(row, stage.transform([image])[0], filter_2d(), 1e-5)
+    ratio = least(lambda: stage.transform([image]), filter_2d, 1)
+    record_speedup(row, "OpenCV", ratio, 2)
     ours, theirs = times(
         lambda: stage.transform([image]),
         lambda: [gabor(image, **filter_) for filter_ in gabor_filters(stage.frequencies)],
         turns=1,
     )
-    tell_faster("skimage.filters.gabor", min(theirs) / min(ours), 20)
+    record_speedup(row, "scikit-image", min(theirs) / min(ours), 20)
 
 
 def gabor_filters(frequencies: Sequence[float]) -> list[dict[str, float]]:
@@ -153,16 +165,18 @@ def scikit_image_kernels(frequencies: Sequence[float]) -> list[np.ndarray]:
 def section_patterns() -> None:
     """Normalised cross-correlation, 31 x 31 in 256 x 256, against skimage's match_template."""
     pattern = np.random.default_rng(1).random((31, 31, 3), np.float32)
-    compare_patterns("grey", images(16, 256)[..., 0], pattern[..., 0])
-    compare_patterns("colour", images(16, 256, 3), pattern)
+    compare_patterns("gray", images(16, 256)[..., 0], pattern[..., 0])
+    compare_patterns("RGB", images(16, 256, 3), pattern)
 
 
 def compare_patterns(name: str, batch, pattern) -> None:
     one, several = list(batch[:1]), list(batch)
     stage = PatternMatch(pattern, method="ncc").fit(one)
     expected = match_template(batch[0].astype(np.float64), pattern.astype(np.float64))
-    equal(f"{name}: values", stage.transform(one).squeeze(), expected.squeeze(), 1e-5)
+    row, peer = f"PatternMatch, 31 x 31 in 256 x 256, {name}", "scikit-image"
+    equal(row, stage.transform(one).squeeze(), expected.squeeze(), 1e-5)
     ratio = least(lambda: stage.transform(one), lambda: match_template(batch[0], pattern))
-    tell_faster(f"{name}: one image", ratio, 3)
+    record_speedup(f"{row}, one image", peer, ratio, 3)
     theirs = lambda: [match_template(x, pattern) for x in several]  # noqa: E731
-    tell_faster(f"{name}: 16 images", least(lambda: stage.transform(several), theirs, 2), 3)
+    ratio = least(lambda: stage.transform(several), theirs, 2)
+    record_speedup(f"{row}, batch of 16", peer, ratio, 3)

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import simplejpeg
-from measuring import equal, tell_cost, tell_faster, times
+from measuring import equal, record_cost, record_speedup, times
 from skimage.color import rgb2gray
 from skimage.feature import hog
 from skimage.io import imread
@@ -98,8 +98,8 @@ def section_folder() -> None:
         reduced = hog_stream(reduced=True, n_jobs=2).fit(paths)
         reader, features = ReadImages(size=(128, 128), mode="gray"), HOG()
         singles = [features.transform(reader.transform([path]))[0] for path in paths[:100]]
-        equal("Stream equals its stages one by one", one.transform(paths[:100]), singles, 0)
-        equal("two threads equal one", two.transform(paths), one.transform(paths), 0)
+        equal("Stream, single stages", one.transform(paths[:100]), singles, 0)
+        equal("Stream, 2 threads", two.transform(paths), one.transform(paths), 0)
 
         ours, decoding, ours_two, ours_reduced, opencv, converting = times(
             lambda: one.transform(paths),
@@ -118,29 +118,22 @@ def section_folder() -> None:
             f"  seconds, one thread {min(ours):.2f}, two {min(ours_two):.2f}, "
             f"decoding alone {min(decoding):.2f}, OpenCV loop {min(opencv):.2f}"
         )
-        tell_cost("one thread, against decoding alone", ratio(ours, decoding), 1.15)
-        tell_faster("two threads, against one", ratio(ours, ours_two), 1.6)
-        tell_faster("one thread, against a loop of OpenCV", ratio(opencv, ours), 4)
-        tell_faster("two threads, against a loop of OpenCV", ratio(opencv, ours_two), 4)
-        tell_faster(
-            "two threads, against one that reads colours and converts",
-            ratio(converting, ours_two),
-            4,
-        )
-        tell_faster(
-            "two threads and reduced_decoding, against the first", ratio(opencv, ours_reduced), 4
-        )
+        row, loop = "1,200 JPEG files to HOG", "OpenCV loop, gray"
+        record_cost(f"{row}, 1 thread", "decoding alone", ratio(ours, decoding), 1.15)
+        record_speedup(f"{row}, 2 threads", "1 thread", ratio(ours, ours_two), 1.6)
+        record_speedup(f"{row}, 1 thread", loop, ratio(opencv, ours), 4)
+        record_speedup(f"{row}, 2 threads", loop, ratio(opencv, ours_two), 4)
+        in_color = "OpenCV loop, color"
+        record_speedup(f"{row}, 2 threads", in_color, ratio(converting, ours_two), 4)
+        record_speedup(f"{row}, 2 threads, reduced_decoding", loop, ratio(opencv, ours_reduced), 4)
         # A subset in the mix of the whole: 100 small and 20 large.
         small = [path for path in paths if "small" in path][:100]
         large = [path for path in paths if "large" in path][:20]
         started = time.perf_counter()
         scikit_image_loop(small + large)
         scaled = 10 * (time.perf_counter() - started)
-        tell_faster(
-            "two threads, against a loop of scikit-image (120 files, x 10)",
-            scaled / min(ours_two),
-            30,
-        )
+        peer = "scikit-image loop"
+        record_speedup(f"{row}, 2 threads", peer, scaled / min(ours_two), 30)
 
 
 PEAK = """
@@ -168,7 +161,9 @@ def section_memory() -> None:
             command = ["sh", "-c", '"$@"; exit $?', "sh", *command]
             peaks.append(int(subprocess.run(command, capture_output=True, check=True).stdout))
     print(f"  MB, 2,000 files {peaks[0] / 1024:.0f}, 20,000 files {peaks[1] / 1024:.0f}")
-    tell_cost("20,000 files, against 2,000", peaks[1] / peaks[0], 1.10)
+    record_cost(
+        "Stream to HOG, 20,000 files", "2,000 files", peaks[1] / peaks[0], 1.10, of="memory"
+    )
 
 
 def section_imports() -> None:
@@ -192,6 +187,4 @@ def section_imports() -> None:
     print("  seconds: " + ", ".join(f"{name} {value:.3f}" for name, value in typical.items()))
     for name, goal in (("import featx", 2), ("featx --help", 3)):
         if name in typical:
-            tell_cost(
-                f"{name}, against import numpy", typical[name] / typical["import numpy"], goal
-            )
+            record_cost(name, "import numpy", typical[name] / typical["import numpy"], goal)

@@ -13,7 +13,7 @@ _BLOCK = re.compile(
     flags=re.MULTILINE,
 )
 #: A few images are enough to run the code.
-_COUNT = re.compile(r"(--n |\bn=)\d+")
+_COUNT = re.compile(r"(--n |\bn=)\d{3,}")
 
 
 class Block(NamedTuple):

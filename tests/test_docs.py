@@ -113,7 +113,6 @@ def environment(tmp_path_factory):
         name
         for name, page in zip(NAMES, PAGES, strict=True)
         if any(block.language in ("bash", "python") for block in read_blocks(page))
-        and name != "docs/explanation/networks.md"
     ],
 )
 def test_blocks_of_a_page_run(name, folder, environment):

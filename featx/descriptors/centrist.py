@@ -72,7 +72,7 @@ class CENTRIST(ImageStage):
     Images need not be of one size. For components, the covariance of the blocks is added up image
     by image in double precision, so that memory does not grow with their number. What [1]_ gives
     to its classifier is the shares themselves; taking square roots is worth four points there
-    (``docs/explanation/texture.md``).
+    (``research/2026-11-24-centrist.md``).
 
     See Also
     --------
