@@ -34,6 +34,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": False,
 }
+html_show_sourcelink = False
 html_title = "featx"
 html_sidebars = {page: [] for page in ("concepts", "glossary")}
 exclude_patterns = ["sg_execution_times.rst"]

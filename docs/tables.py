@@ -98,14 +98,14 @@ def _stage(stage: Any) -> str:
 
 
 def recipes() -> str:
-    """Return the table of the bundled recipes, with their steps and sources."""
-    head = "| recipe | title | steps | source |\n|---|---|---|---|"
-    return "\n".join([head, *map(_recipe, bundled.names("pipelines"))])
+    """Return a section for each bundled recipe: title, steps and source."""
+    return "\n".join(map(_recipe, bundled.names("pipelines")))
 
 
 def _recipe(name: str) -> str:
     recipe = read_recipe(name)
-    return _row(f"`{name}`", recipe.title, " → ".join(_steps(recipe.steps)), recipe.source)
+    steps = " → ".join(_steps(recipe.steps))
+    return f"## {name}\n\n{recipe.title}.\n\n- **Steps:** {steps}\n- **Source:** {recipe.source}\n"
 
 
 def _steps(steps: list[Any]) -> Iterator[str]:
