@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 from tables import GENERATED  # noqa: E402
 
-# OpenMP and BLAS threads deadlock on a loaded machine.
+# OpenMP threads wait for each other, which takes long on a loaded machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 project = "featx"

@@ -34,12 +34,15 @@ def _group(group: Any) -> str:
 
 
 def _command(name: str, command: Any, heading: str = "##") -> str:
-    options = [_option(*item) for item in inspect.signature(command.callback).parameters.items()]
+    parameters = inspect.signature(command.callback).parameters
+    options = [_option(name, parameter) for name, parameter in parameters.items()]
+    example = str(command.epilog or "")
     required = [option.name for option in options if option.default == "required"]
     lines = [
         f"{heading} {name}\n",
         f"{inspect.getdoc(command.callback)}\n",
         f"```text\n{' '.join([name, *required])}\n```\n",
+        *([f"Example:\n\n```bash\n{example}\n```\n"] if example.startswith("featx") else []),
         "| argument or option | default | description |\n|---|---|---|",
         *(_row(f"`{one.name}`", one.default, one.description) for one in options),
     ]
