@@ -11,7 +11,7 @@ RECIPES = ["edges-alone", "vertical-lines", "vertical-line-ratio", "hog-svm"]
 
 
 def draw(file: Path) -> None:
-    """Draw a city and a landscape, their edges, their lines, and what the recipes make of them."""
+    """Draw a city and a landscape with their edges and lines, and the accuracy of the recipes."""
     scenes, labels = make_scenes(n=400, random_state=0)
     gray = Grayscale().transform(scenes)
     edges = Sobel(axis="vertical").transform(gray)
@@ -39,7 +39,7 @@ def draw(file: Path) -> None:
 
 
 def _telling_pair(labels, strength, energy):
-    """Choose a landscape with stronger edges than a city, which has stronger lines."""
+    """Choose a city and a landscape; the landscape has stronger edges, the city stronger lines."""
     city = np.flatnonzero(labels == "city")
     landscape = np.flatnonzero(labels == "landscape")
     middle = city[np.argsort(energy[city])[len(city) * 2 // 3]]

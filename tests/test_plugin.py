@@ -1,4 +1,4 @@
-"""A stage of one file, as docs/own-stage.md says, in an environment that has featx as a wheel."""
+"""The stage of docs/how-to/own-stage.md, with featx installed as a wheel."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from PIL import Image
 from pyarrow import csv
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "own-stage.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "own-stage.md").read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -114,7 +114,7 @@ def not_trusted(file):
 def test_a_module_in_the_current_folder(fresh, folder):
     featx = fresh.with_name("featx")
     (folder / "symmetry.py").write_text(STAGE)
-    run(fresh, "-c", f"from symmetry import Symmetry\n{CHECK}", cwd=folder)
+    run(fresh, "-c", CHECK, cwd=folder)
     plugin = ["--plugin", "symmetry"]
     use(featx, fresh, folder, plugin, plugin)
     # Without the plugin, and without the module.
@@ -149,7 +149,7 @@ def test_an_installed_package(fresh, folder):
     (project / "pyproject.toml").write_text(PROJECT)
     install(fresh, build(project, folder / "dist"), folder)
     try:
-        run(fresh, "-c", f"from symmetry import Symmetry\n{CHECK}", cwd=folder)
+        run(fresh, "-c", CHECK, cwd=folder)
         use(featx, fresh, folder, [], ["--plugin", "symmetry"])
         load = "import featx; featx.load_model('model.skops')"
         said = run(fresh, "-c", load, cwd=folder, code=1)
