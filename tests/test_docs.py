@@ -289,7 +289,9 @@ def test_changelog_names_every_recipe(name):
 
 def test_changelog_names_the_version_and_every_public_name():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert f"## {featx.__version__}" in text
+    # A section in the form of Keep a Changelog, or the announcement of the release to come.
+    dated = re.search(rf"^## \[{re.escape(featx.__version__)}\] - 20\d\d-\d\d-\d\d$", text, re.M)
+    assert dated or f"release will be {featx.__version__}." in text
     assert [name for name in featx.__all__ if f"`{name}`" not in text] == []
 
 
