@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -84,6 +82,9 @@ def adapt_allocator() -> None:
     changes nothing. The maps of a chunk alone, of a few MB each, teach it less than they need, and
     a stream of light filters then takes twice as long.
     """
+    # Here, since a usage error on the command line needs no numpy.
+    import numpy as np
+
     np.empty(_ADAPTED, np.uint8)
 
 

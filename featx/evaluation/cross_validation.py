@@ -2,7 +2,7 @@
 
 import pickle
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any
@@ -78,10 +78,12 @@ def run_folds(
     labels: NDArray[Any],
     classes: Sequence[str],
     divisions: Sequence[Division],
+    progress: Callable[[int], object] = int,
 ) -> Trial:
     """Fit and test steps in each fold, on features that are there already."""
     record = _Record(features, labels, classes, divisions)
     for number, division in enumerate(divisions, 1):
+        progress(number)
         model = make_pipeline(*(clone(step) for step in steps))
         try:
             fold = _fit_and_test(model, features, labels, division)

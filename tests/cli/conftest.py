@@ -10,8 +10,8 @@ from PIL import Image
 
 from featx.cli.main import main
 
-# What ends each piece of work: how many images, and how fast they went.
-PROGRESS = re.compile(r"^(\d+ of \d+ images(?:, \d+ refused)?), \d+ a second\n", re.MULTILINE)
+# The summary of a job: number of images, time and rate.
+PROGRESS = re.compile(r"^(\d+ images(?: \(\d+ rejected\))?) in .* s, \d+/s\n", re.MULTILINE)
 
 
 @dataclass
@@ -86,7 +86,7 @@ def damaged(photos):
 def refused_lines(photos, damaged):
     """Give what is said of the files that are refused."""
     return "".join(
-        f"refused: {photos}/{name}: {reason}: {detail}\n"
+        f"rejected: {photos}/{name}: {reason}: {detail}\n"
         for name, (reason, detail) in damaged.items()
     )
 

@@ -11,7 +11,7 @@ from featx.cli.demo import RECIPES
 def test_demo(featx):
     run = featx("demo", "--n", 20, "--json", "--out", "new/demo")
     assert run.code == 0
-    assert run.err == "20 of 20 images\n20 of 20 images\n"
+    assert run.err == "20 images\n20 images\n"
     results = json.loads(run.out)
     assert list(results["recipes"]) == ["larger-class", "raw-pixels", *RECIPES]
     assert results["refused"] == results["duplicates"] == []
@@ -32,10 +32,10 @@ def test_where_something_is(featx, nothing_new):
     nothing_new()
     run = featx("demo", "--n", 20)
     assert (run.code, run.out, run.err) == (
-        1,
+        2,
         "",
-        "featx: featx-demo: it exists already, and is not an empty folder. Remove it, or choose "
-        "another name.\n",
+        "featx: --out featx-demo: exists already and is not empty. Remove it, or choose another "
+        "name.\n",
     )
     assert featx("demo", "--n", 19).code == 2
     nothing_new()

@@ -41,7 +41,7 @@ def test_a_table_of_hits(featx, street, pattern):
     assert run.code == 0
     assert run.out == "hits.csv: 1 hits in 1 of 2 images\n"
     assert run.err == (
-        f"3 of 3 images, 1 refused\nrefused: {street}/c.png: empty: it has no bytes.\n"
+        f"3 images (1 rejected)\nrejected: {street}/c.png: empty: it has no bytes.\n"
     )
     table = pd.read_csv("hits.csv")
     columns = ["path", "strength", "row", "column", "height", "width", "scale", "status", "reason"]
@@ -100,21 +100,35 @@ def test_grey_images_and_patterns(featx, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["stop-sign", "--out", "x.txt"], "x.txt: the name must end in .csv or .parquet."),
-        (["none.png", "--out", "x.csv"], "none.png: missing: there is no such file."),
+        (
+            ["stop-sign", "--out", "x.txt"],
+            2,
+            "--out x.txt: does not end in .csv or .parquet. Name it x.csv, for example.",
+        ),
+        (
+            ["none.png", "--out", "x.csv"],
+            2,
+            "none.png: no such file. PATTERN is an image file, or stop-sign.",
+        ),
+        (
+            ["{street}", "--out", "x.csv"],
+            2,
+            "{street}: is a folder. PATTERN is an image file, or stop-sign.",
+        ),
         (
             ["{street}/b.png", "--out", "x.csv"],
-            "{street}/b.png: a pattern must vary, but all that is seen is one colour.",
+            1,
+            "{street}/b.png: the visible part has one color. Use a pattern with edges.",
         ),
     ],
 )
-def test_what_cannot_be_done(featx, street, nothing_new, arguments, message):
+def test_errors(featx, street, nothing_new, arguments, code, message):
     nothing_new()
     pattern, *options = (argument.format(street=street) for argument in arguments)
     run = featx("find", pattern, street, *options, "--pictures", "pictures")
-    assert (run.code, run.out, run.err) == (1, "", f"featx: {message.format(street=street)}\n")
+    assert (run.code, run.out, run.err) == (code, "", f"featx: {message.format(street=street)}\n")
     nothing_new()
 
 
@@ -125,6 +139,6 @@ def test_all_images_refused(featx, street, nothing_new):
     run = featx("find", "stop-sign", street, "--out", "x.csv", "--pictures", "pictures")
     assert run.code == 1
     assert run.err.splitlines()[-1] == (
-        f"featx: All 3 images are refused. The first: {street}/a.png: empty: it has no bytes."
+        f"featx: All 3 images were rejected. The first: {street}/a.png: empty: it has no bytes."
     )
     nothing_new()

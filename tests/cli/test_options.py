@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -33,8 +34,8 @@ def test_refused_images_have_a_line_each(capsys):
     show_refused(iter(REFUSED), strict=False)
     assert capsys.readouterr() == (
         "",
-        "refused: a/1.png: empty: it has no bytes.\n"
-        "refused: b/\\xff\\n\\x1b[31m é.png: missing: there is no such file.\n",
+        "rejected: a/1.png: empty: it has no bytes.\n"
+        "rejected: b/\\xff\\n\\x1b[31m é.png: missing: there is no such file.\n",
     )
 
 
@@ -94,6 +95,7 @@ def test_every_command_with_a_plugin(featx, photos, own):
 
 
 def test_every_command_with_a_plugin_that_is_not_there(featx, photos, own):
+    Path("m.skops").write_bytes(b"PK")
     for command in commands(own, photos):
         run = featx(*command, "--plugin", "no_stages")
         assert (run.code, run.out, run.err) == (
@@ -113,7 +115,7 @@ def test_a_model_without_its_plugin(featx, photos, own, monkeypatch):
         run = featx(*command, "--model", "m.skops")
         assert (run.code, run.out) == (1, "")
         assert run.err == (
-            "featx: m.skops: not loaded, since it holds own_stages.Brightness, which featx does "
-            "not know. If you trust their code: load_model(file, "
+            "featx: m.skops: not loaded: it contains own_stages.Brightness, which is not part of "
+            "featx. If you trust this code, use load_model(file, "
             "trusted=['own_stages.Brightness']), or --plugin own_stages on the command line.\n"
         )

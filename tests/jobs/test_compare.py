@@ -92,7 +92,7 @@ def test_a_failure_leaves_no_folder(readable, recipe, tmp_path):
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError) as error:
         compare(paths, recipe=[recipe])
-    assert str(error.value) == "y: is missing. Give the class of each image."
+    assert str(error.value) == "y: is missing. Pass the class of each image."
     pipeline = make_pipeline(Stream([ReadImages(size=(16, 16)), SpatialPyramid([2])]), GaussianNB())
     with pytest.raises(ComparisonError) as error:
         compare(paths, y=labels, recipe={"p": pipeline[:1]})

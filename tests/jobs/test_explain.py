@@ -120,12 +120,12 @@ def test_errors(readable, recipe, tmp_path):
     both = {"recipe": recipe, "model": "m.skops"}
     for given in ({}, both):
         assert message(explain, paths[0], **given) == (
-            "explain: needs a recipe or a model. Give one of them."
+            "explain: needs either a recipe or a model. Pass one of them."
         )
     assert message(explain, paths[0], recipe=recipe, among=paths) == (
-        'explain: among needs a unit. Name one, such as unit="_fc:130".'
+        'explain: among needs a unit. Pass one, such as unit="_fc:130".'
     )
-    assert message(explain, [], recipe=recipe) == "images: is empty. Give one image at least."
+    assert message(explain, [], recipe=recipe) == "images: is empty. Pass at least one image."
     assert message(explain, paths[0], model=load_recipe(recipe), kind=ModelError) == (
         "model: is not fitted. Fit it with featx.train, or with its method fit."
     )

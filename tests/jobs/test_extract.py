@@ -28,12 +28,12 @@ def test_arrays_paths_and_a_folder_give_one_store(photos, readable, recipe, tmp_
     assert np.sum(told, axis=0).tolist() == [13, 1]
     assert [one.path for one in extraction.refused] == [f"{photos}/b/note.txt"]
     assert extraction.reasons == {"not-an-image": 1}
-    assert str(extraction) == f"{tmp_path}/folder: 2 features of 12 images, 1 refused"
+    assert str(extraction) == f"{tmp_path}/folder: 2 features of 12 images, 1 rejected"
     found = read_features(tmp_path / "folder")
     np.testing.assert_array_equal(found.vectors, load_recipe(recipe)[0].fit_transform(paths))
     for number, images in enumerate((paths, arrays, np.stack(arrays))):
         other = extract(images, y=labels, recipe=recipe, out=tmp_path / f"{number}")
-        assert str(other) == f"{tmp_path}/{number}: 2 features of 12 images, 0 refused"
+        assert str(other) == f"{tmp_path}/{number}: 2 features of 12 images, 0 rejected"
         assert (other.refused, other.ledger) == ([], None)
         features = read_features(tmp_path / f"{number}")
         np.testing.assert_array_equal(features.vectors, found.vectors)
@@ -106,10 +106,10 @@ def test_errors(photos, readable, recipe, tmp_path):
         f"{tmp_path}/no: there is no such folder or file."
     )
     assert message(extract, [], recipe=recipe, out=out) == (
-        "images: is empty. Give one image at least."
+        "images: is empty. Pass at least one image."
     )
     assert message(extract, [paths[0], arrays[0]], recipe=recipe, out=out) == (
-        "images: some are arrays and some are not. Give one kind."
+        "images: mixes arrays and paths. Pass one kind."
     )
     assert message(extract, photos, recipe="hog-smv", out=out, kind=RecipeError) == (
         "hog-smv: no recipe of this name, and no such file. Did you mean hog-svm?"

@@ -75,10 +75,12 @@ def test_errors(street, tmp_path):
     folder, images, pattern = street
     with pytest.raises(PatternError) as error:
         find(np.zeros((8, 8, 3)), images)
-    assert str(error.value) == ("pattern: a pattern must vary, but all that is seen is one colour.")
+    assert str(error.value) == (
+        "pattern: the visible part has one color. Use a pattern with edges."
+    )
     with pytest.raises(InputError) as error:
         find(pattern, [])
-    assert str(error.value) == "images: is empty. Give one image at least."
+    assert str(error.value) == "images: is empty. Pass at least one image."
     with pytest.raises(OutputError) as error:
         find(pattern, images, out="hits.txt")
     assert str(error.value) == "hits.txt: the name must end in .csv or .parquet."
@@ -86,7 +88,7 @@ def test_errors(street, tmp_path):
     with pytest.raises(PatternError) as error:
         find(pattern, [broken], out=tmp_path / "new" / "hits.csv")
     assert str(error.value) == (
-        f"All 1 images are refused. The first: {broken}: empty: it has no bytes."
+        f"All 1 images were rejected. The first: {broken}: empty: it has no bytes."
     )
     assert not (tmp_path / "new").exists()
 

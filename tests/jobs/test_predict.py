@@ -145,7 +145,7 @@ def test_predictions_that_cannot_be_written(tmp_path, folder):
             f"{file}: the name must end in .csv or .parquet."
         )
     assert message(predict, paths[:1], model=model, out=tmp_path / "new" / "p.csv") == (
-        f"All 1 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
+        f"All 1 images were rejected. The first: {paths[0]}: not-an-image: its content is of no "
         "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, complete "
         "and not damaged."
     )

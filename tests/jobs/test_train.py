@@ -104,7 +104,7 @@ class TestTrain:
             "A classifier needs images of two classes at least, but there is only one, 'a'. " + end
         )
         assert message(train, [], y=[], recipe=pipeline, kind=InputError) == (
-            "images: is empty. Give one image at least."
+            "images: is empty. Pass at least one image."
         )
 
     def test_one_class_that_can_be_read(self, folder):
@@ -119,8 +119,8 @@ class TestTrain:
         assert message(
             train, paths, y=["a", "b"], recipe=make_pipeline(pyramid(), LinearSVC())
         ) == (
-            f"All 2 images are refused. The first: {paths[0]}: not-an-image: its content is of no "
-            "known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, "
+            f"All 2 images were rejected. The first: {paths[0]}: not-an-image: its content is of "
+            "no known format. Known formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM, "
             "complete and not damaged."
         )
 
@@ -128,7 +128,7 @@ class TestTrain:
     def test_no_classifier(self, steps):
         images, labels = draw(6)
         assert message(train, images, y=labels, recipe=make_pipeline(hog(), *steps)) == (
-            "The recipe has no classifier. End it with one, such as LinearSVC."
+            "recipe: has no classifier. End it with one, such as LinearSVC."
         )
 
 
@@ -171,10 +171,10 @@ def test_a_checkpoint_is_for_networks(readable, recipe, tmp_path):
     paths, _, labels = readable
     options = {"y": labels, "checkpoint": tmp_path / "c.pt", "kind": RecipeError}
     assert message(train, paths, recipe=recipe, **options) == (
-        f"{recipe}: trains no network. Leave out the checkpoint."
+        f"{recipe}: has no network to train. Leave out the checkpoint."
     )
     assert message(train, paths, recipe=load_recipe(recipe), **options) == (
-        "recipe: trains no network. Leave out the checkpoint."
+        "recipe: has no network to train. Leave out the checkpoint."
     )
     stages = Stream([ReadImages(size=(16, 16), mode="gray")])
     network = make_pipeline(stages, ConvNet("two-layer", epochs=1))
@@ -186,16 +186,16 @@ def test_a_checkpoint_is_for_networks(readable, recipe, tmp_path):
 def test_wrong_inputs(photos, readable, recipe):
     paths, arrays, labels = readable
     wrong = {"recipe": recipe, "kind": InputError}
-    assert message(train, paths, **wrong) == "y: is missing. Give the class of each image."
+    assert message(train, paths, **wrong) == "y: is missing. Pass the class of each image."
     assert message(train, paths, y=labels[1:], **wrong) == (
-        "y: has 11 classes for 12 images. Give one for each."
+        "y: has 11 classes for 12 images. Pass one per image."
     )
     assert message(train, photos, y=labels, **wrong) == (
-        "y: is for arrays and lists of paths only. The classes of a folder are the names of its "
-        "sub-folders; labels merges and selects them."
+        "y: applies to arrays and lists of paths only. The classes of a folder are the names of "
+        "its subfolders; labels merges and selects them."
     )
     assert message(train, [*paths[:6], *arrays[6:]], y=labels, **wrong) == (
-        "images: some are arrays and some are not. Give one kind."
+        "images: mixes arrays and paths. Pass one kind."
     )
     assert message(train, paths, y=labels, recipe=3, kind=InputError) == (
         "recipe: must be a name, a file, a Pipeline or a Stream, got 3."
