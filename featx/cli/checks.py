@@ -141,8 +141,8 @@ def pattern(name: str, value: str) -> None:
     if os.path.isdir(value):
         raise ArgumentError(f"{value}: is a folder. {name} is an image file, or {_PATTERN}.")
     if not os.path.lexists(value) and not _is_url(value):
-        likely = get_close_matches(value, [_PATTERN, *_siblings(value)], 1)
-        hint = f"Did you mean {likely[0]}?" if likely else ""
+        likely = _similar(value, _PATTERN)
+        hint = f"Did you mean {likely}?" if likely else ""
         raise ArgumentError(
             f"{value}: no such file. {hint or f'{name} is an image file, or {_PATTERN}.'}"
         )
@@ -187,9 +187,9 @@ def model(name: str, value: str) -> None:
     if os.path.isdir(value):
         raise ArgumentError(f"{name} {value}: is a folder, not a model. {wanted}")
     if not os.path.isfile(value):
-        likely = get_close_matches(value, _siblings(value), 1)
+        likely = _similar(value)
         raise ArgumentError(
-            f"{name} {value}: no such file. {f'Did you mean {likely[0]}?' if likely else wanted}"
+            f"{name} {value}: no such file. {f'Did you mean {likely}?' if likely else wanted}"
         )
     with open(value, "rb") as file:
         if file.read(2) == b"PK":  # a zip file, as models are
@@ -288,12 +288,14 @@ def _files(top: str) -> Iterator[str]:
         yield from (os.path.join(place_, name) for name in sorted(files))
 
 
-def _siblings(value: str) -> list[str]:
-    """List the files and folders beside a missing one."""
+def _similar(value: str, *known: str) -> str | None:
+    """Return the known name, file or folder with the most similar name, but for its extension."""
     above = os.path.dirname(value)
+    names = {name: name for name in known}
     with suppress(OSError):
-        return [os.path.join(above, name) for name in os.listdir(above or ".")]
-    return []
+        names |= {Path(one).stem: os.path.join(above, one) for one in os.listdir(above or ".")}
+    likely = get_close_matches(Path(value).stem, list(names), 1)
+    return names[likely[0]] if likely else None
 
 
 def _place_hint(name: str, value: str) -> str:
@@ -303,8 +305,8 @@ def _place_hint(name: str, value: str) -> str:
         return f"It is the name of a recipe: write --recipe {value}."
     if value in bundled.names("datasets"):
         return f"It is the name of a data set: featx datasets show {value} describes it."
-    if likely := get_close_matches(value, _siblings(value), 1):
-        return f"Did you mean {likely[0]}?"
+    if likely := _similar(value):
+        return f"Did you mean {likely}?"
     above = Path(value).absolute().parent
     if not above.is_dir():
         return f"The folder {above} does not exist either."

@@ -181,48 +181,6 @@ def test_output_that_the_terminal_cannot_show(photos, recipe, tmp_path):
     ), err
 
 
-HEAVY = """
-import sys
-from featx.cli.main import main
-heavy, arguments = sys.argv[1].split(","), sys.argv[2:]
-sys.argv = ["featx", *arguments]
-try:
-    main()
-except SystemExit as end:
-    code = end.code
-found = [name for name in heavy if name in sys.modules]
-print("loaded:", *found, file=sys.stderr)
-"""
-ALL_HEAVY = "numpy,scipy,sklearn,numba,cv2,PIL,pyarrow,skops,matplotlib,jinja2,torch,pandas,joblib"
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--help"],
-        ["--version"],
-        [],
-        ["nonsense"],
-        ["compare", "--help"],
-        ["extract", "x", "--bogus"],
-        ["train", "x"],
-        ["recipes", "list"],
-    ],
-)
-def test_answers_that_load_nothing_heavy(arguments):
-    process = python(HEAVY, ALL_HEAVY, *arguments)
-    assert process.stderr.splitlines()[-1] == "loaded:"
-
-
-def test_images_that_are_not_there_load_little(tmp_path):
-    arguments = ["extract", tmp_path / "nowhere", "--recipe", "hog-svm", "--out", tmp_path / "o"]
-    process = python(HEAVY, ALL_HEAVY, *arguments)
-    assert process.stderr.splitlines() == [
-        f"featx: {tmp_path}/nowhere: {nowhere()}",
-        "loaded:",
-    ]
-
-
 WITHOUT_EXTRAS = """
 import sys
 for name in ("jinja2", "matplotlib", "distributed", "skimage", "skorch"):
