@@ -156,9 +156,11 @@ def recipe(name: str, value: str) -> None:
     if os.path.isdir(value):
         raise ArgumentError(f"{where}: is a folder. Name a recipe, or a YAML file.")
     if not os.path.isfile(value):
-        raise ArgumentError(
-            f"{where}: no such recipe or file. {nearest(value, bundled.names('pipelines'))}"
-        )
+        hint = nearest(value, bundled.names("pipelines"))
+        if Path(value).suffix:
+            likely = _similar(value)
+            hint = f"Did you mean {likely}?" if likely else _looked_for("It")
+        raise ArgumentError(f"{where}: no such recipe or file. {hint}")
     kind = _KINDS.get(Path(value).suffix.lower(), "")
     if kind == "a model":
         raise ArgumentError(f"{where}: is a model, not a recipe. Use --model where it is needed.")
@@ -219,6 +221,14 @@ def picture(name: str, value: str) -> None:
 def new_model(name: str, value: str) -> None:
     """Check that a model can be written."""
     _file(name, value, _MODELS, "model")
+
+
+def checkpoint(name: str, value: str) -> None:
+    """Check that a checkpoint can be written."""
+    if os.path.isdir(value):
+        inside = os.path.join(value, "training.pt")
+        raise ArgumentError(f"{name} {value}: is a folder. Name a file, such as {inside}.")
+    _try(name, value, new_file)
 
 
 def folder(name: str, value: str) -> None:
@@ -294,7 +304,7 @@ def _similar(value: str, *known: str) -> str | None:
     names = {name: name for name in known}
     with suppress(OSError):
         names |= {Path(one).stem: os.path.join(above, one) for one in os.listdir(above or ".")}
-    likely = get_close_matches(Path(value).stem, list(names), 1)
+    likely = get_close_matches(Path(value).stem, list(names), 1, 0.75)
     return names[likely[0]] if likely else None
 
 
@@ -310,4 +320,8 @@ def _place_hint(name: str, value: str) -> str:
     above = Path(value).absolute().parent
     if not above.is_dir():
         return f"The folder {above} does not exist either."
+    return _looked_for(name)
+
+
+def _looked_for(name: str) -> str:
     return f"{name} is looked for from the current folder, {os.getcwd()}."

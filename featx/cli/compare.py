@@ -8,7 +8,7 @@ import typer
 from featx.cli import checks
 from featx.cli.checks import checked
 from featx.cli.help import INPUT, OUTPUT, RUN
-from featx.cli.listing import check_classes, labelled_images
+from featx.cli.listing import check_classes, check_test, labelled_images
 from featx.cli.options import (
     Images,
     Jobs,
@@ -116,6 +116,8 @@ def compare(
     found = labelled_images(images, labels)
     check_classes(images, found, 1 if test else folds)
     tested = None if test is None else labelled_images([test], labels)
+    if test is not None and tested is not None:
+        check_test(test, tested, found)
     load_plugins(plugin)
     from featx.jobs.compare import compare
     from featx.report.comparison import as_data

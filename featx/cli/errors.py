@@ -1,10 +1,10 @@
 """Usage errors of the command line, each in one line."""
 
 import re
+from difflib import get_close_matches
 from typing import Any
 
 from featx.core.errors import InputError
-from featx.core.suggestions import nearest
 
 # Names of options in other tools.
 _SYNONYMS = {
@@ -19,6 +19,7 @@ _SYNONYMS = {
     "--k-folds": "--folds",
     "--label": "--labels",
     "--min-score": "--threshold",
+    "--model": "--recipe",
     "--n-folds": "--folds",
     "--n-jobs": "--jobs",
     "--num-workers": "--jobs",
@@ -27,6 +28,7 @@ _SYNONYMS = {
     "--parallel": "--jobs",
     "--pipeline": "--recipe",
     "--processes": "--jobs",
+    "--recipe": "--model",
     "--save": "--out",
     "--silent": "--quiet",
     "--splits": "--folds",
@@ -83,7 +85,11 @@ def _option_hint(error: Any) -> str:
         likely = next((one for one in known if one.startswith(f"-{name[:2]}")), None)
     else:
         likely = _SYNONYMS.get(name)
-    return f"Did you mean {likely}?" if likely in (*known, "--debug") else nearest(name, known)
+    if likely not in (*known, "--debug"):
+        # Without the dashes, which make all names similar.
+        close = get_close_matches(name[2:], [one[2:] for one in known], 1)
+        likely = f"--{close[0]}" if close else None
+    return f"Did you mean {likely}?" if likely else f"Known: {', '.join(known)}."
 
 
 def _wrong_count(message: str) -> str:

@@ -30,6 +30,16 @@ def labelled_images(places: list[str], labels: list[str]) -> "Dataset":
     return labelled_inputs(source_of(places, labels), labels=labels)
 
 
+def check_test(place: str, test: "Dataset", images: "Dataset") -> None:
+    """Check that test images have classes of the images to fit on."""
+    known = sorted(set(map(str, images.labels)))
+    if strange := sorted(set(map(str, test.labels)) - set(known)):
+        raise ArgumentError(
+            f"--test {place}: has images of class {strange[0]!r}, but IMAGES has only "
+            f"{', '.join(map(repr, known))}. Merge or select classes with --labels."
+        )
+
+
 def check_classes(places: list[str], images: "Dataset", folds: int = 1) -> None:
     """Check that images to fit on have two classes or more, one with an image for each fold."""
     counts = Counter(map(str, images.labels))

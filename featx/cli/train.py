@@ -44,6 +44,7 @@ def train(
             metavar="FILE",
             help="Save the training of a network to this file, and resume it from there.",
             rich_help_panel=OUTPUT,
+            callback=checked(checks.checkpoint),
         ),
     ] = None,
     labels: Labels = [],  # noqa: B006 - typer copies it

@@ -111,7 +111,7 @@ def extract(
     scheduler : str, optional
         Address of a Dask scheduler; its workers run the job.
     timeout : float, default=60.0
-        Seconds after which a file is rejected.
+        Time limit per file, in seconds; a slower file is rejected.
     progress : bool or callable, default=False
         True prints plain lines on standard error. A callable receives (done, refused): the numbers
         of finished and of rejected images since its last call.

@@ -81,7 +81,7 @@ def train(
     out : str or Path, optional
         The file to write the model to: ``MODEL.skops``.
     checkpoint : str or Path, optional
-        File that saves the training of a network, and from which it is resumed.
+        File to save the training of a network to, and to resume it from.
     labels : dict or list of str, default=()
         Classes to merge and select: ``{"city": ["street", "tower"]}``, or
         ``["city=street,tower"]``.

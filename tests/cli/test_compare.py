@@ -26,7 +26,7 @@ def fails(run, code, message):
 
 @pytest.fixture
 def other(recipe):
-    """Write a second recipe, and give its file."""
+    """Write a second recipe and return its file."""
     file = recipe.with_name("other.yaml")
     text = recipe.read_text().replace("mean_absolute", "mean_square").replace("Small", "Other")
     file.write_text(text)
@@ -146,9 +146,9 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     )
     fails(
         compared("--test", town.parent),
-        1,
-        "There are images of class 'town' to test on, but none to fit on; the classes to fit on "
-        "are city, field.",
+        2,
+        f"--test {town.parent}: has images of class 'town', but IMAGES has only 'city', 'field'. "
+        "Merge or select classes with --labels.",
     )
     here = f"is looked for from the current folder, {os.getcwd()}."
     fails(

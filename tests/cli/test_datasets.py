@@ -56,7 +56,7 @@ def test_make(featx):
         assert again.read_bytes() == Path(path).read_bytes()
 
 
-def test_make_where_something_is(featx, photos, nothing_new):
+def test_make_in_a_folder_that_is_not_empty(featx, photos, nothing_new):
     nothing_new()
     run = featx("datasets", "make", "--out", photos, "--n", 2, "--size", 64, 64)
     assert (run.code, run.out, run.err) == (

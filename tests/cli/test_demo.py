@@ -18,7 +18,7 @@ def test_demo(featx):
     names = ["city.png", "landscape.png", "predictions.parquet", "report.html", "results.json"]
     assert sorted(os.listdir("new/demo")) == [*names, "scenes"]
     assert json.loads(Path("new/demo/results.json").read_text(encoding="utf-8")) == results
-    # The paths are true from the folder, wherever it is moved.
+    # The paths are relative to the folder, so that it can be moved.
     for path in parquet.read_table("new/demo/predictions.parquet")["path"].to_pylist():
         assert (Path("new/demo") / path).is_file()
     for name in names[:2]:
@@ -26,7 +26,7 @@ def test_demo(featx):
             assert picture.format == "PNG"
 
 
-def test_where_something_is(featx, nothing_new):
+def test_a_folder_that_is_not_empty(featx, nothing_new):
     Path("featx-demo").mkdir()
     Path("featx-demo/x").touch()
     nothing_new()

@@ -9,7 +9,7 @@ from featx.jobs.model_files import load_model
 
 @pytest.fixture
 def mixed(photos):
-    """Move two images to the wrong class."""
+    """Move two images into the folder of the other class."""
     for index in ("01", "03"):
         (photos / "field" / f"{index}.png").rename(photos / "city" / f"{index}.png")
     return photos

@@ -65,7 +65,7 @@ def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict, t
     ]
 
 
-def test_many_refused_images_are_summed_up(featx, photos, recipe, tmp_path):
+def test_many_rejected_images_are_summarized(featx, photos, recipe, tmp_path):
     for index in range(21):
         (photos / "city" / f"empty {index}.png").write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
@@ -74,7 +74,7 @@ def test_many_refused_images_are_summed_up(featx, photos, recipe, tmp_path):
     )
 
 
-def test_strict_with_nothing_refused(featx, photos, recipe):
+def test_strict_without_rejected_images(featx, photos, recipe):
     assert featx("extract", photos, "--recipe", recipe, "--out", "out", "--strict").code == 0
 
 
@@ -128,18 +128,18 @@ def test_stopped(photos, recipe, tmp_path, number, wait_for):
     process = subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
-    # The run cannot end before it has the rest of the list.
+    # The run waits for the rest of the list, so it cannot end early.
     process.stdin.writelines(names[:1600])
     process.stdin.flush()
     wait_for((tmp_path / "out" / "part-000000.parquet").exists, process)
-    # As a terminal does: to all processes.
+    # A terminal sends SIGINT to all processes.
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     out, err = process.communicate("".join(names[1600:]), timeout=600)
     assert process.returncode == 128 + number
     rows = len(read_features(tmp_path / "out").paths)
     assert 1024 <= rows <= 1600
     assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 rejected\n"
-    # A slow machine prints progress in between.
+    # A slow machine also prints lines of progress.
     assert [line for line in err.splitlines() if line.startswith("featx: ")] == [
         "featx: finishing the current images. Press Ctrl+C again to stop at once.",
         "featx: stopped. To resume, run the same command again.",
@@ -173,7 +173,7 @@ def test_a_glob_a_manifest_and_a_file(featx, photos, recipe):
 
 
 @pytest.mark.parametrize("jobs", [0, -5])
-def test_no_jobs(featx, photos, recipe, jobs):
+def test_wrong_number_of_jobs(featx, photos, recipe, jobs):
     run = featx("extract", photos, "--recipe", recipe, "--out", "o", "--jobs", jobs)
     assert run.code == 2
     assert run.err == (
@@ -190,7 +190,7 @@ def test_jobs(featx, photos, recipe, jobs):
     np.testing.assert_array_equal(found.vectors, stream.fit_transform(found.paths))
 
 
-def test_names_that_no_terminal_should_see(featx, photos, recipe):
+def test_control_characters_in_names_are_escaped(featx, photos, recipe):
     name = os.fsencode(photos) + b"/city/\xff\n\x1b[31m.png"
     Path(os.fsdecode(name)).write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
@@ -203,7 +203,7 @@ def test_names_that_no_terminal_should_see(featx, photos, recipe):
     assert refused["path"] in dataset.dataset("out").to_table()["path"].to_pylist()
 
 
-def test_into_the_folder_in_which_one_is(featx, photos, recipe):
+def test_the_current_folder_as_output(featx, photos, recipe):
     assert featx("extract", photos, "--recipe", recipe, "--out", ".").code == 0
     assert os.listdir() == ["part-000000.parquet"]
 
@@ -288,7 +288,7 @@ class TestErrors:
         assert run.err == f"featx: {recipe}:{message}\n"
         nothing_new()
 
-    def test_what_is_there_is_left_alone(self, featx, photos, recipe, nothing_new):
+    def test_a_folder_of_other_files_is_kept(self, featx, photos, recipe, nothing_new):
         nothing_new()
         run = featx("extract", photos, "--recipe", recipe, "--out", photos)
         assert (run.code, run.out, run.err) == (

@@ -18,7 +18,7 @@ def with_sign(size=40, row=30, column=60):
 
 @pytest.fixture
 def street(tmp_path):
-    """Make a folder of an image with a sign, one without, and one that is refused."""
+    """Write an image with a sign, one without, and one that is rejected."""
     folder = tmp_path / "street"
     folder.mkdir()
     with_sign().save(folder / "a.png")
@@ -78,7 +78,7 @@ def test_the_drawn_sign_pictures_and_json(featx, street):
     assert np.abs(yellow).max() > 40
 
 
-def test_large_images_are_shrunk_and_boxes_are_those_of_the_file(featx, tmp_path):
+def test_boxes_of_large_images_are_in_pixels_of_the_file(featx, tmp_path):
     (tmp_path / "large").mkdir()
     with_sign().resize((1600, 1200), Image.Resampling.BILINEAR).save(tmp_path / "large" / "a.png")
     assert featx("find", "stop-sign", tmp_path / "large", "--out", "hits.csv").code == 0
@@ -86,7 +86,7 @@ def test_large_images_are_shrunk_and_boxes_are_those_of_the_file(featx, tmp_path
     assert [hit["row"], hit["column"], hit["height"]] == pytest.approx([300, 600, 400], abs=40)
 
 
-def test_grey_images_and_patterns(featx, tmp_path):
+def test_gray_images_and_patterns(featx, tmp_path):
     (tmp_path / "grey").mkdir()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (80, 90), np.uint8)

@@ -13,7 +13,7 @@ import featx as package
 COMMANDS = ["extract", "train", "predict", "evaluate", "compare", "explain", "find", "demo"]
 COMMANDS += ["recipes", "datasets"]
 EXTRACT = "featx extract photos --recipe hog-svm --out features"
-# featx as it is started from a shell.
+# The command as a shell starts it.
 FEATX = [sys.executable, "-m", "featx"]
 
 
@@ -117,7 +117,7 @@ def test_an_error_is_one_line():
         (KeyboardInterrupt(), 130, "interrupted.\n"),
     ],
 )
-def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, code, line):
+def test_unexpected_errors(featx, photos, recipe, monkeypatch, error, code, line):
     def fail(*_):
         raise error
 
@@ -133,12 +133,12 @@ def test_errors_that_nobody_expects(featx, photos, recipe, monkeypatch, error, c
 @pytest.mark.parametrize(("kind", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_interruption(photos, tmp_path, kind, code, wait_for):
     out = tmp_path / "new" / "out"
-    # Two images ten thousand times over take long enough.
+    # Two images, listed ten thousand times, keep the run busy.
     manifest = tmp_path / "m.csv"
     rows = f"{photos}/city/00.png,city\n{photos}/field/01.png,field\n"
     manifest.write_text("path,label\n" + rows * 10_000)
     before = signal.getsignal(signal.SIGINT)
-    # Shells start what they run in the background deaf to SIGINT, and so would the tests there.
+    # A shell lets background jobs, such as these tests, ignore SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with start("compare", manifest, "--recipe", "line-energies", "--out", out) as process:
         signal.signal(signal.SIGINT, before)
@@ -153,7 +153,7 @@ def test_interruption(photos, tmp_path, kind, code, wait_for):
     assert not out.parent.exists()
 
 
-def test_a_reader_that_stops():
+def test_a_closed_pipe():
     with start("recipes", "show", "hog-svm") as process:
         process.stdout.close()
         assert process.stderr.read() == ""
@@ -170,7 +170,7 @@ def test_as_installed():
     assert process.stdout == f"featx {package.__version__}\n"
 
 
-def test_output_that_the_terminal_cannot_show(photos, recipe, tmp_path):
+def test_characters_that_the_terminal_lacks(photos, recipe, tmp_path):
     environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
     out = tmp_path / "é"
     process = start("extract", photos, "--recipe", recipe, "--out", out, env=environment)
@@ -244,7 +244,7 @@ def test_a_job_has_the_parameters_of_its_command_in_the_same_order(name):
     others = {"jobs": "n_jobs", "plugin": "trusted"}
     shared = [others.get(option, option) for option in options]
     assert [one for one in shared if one in job] == [one for one in job if one in shared]
-    # Of the terminal, and of the command line's own defaults.
+    # Options that concern only the command line.
     left = set(options) - {*job, *others, "json", "quiet", "strict", "no_cache"}
     assert left == set()
     for parameter in list(job.values())[job_arguments(name) :]:
@@ -252,5 +252,5 @@ def test_a_job_has_the_parameters_of_its_command_in_the_same_order(name):
 
 
 def job_arguments(name):
-    """Return how many arguments are positional: the images, and the pattern to find in them."""
+    """Return the number of positional arguments: the images and, for find, the pattern."""
     return 2 if name == "find" else 1

@@ -234,6 +234,29 @@ MISTAKES = [
         "extract pair --n_jobs 2 --out o",
         "--n_jobs: featx extract has no such option. Did you mean --jobs?",
     ),
+    (
+        "predict pair --recipe hog-svm --out a.csv",
+        "--recipe: featx predict has no such option. Did you mean --model?",
+    ),
+    (
+        "predict pair --bogus --out a.csv",
+        "--bogus: featx predict has no such option. Known: --model, --out, --plugin, --jobs, "
+        "--json, --quiet, --strict, --help.",
+    ),
+    (
+        "compare pair --recipe edges-alone --test scenes --out o",
+        "--test scenes: has images of class 'alley', but IMAGES has only 'shore', 'town'. Merge or "
+        "select classes with --labels.",
+    ),
+    (
+        "extract pair --recipe mine.yaml --out o",
+        "--recipe mine.yaml: no such recipe or file. It is looked for from the current folder, "
+        "{cwd}.",
+    ),
+    (
+        "train pair --recipe lenet-5 --out m.skops --checkpoint busy",
+        "--checkpoint busy: is a folder. Name a file, such as busy/training.pt.",
+    ),
     ("extract pair -o features", "-o: featx extract has no such option. Did you mean --out?"),
     (
         "recipes show hog-svm --size 3",

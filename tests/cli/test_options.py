@@ -15,7 +15,7 @@ REFUSED = [
 ]
 
 
-def test_results_for_people_and_for_programs(capsys):
+def test_results_as_text_and_as_json(capsys):
     result = {"images": 3, "classes": {"city": 1, "é": 2}}
     show(result, "3 images: city 1, é 2", as_json=False)
     assert capsys.readouterr() == ("3 images: city 1, é 2\n", "")
@@ -25,7 +25,7 @@ def test_results_for_people_and_for_programs(capsys):
     assert err == ""
 
 
-def test_names_of_classes_cannot_move_the_cursor(capsys):
+def test_control_characters_are_escaped(capsys):
     show({}, "a \x1b[2J 1\nb \r 2", as_json=False)
     assert capsys.readouterr() == ("a \\x1b[2J 1\nb \\r 2\n", "")
 
@@ -62,7 +62,7 @@ class Brightness(ImageStage):
 
 @pytest.fixture
 def own(featx, recipe, monkeypatch):
-    """Write a module with a stage into the current folder, and a recipe with this stage."""
+    """Write a module with a stage to the current folder, and a recipe that uses it."""
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     with open("own_stages.py", "w") as file:
@@ -74,7 +74,7 @@ def own(featx, recipe, monkeypatch):
 
 
 def commands(recipe, photos):
-    """List the commands that read a recipe or a model, in an order in which they can be run."""
+    """List the commands that read a recipe or a model, in an order that can be run."""
     return [
         ["recipes", "show", recipe],
         ["recipes", "check", recipe],
@@ -94,7 +94,7 @@ def test_every_command_with_a_plugin(featx, photos, own):
         assert run.code == 0, run.err
 
 
-def test_every_command_with_a_plugin_that_is_not_there(featx, photos, own):
+def test_every_command_with_a_missing_plugin(featx, photos, own):
     Path("m.skops").write_bytes(b"PK")
     for command in commands(own, photos):
         run = featx(*command, "--plugin", "no_stages")

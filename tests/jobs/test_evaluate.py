@@ -111,7 +111,7 @@ def test_classes_that_are_numbers(readable, recipe):
     assert evaluation.accuracy == np.mean(model.predict(paths) == numbers)
 
 
-def test_models_that_are_none(readable):
+def test_objects_that_are_not_models(readable):
     paths, _, labels = readable
     assert message(evaluate, paths, y=labels, model=make_pipeline(pyramid(), GaussianNB())) == (
         "model: is not fitted. Fit it with featx.train, or with its method fit."

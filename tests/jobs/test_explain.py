@@ -51,7 +51,7 @@ def test_paths_and_arrays_are_explained_alike(readable, recipe, tmp_path):
         same(one, other)
     assert str(found) == "\n".join(f"{tmp_path}/out.png: {one}" for one in expected)
     assert found.as_data() == {"images": [one.as_data() for one in expected]}
-    # A single image, of a path or an array, and a batch.
+    # A single image, as a path or an array, and a batch.
     for images in (paths[0], arrays[0], arrays[:1], np.stack(arrays[:1])):
         (one,) = explain(images, recipe=recipe).images
         assert str(one) == str(expected[0])
@@ -109,7 +109,7 @@ def test_a_fitted_pipeline_is_unchanged(readable, name, role):
     pipeline = make_pipeline(Stream(deepcopy(RECIPES[name])), LogisticRegression())
     pipeline.fit(paths, labels)
     before, predicted = joblib.hash(pipeline), pipeline.predict_proba(paths)
-    # One of another size: whatever was fitted to it would differ.
+    # An image of another size: fitting to it would change the model.
     explain(np.zeros((40, 50, 3), np.uint8), **{role: pipeline})
     assert joblib.hash(pipeline) == before
     np.testing.assert_array_equal(pipeline.predict_proba(paths), predicted)

@@ -79,18 +79,18 @@ def test_labels_and_unlabelled_images(photos, readable, recipe, tmp_path):
     assert read_features(tmp_path / "none").labels.tolist() == [None] * 12
 
 
-def test_only_stages_before_the_first_that_learns_are_used(readable, tmp_path):
+def test_only_stages_before_the_first_trainable_one_are_used(readable, tmp_path):
     paths, _, labels = readable
     stages = [ReadImages(size=(32, 32)), HOG(pixels_per_cell=(8, 8)), PCA(2)]
     pipeline = make_pipeline(Stream(stages), GaussianNB())
     before = [deepcopy(vars(stage)) for stage in stages]
     extract(paths, y=labels, recipe=pipeline, out=tmp_path / "out")
     assert read_features(tmp_path / "out").vectors.shape == (12, 324)
-    # What the caller gave stays as it is.
+    # The stages of the caller are not modified.
     assert [sorted(vars(stage)) for stage in stages] == [sorted(one) for one in before]
 
 
-def test_a_run_that_is_stopped_goes_on(readable, recipe, tmp_path):
+def test_a_stopped_run_is_resumed(readable, recipe, tmp_path):
     paths, _, _ = readable
     extraction = extract(paths, recipe=recipe, out=tmp_path / "out", stopped=lambda: True)
     assert not extraction.complete

@@ -11,7 +11,7 @@ from featx.jobs.find import find, read_pattern
 
 @pytest.fixture
 def street(tmp_path):
-    """Make a folder of noise with a pattern at (20, 40), noise without, and a broken file."""
+    """Write noise with a pattern at (20, 40), noise without it, and a broken file."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 80, 90, 3), np.uint8)
     pattern = rng.integers(0, 256, (30, 40, 3), np.uint8)

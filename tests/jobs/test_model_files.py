@@ -51,7 +51,7 @@ def train(pipeline, images, labels, n_jobs=1):
     return training.model, training.refused
 
 
-def check_kept(model, images, file):
+def check_saved(model, images, file):
     """Check that a saved and loaded model predicts the same, bit for bit."""
     save_model(model, file)
     loaded = load_model(file)
@@ -115,33 +115,33 @@ OTHERS = [
     ids=str,
 )
 @pytest.mark.parametrize("classes", [2, 3])
-def test_estimators_are_kept(tmp_path, name, parameters, classes):
+def test_estimators_are_saved(tmp_path, name, parameters, classes):
     images, labels = draw(120, classes)
     estimator = getattr(import_module(ESTIMATORS[name]), name)(**parameters)
     steps = [estimator] if hasattr(estimator, "predict") else [estimator, LogisticRegression()]
     model, _ = train(make_pipeline(hog(), *steps), images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_recipes_are_kept(tmp_path, name):
+def test_recipes_are_saved(tmp_path, name):
     images, labels = draw(8, 2, 64)
     images = images.repeat(3, axis=3)
     recipe = load_recipe(name)
     # One iteration suffices: the mixtures themselves are not tested here.
     rounds = [key for key in recipe.get_params() if key.endswith("vector__max_iter")]
     model, _ = train(recipe.set_params(**dict.fromkeys(rounds, 1)), images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
-def test_a_stage_that_learns_is_kept(tmp_path):
+def test_a_trainable_stage_is_saved(tmp_path):
     images, labels = draw()
     pipeline = make_pipeline(Stream([*hog().stages, PCA(3, svd_solver="full")]), GaussianNB())
     model, _ = train(pipeline, images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
-def test_a_sum_of_scores_is_kept(tmp_path):
+def test_a_sum_of_scores_is_saved(tmp_path):
     images, labels = draw()
     branches = [
         (name, make_pipeline(one, LinearSVC())) for name, one in (("a", hog()), ("b", pyramid()))
@@ -149,7 +149,7 @@ def test_a_sum_of_scores_is_kept(tmp_path):
     reading = Stream([ReadImages(size=(16, 16))])
     model, refused = train(make_pipeline(reading, ScoreSum(branches)), images, labels, n_jobs=2)
     assert refused == []
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
 def test_models_that_cannot_be_saved(tmp_path):
@@ -244,7 +244,7 @@ class TestLoading:
             "on the command line."
         )
         assert not sign.exists()
-        # Trust is for stages and estimators only.
+        # Only stages and estimators can be trusted.
         assert message(load_model, file, [Owned]) == (
             f"{file}: not loaded: it contains {name}, which is neither a stage nor an "
             f"estimator. {VERSIONS}"

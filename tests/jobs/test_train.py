@@ -34,7 +34,7 @@ def message(function, *arguments, kind=ModelError, **keywords):
 
 
 class TestTrain:
-    def test_equals_fitting_by_hand(self):
+    def test_equals_fitting_the_pipeline(self):
         images, labels = draw()
         pipeline = make_pipeline(hog(), StandardScaler(), LinearSVC(random_state=0))
         training = train(images, y=labels, recipe=pipeline)
@@ -48,13 +48,13 @@ class TestTrain:
         assert model.predict(images).tolist() == by_hand.predict(images).tolist()
         assert model[0].get_feature_names_out().shape == (36,)
 
-    def test_a_stage_that_learns(self):
+    def test_a_trainable_stage(self):
         images, labels = draw()
         stages = [*hog().stages, PCA(3)]
         model = train(images, y=labels, recipe=make_pipeline(Stream(stages), GaussianNB())).model
         vectors = hog().fit_transform(images)
         expected = make_pipeline(PCA(3), GaussianNB()).fit(vectors, labels).predict_proba(vectors)
-        # A matrix product depends in its last bits on how many images it takes at a time.
+        # The last bits of a matrix product depend on the number of rows.
         np.testing.assert_allclose(model.predict_proba(images), expected, rtol=1e-4)
 
     @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -77,7 +77,7 @@ class TestTrain:
         expected = make_pipeline(pyramid(), GaussianNB()).fit(kept, labels[KEPT])
         np.testing.assert_array_equal(model.predict_proba(kept), expected.predict_proba(kept))
 
-    def test_encoders_learn_from_what_is_readable(self, folder):
+    def test_encoders_are_fitted_to_readable_images(self, folder):
         paths, labels = folder
         Image.fromarray(np.zeros((12, 40), np.uint8)).save(paths[4])
         stages = [ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(2)]
@@ -155,7 +155,7 @@ def test_classes_are_merged_and_selected(photos, readable, recipe):
         assert training.labels.tolist() == [{"a": "x", "b": "y"}[label] for label in labels]
 
 
-def test_the_callers_pipeline_stays_as_it_is(readable):
+def test_the_callers_pipeline_is_not_modified(readable):
     paths, _, labels = readable
     stages = [ReadImages(size=(32, 32), mode="gray"), DenseSIFT(), BagOfWords(n_words=3)]
     pipeline = make_pipeline(Stream(stages), StandardScaler(), GaussianNB())
