@@ -1,6 +1,7 @@
 """Progress on the command line: a bar in a terminal, plain lines elsewhere."""
 
 import sys
+from collections.abc import Callable
 from typing import Any, Self
 
 from featx.cli.interruption import end_if_told
@@ -18,13 +19,13 @@ class Progress(Lines):
 
     def __init__(self, plain: bool) -> None:
         super().__init__(verbose=not plain)
-        self._bar = None if plain or not sys.stderr.isatty() else _bar()
+        self._bar = None if plain or not sys.stderr.isatty() else _bar(self.line)
 
     def __enter__(self) -> Self:
         if self._bar is None:
             return super().__enter__()
         self._bar.start()
-        self._task = self._bar.add_task(self._phase, total=self._total, note="")
+        self._task = self._bar.add_task("", total=self._total)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
@@ -38,19 +39,14 @@ class Progress(Lines):
         end_if_told()
         super().__call__(done, refused)
         if self._bar is not None:
-            note = f"{self._refused} rejected" if self._refused else ""
-            self._bar.update(self._task, completed=self._done, note=note)
+            self._bar.update(self._task, completed=self._done)
 
     def begin(self, phase: str, total: int | None = None) -> None:
         """Begin a phase; a phase without a number of images leaves the bar as it is."""
         end_if_told()
         super().begin(phase, total)
-        if self._bar is None or not self._bar.live.is_started:
-            return
-        if total is None:
-            self._bar.update(self._task, description=phase)
-        else:
-            self._bar.reset(self._task, description=phase, total=total)
+        if total is not None and self._bar is not None and self._bar.live.is_started:
+            self._bar.reset(self._task, total=total)
 
     def expect(self, total: int) -> None:
         """Set the number of images of this phase."""
@@ -59,29 +55,15 @@ class Progress(Lines):
             self._bar.update(self._task, total=total)
 
 
-def _bar() -> Any:
+def _bar(line: Callable[[], str]) -> Any:
     # rich is slow to import, and only a terminal needs it.
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, ProgressColumn
     from rich.progress import Progress as Bar
     from rich.text import Text
 
-    class Rate(ProgressColumn):
+    class Line(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
+            return Text(line())
 
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-    )
+    return Bar(BarColumn(), Line(), console=Console(stderr=True))

@@ -57,7 +57,7 @@ class Lines(Report):
 
     def __init__(self, verbose: bool = True) -> None:
         self.verbose = verbose
-        self._phase, self._done = "Images", 0
+        self._phase, self._done = "Starting", 0
         self._total: int | None = None
         self._images = self._refused = 0
         self._started = self._began = time.monotonic()
