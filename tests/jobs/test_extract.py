@@ -99,6 +99,14 @@ def test_a_stopped_run_is_resumed(readable, recipe, tmp_path):
     assert extract(paths, recipe=recipe, out=tmp_path / "out").earlier == 12
 
 
+def test_relative_paths_after_a_change_of_folder(photos, recipe, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    for number, (folder, images) in enumerate({".": "photos", "other": "../photos"}.items()):
+        monkeypatch.chdir(tmp_path / folder)
+        extraction = extract(images, recipe=recipe, out=tmp_path / f"{number}", n_jobs=2)
+        assert extraction.reasons.total() == 1
+
+
 def test_errors(photos, readable, recipe, tmp_path):
     paths, arrays, _ = readable
     out = tmp_path / "out"
