@@ -14,8 +14,6 @@ import typer
 from featx.cli.errors import ArgumentError, name_of
 from featx.core.errors import OutputError
 from featx.core.suggestions import nearest
-from featx.io import bundled
-from featx.io.writing import new_file, new_folder
 
 Check = Callable[[str, Any], None]
 _TABLES, _PICTURES, _MODELS = (".csv", ".parquet"), (".png", ".html"), (".skops",)
@@ -151,12 +149,12 @@ def pattern(name: str, value: str) -> None:
 def recipe(name: str, value: str) -> None:
     """Check that a recipe exists; its content is checked when it is read."""
     where = value if name == "RECIPE" else f"{name} {value}"
-    if value in bundled.names("pipelines"):
+    if value in _names("pipelines"):
         return
     if os.path.isdir(value):
         raise ArgumentError(f"{where}: is a folder. Name a recipe, or a YAML file.")
     if not os.path.isfile(value):
-        hint = nearest(value, bundled.names("pipelines"))
+        hint = nearest(value, _names("pipelines"))
         if Path(value).suffix:
             likely = _similar(value)
             hint = f"Did you mean {likely}?" if likely else _looked_for("It")
@@ -181,7 +179,7 @@ def recipes_differ(recipes: list[str]) -> None:
 def model(name: str, value: str) -> None:
     """Check that a file can be a model; its content is checked when it is read."""
     wanted = "Name a file written by featx train, such as model.skops."
-    if value in bundled.names("pipelines") and not os.path.exists(value):
+    if value in _names("pipelines") and not os.path.exists(value):
         raise ArgumentError(
             f"{name} {value}: is a recipe, not a model. Fit it first: featx train IMAGES "
             f"--recipe {value} --out {value}.skops"
@@ -203,7 +201,7 @@ def model(name: str, value: str) -> None:
 
 def dataset(name: str, value: str) -> None:
     """Check that a data set has a card."""
-    known = bundled.names("datasets")
+    known = _names("datasets")
     if value not in known:
         raise ArgumentError(f"{value}: no such data set. {nearest(value, known)}")
 
@@ -228,7 +226,7 @@ def checkpoint(name: str, value: str) -> None:
     if os.path.isdir(value):
         inside = os.path.join(value, "training.pt")
         raise ArgumentError(f"{name} {value}: is a folder. Name a file, such as {inside}.")
-    _try(name, value, new_file)
+    _try(name, value, "new_file")
 
 
 def folder(name: str, value: str) -> None:
@@ -239,7 +237,7 @@ def folder(name: str, value: str) -> None:
         raise ArgumentError(
             f"{name} {value}: exists already and is not empty. Remove it, or choose another name."
         )
-    _try(name, value, new_folder)
+    _try(name, value, "new_folder")
 
 
 def store(name: str, value: str) -> None:
@@ -271,20 +269,31 @@ def _file(name: str, value: str, extensions: tuple[str, ...], example: str) -> N
         raise ArgumentError(
             f"{name} {value}: does not end in {listed}. Name it {likely}, for example."
         )
-    _try(name, value, new_file)
+    _try(name, value, "new_file")
 
 
 class _Tried(Exception):  # noqa: N818 - it signals no error
     """Leaves a file or folder unwritten."""
 
 
-def _try(name: str, value: str, begin: Callable[[str], Any]) -> None:
+def _try(name: str, value: str, begin: str) -> None:
     """Begin to write a file or a folder, and leave nothing."""
+    # Here, since help writes nothing.
+    from featx.io import writing
+
     try:
-        with suppress(_Tried), begin(value):
+        with suppress(_Tried), getattr(writing, begin)(value):
             raise _Tried
     except OutputError as error:
         raise ArgumentError(f"{name} {error}") from None
+
+
+def _names(kind: Any) -> list[str]:
+    """List the recipes or data sets that come with featx."""
+    # Here, since help needs no YAML.
+    from featx.io import bundled
+
+    return bundled.names(kind)
 
 
 def _is_url(value: str) -> bool:
@@ -311,9 +320,9 @@ def _similar(value: str, *known: str) -> str | None:
 def _place_hint(name: str, value: str) -> str:
     if re.match(r"[A-Za-z]:[\\/]|\\\\", value) and os.name == "posix":
         return "It is written as on Windows; write it as here, such as /home/me/photos."
-    if value in bundled.names("pipelines"):
+    if value in _names("pipelines"):
         return f"It is the name of a recipe: write --recipe {value}."
-    if value in bundled.names("datasets"):
+    if value in _names("datasets"):
         return f"It is the name of a data set: featx datasets show {value} describes it."
     if likely := _similar(value):
         return f"Did you mean {likely}?"

@@ -7,6 +7,7 @@ import typer
 
 from featx.cli import checks
 from featx.cli.checks import checked
+from featx.cli.completion import complete_recipe
 from featx.cli.help import INPUT, OUTPUT, RUN
 from featx.cli.listing import check_classes, check_test, labelled_images
 from featx.cli.options import (
@@ -18,7 +19,6 @@ from featx.cli.options import (
     Quiet,
     RandomState,
     Strict,
-    complete_recipe,
     load_plugins,
     printable,
     show,

@@ -6,8 +6,9 @@ import typer
 
 from featx.cli import checks
 from featx.cli.checks import checked
+from featx.cli.completion import complete_dataset
 from featx.cli.help import INPUT, OUTPUT, RUN, Command, Group
-from featx.cli.options import Json, Quiet, RandomState, complete_dataset, show
+from featx.cli.options import Json, Quiet, RandomState, show
 from featx.cli.progress import Progress
 
 app = typer.Typer(

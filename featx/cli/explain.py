@@ -8,9 +8,10 @@ import typer
 
 from featx.cli import checks
 from featx.cli.checks import checked
+from featx.cli.completion import complete_recipe
 from featx.cli.errors import ArgumentError
 from featx.cli.help import INPUT, OUTPUT
-from featx.cli.options import Json, Plugins, complete_recipe, load_plugins, show, show_refused
+from featx.cli.options import Json, Plugins, load_plugins, show, show_refused
 
 EXAMPLE = "featx explain photos/city/1.jpg --recipe vertical-lines --out explanation.png"
 

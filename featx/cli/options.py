@@ -8,28 +8,13 @@ import typer
 
 from featx.cli import checks
 from featx.cli.checks import checked
+from featx.cli.completion import complete_recipe
 from featx.cli.help import DISPLAY, INPUT, OUTPUT, RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from featx.core.errors import RefusedImage
-
-
-def complete_recipe(incomplete: str) -> list[str]:
-    """List the recipes that begin with these letters, for shell completion."""
-    return _complete("pipelines", incomplete)
-
-
-def complete_dataset(incomplete: str) -> list[str]:
-    """List the data sets that begin with these letters, for shell completion."""
-    return _complete("datasets", incomplete)
-
-
-def _complete(kind: Any, incomplete: str) -> list[str]:
-    from featx.io import bundled
-
-    return [name for name in bundled.names(kind) if name.startswith(incomplete)]
 
 
 Images = Annotated[

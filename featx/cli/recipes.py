@@ -7,8 +7,9 @@ import typer
 
 from featx.cli import checks
 from featx.cli.checks import checked
+from featx.cli.completion import complete_recipe
 from featx.cli.help import INPUT, Command, Group
-from featx.cli.options import Json, Plugins, complete_recipe, load_plugins, show
+from featx.cli.options import Json, Plugins, load_plugins, show
 
 app = typer.Typer(
     cls=Group,

@@ -10,7 +10,7 @@ from featx.cli.main import app
 
 PANELS = ["Input", "Output", "Run", "Display"]
 CHEAP = ["recipes list", "recipes show", "recipes check", "datasets list", "datasets show"]
-CHEAP += ["datasets make", "predict"]
+CHEAP += ["datasets make", "extract", "predict"]
 
 
 def leaves(command, path=()):
