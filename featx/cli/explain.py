@@ -38,7 +38,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="RECIPE",
-            help="Name of a recipe, or a YAML file. Give either a recipe or a model.",
+            help="Name of a recipe, or a YAML file. Required unless --model is used.",
             rich_help_panel=INPUT,
             callback=checked(checks.recipe),
             autocompletion=complete_recipe,

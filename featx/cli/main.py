@@ -65,7 +65,8 @@ def featx(
 
     IMAGES is a folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest with
     the columns path and label; a zip or tar archive; a URL; or - for a list on standard input.
-    A folder written by featx extract can replace its images.
+    A folder written by featx extract can replace its images. Several IMAGES are read as one; a
+    file directly in one of several folders has the folder's name as its class.
 
     Add --debug to see the traceback of an error. Exit status: 0 for success; 1 for a failed run,
     or rejected images under --strict; 2 for a usage error.

@@ -90,7 +90,7 @@ def explain(
     Raises
     ------
     InputError
-        If neither or both of ``recipe`` and ``model`` are given, or ``among`` without ``unit``.
+        If neither or both of ``recipe`` and ``model`` are passed, or ``among`` without ``unit``.
     RefusedImage
         If an image cannot be read.
     RecipeError, ModelError
