@@ -45,12 +45,13 @@ def test_every_hostile_file_has_one_row(real_data, tmp_path):
         if "pngsuite" in row["path"] and name.endswith(".png"):
             assert (row["status"] == "refused") == name.startswith("x"), name
     refused = sum(row["status"] == "refused" for row in rows)
-    # No warning on the terminal: how far it is, and the summary.
+    # The terminal shows progress and the summary, and no warning.
     progress, *others = run.stderr.splitlines()[-2:]
-    assert f"{len(rows)} of {len(rows)} images, {refused} refused" in progress
+    assert progress.startswith(f"{len(rows)} images ({refused} rejected) in ")
     assert len(others) == 1
-    assert re.fullmatch(r"refused: (\d+ [a-z-]+(, )?)+; listed in .*out\.refused\.csv", others[0])
-    assert all(" images" in line for line in run.stderr.splitlines()[:-1])
+    assert re.fullmatch(r"rejected: (\d+ [a-z-]+(, )?)+; listed in .*out\.refused\.csv", others[0])
+    lines = run.stderr.splitlines()[:-2]
+    assert all(line.startswith(("Features ", "rejected: ")) for line in lines)
 
 
 RNG = np.random.default_rng(0)

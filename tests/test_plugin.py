@@ -84,7 +84,7 @@ def use(featx, python, folder, plugin, plugin_for_models):
     """Train, predict, extract and compare with the stage, and load the model in Python."""
     recipe, model = ["--recipe", "symmetry.yaml", *plugin], ["--model", "model.skops"]
     said = run(featx, "recipes", "check", *recipe[1:], cwd=folder)
-    assert said == "symmetry.yaml: Symmetry. All is well.\n"
+    assert said == "symmetry.yaml: Symmetry. The recipe is valid.\n"
     run(featx, "train", "photos", *recipe, "--out", "model.skops", cwd=folder)
     model += plugin_for_models
     run(featx, "predict", "photos", *model, "--out", "predictions.csv", cwd=folder)
@@ -105,9 +105,9 @@ def use(featx, python, folder, plugin, plugin_for_models):
 
 def not_trusted(file):
     return (
-        f"{file}: not loaded, since it holds symmetry.Symmetry, which featx does not know. If you "
-        "trust their code: load_model(file, trusted=['symmetry.Symmetry']), or --plugin symmetry "
-        "on the command line.\n"
+        f"{file}: not loaded: it contains symmetry.Symmetry, which is not part of featx. If you "
+        "trust this code, use load_model(file, trusted=['symmetry.Symmetry']), or --plugin "
+        "symmetry on the command line.\n"
     )
 
 

@@ -4,13 +4,22 @@ from typing import Annotated
 
 import typer
 
+from featx.cli import checks
+from featx.cli.checks import checked
+from featx.cli.completion import complete_dataset
+from featx.cli.help import INPUT, OUTPUT, RUN, Command, Group
 from featx.cli.options import Json, Quiet, RandomState, show
 from featx.cli.progress import Progress
 
-app = typer.Typer(help="Data sets: list them, show one's card, make one.", no_args_is_help=True)
+app = typer.Typer(
+    cls=Group,
+    help="List, describe and generate data sets.",
+    epilog="featx datasets list",
+    no_args_is_help=True,
+)
 
 
-@app.command("list")
+@app.command("list", cls=Command, epilog="featx datasets list")
 def list_datasets(json: Json = False) -> None:
     """List the data sets that have a card."""
     from featx.io import bundled
@@ -20,11 +29,21 @@ def list_datasets(json: Json = False) -> None:
     show(known, "\n".join(f"{name:{width}}  {title}" for name, title in known.items()), json)
 
 
-@app.command("show")
+@app.command("show", cls=Command, epilog="featx datasets show scenes8")
 def show_card(
-    name: Annotated[str, typer.Argument(help="The name of a data set.")], json: Json = False
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Name of a data set.",
+            rich_help_panel=INPUT,
+            callback=checked(checks.dataset),
+            autocompletion=complete_dataset,
+        ),
+    ],
+    json: Json = False,
 ) -> None:
-    """Print what is known of a data set: citation, terms, targets, known faults."""
+    """Print the card of a data set: citation, terms, targets, faults."""
     from dataclasses import asdict
 
     from featx.datasets.loading import card_file, read_card
@@ -33,18 +52,43 @@ def show_card(
     show(asdict(card), card_file(name).read_text(encoding="utf-8").rstrip(), json)
 
 
-@app.command()
+@app.command(cls=Command, epilog="featx datasets make --out scenes --n 100")
 def make(
-    out: Annotated[str, typer.Option(help="The folder to make, with a sub-folder a class.")],
-    n: Annotated[int, typer.Option(min=2, help="How many images.")] = 400,
-    size: Annotated[tuple[int, int], typer.Option(help="Height and width.")] = (256, 256),
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder to write, with a subfolder per class.",
+            rich_help_panel=OUTPUT,
+            callback=checked(checks.folder),
+        ),
+    ],
+    n: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="Number of images, 2 or more.",
+            rich_help_panel=RUN,
+            callback=checked(checks.number(2)),
+        ),
+    ] = 400,
+    size: Annotated[
+        tuple[int, int],
+        typer.Option(
+            metavar="HEIGHT WIDTH",
+            help="Size of the images in pixels, 64 or more.",
+            rich_help_panel=RUN,
+            callback=checked(checks.number(64)),
+        ),
+    ] = (256, 256),
     random_state: RandomState = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw the generated scenes, cities and landscapes, into a folder."""
+    """Generate images of cities and landscapes."""
     from featx.datasets.scenes.generation import write_scenes
 
-    with Progress(quiet, n) as progress:
+    with Progress(quiet) as progress:
+        progress.begin("Drawing", n)
         write_scenes(out, n, size, random_state, lambda _: progress(1), n_jobs=-1)
     show({"out": out, "images": n}, f"{out}: {n} images", json)

@@ -6,22 +6,42 @@ from typing import Annotated
 
 import typer
 
+from featx.cli import checks
+from featx.cli.checks import checked
+from featx.cli.help import OUTPUT, RUN
 from featx.cli.options import Json, Quiet, show
 from featx.cli.progress import Progress
 
+EXAMPLE = "featx demo --out featx-demo"
 RECIPES = ("edges-alone", "vertical-lines", "vertical-line-ratio", "line-energies", "hog-svm")
 
 
 def demo(
-    out: Annotated[str, typer.Option(help="The folder to make.")] = "featx-demo",
-    n: Annotated[int, typer.Option(min=20, help="How many scenes are drawn.")] = 400,
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder to write.",
+            rich_help_panel=OUTPUT,
+            callback=checked(checks.folder),
+        ),
+    ] = "featx-demo",
+    n: Annotated[
+        int,
+        typer.Option(
+            metavar="NUMBER",
+            help="Number of scenes, 20 or more.",
+            rich_help_panel=RUN,
+            callback=checked(checks.number(20)),
+        ),
+    ] = 400,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run the main job on generated scenes: no data needed.
+    """Compare five recipes on generated scenes; needs no data.
 
-    Cities and landscapes are drawn; recipes from edges alone to histograms of oriented gradients
-    are compared on them; and what the stages of vertical-lines make of a scene is drawn.
+    The folder receives the scenes, cities and landscapes; the report of the comparison; and a
+    picture of the stages of vertical-lines for one scene of each class.
     """
     from featx.datasets.loading import load_dataset
     from featx.datasets.scenes.generation import write_scenes
@@ -32,9 +52,10 @@ def demo(
     from featx.report.requirements import require
 
     require("jinja2", "matplotlib")
-    # In the folder itself: what is written names the scenes by their paths from there.
+    # In the folder, so that the report names the scenes by relative paths.
     with new_folder(out) as folder, chdir(folder):
-        with Progress(quiet, n) as progress:
+        with Progress(quiet) as progress:
+            progress.begin("Drawing", n)
             write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1), n_jobs=-1)
         scenes = load_dataset("scenes")
         compared = compare(scenes, recipe=RECIPES, n_jobs=-1, progress=Progress(quiet))

@@ -1,5 +1,6 @@
 """``featx evaluate``."""
 
+from featx.cli.listing import labelled_images
 from featx.cli.options import (
     Images,
     Jobs,
@@ -15,6 +16,8 @@ from featx.cli.options import (
 )
 from featx.cli.progress import Progress
 
+EXAMPLE = "featx evaluate photos --model model.skops"
+
 
 def evaluate(
     images: Images,
@@ -26,12 +29,9 @@ def evaluate(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Compare a model's predictions with the classes of labelled images."""
+    """Compute the accuracy of a model on labelled images."""
+    found = labelled_images(images, labels)
     trusted = load_plugins(plugin)
-    # A wrong folder is reported before anything heavy is loaded.
-    from featx.jobs.inputs import labelled_inputs
-
-    found = labelled_inputs(images, labels=labels)
     from featx.jobs.evaluate import evaluate
 
     evaluation = evaluate(

@@ -1,29 +1,29 @@
-"""What the user, or the system, sends to a long run to stop it."""
+"""Signals that stop a long run: SIGINT and SIGTERM."""
 
 import signal
 import sys
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
-_came: list[int] = []
+_received: list[int] = []
 
 
 def heed_signals() -> None:
-    """Let SIGINT and SIGTERM end the run by an exception, so that what is unfinished is removed."""
+    """Raise an exception on SIGINT and SIGTERM, so that unfinished files are removed."""
     signal.signal(signal.SIGTERM, _end)
-    # Shells start what they run in the background deaf to SIGINT, and it stays so.
+    # Shells let background jobs ignore SIGINT, and this must stay so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)
 
 
 def end_if_told() -> None:
-    """End the run if a signal came: its exception is lost where a library catches everything."""
-    if _came:
-        _raise(_came[-1])
+    """Raise again if a signal was received: a library may have swallowed the exception."""
+    if _received:
+        _raise(_received[-1])
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    _came.append(number)
+    _received.append(number)
     _raise(number)
 
 
@@ -34,15 +34,12 @@ def _raise(number: int) -> NoReturn:
 
 
 class Interruption:
-    """Notes that a run is to stop, so that it can finish what is under way.
-
-    The second time, it ends at once.
-    """
+    """Record the first signal, so that a run can finish its current images; end on the second."""
 
     _signals = (signal.SIGINT, signal.SIGTERM)
 
     def __init__(self) -> None:
-        self._came: int | None = None
+        self._received: int | None = None
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -59,18 +56,21 @@ class Interruption:
         self._restore()
 
     def __call__(self) -> bool:
-        """Tell whether the run is to stop."""
-        return self._came is not None
+        """Return whether the run should stop."""
+        return self._received is not None
 
     @property
     def status(self) -> int:
-        """The exit status that says what has stopped the run."""
-        return 128 + (self._came or 0)
+        """The exit status of a run that a signal stopped."""
+        return 128 + (self._received or 0)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self._came = number
+        self._received = number
         self._restore()
-        print("featx: finishing what is under way. Once more ends it at once.", file=sys.stderr)
+        print(
+            "featx: finishing the current images. Press Ctrl+C again to stop at once.",
+            file=sys.stderr,
+        )
 
     def _restore(self) -> None:
         for number, before in self._before.items():

@@ -1,7 +1,6 @@
-"""The command line: reads arguments, calls the library, prints.
+"""The command line: parse arguments, call a job, print its result.
 
-One file a command. Nothing heavy is imported before the command that needs it runs, so that
-``--help`` and wrong usage are answered at once.
+Nothing heavy is imported until a command runs, so that help and usage errors are immediate.
 """
 
 import os
@@ -26,43 +25,51 @@ from featx.cli import (
     recipes,
     train,
 )
+from featx.cli.errors import ArgumentError, usage_message
+from featx.cli.help import Command, Group
 from featx.cli.options import printable
 from featx.core.errors import DatasetError, FeatxError, PluginError, RecipeError
 
 app = typer.Typer(
     name="featx",
-    add_completion=False,
+    cls=Group,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for command in (extract.extract, train.train, predict.predict, evaluate.evaluate):
-    app.command()(command)
-app.command()(compare.compare)
-app.command()(explain.explain)
-app.command()(find.find)
+for job, module in (
+    (extract.extract, extract),
+    (train.train, train),
+    (predict.predict, predict),
+    (evaluate.evaluate, evaluate),
+    (compare.compare, compare),
+    (explain.explain, explain),
+    (find.find, find),
+):
+    app.command(cls=Command, epilog=module.EXAMPLE)(job)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(datasets.app, name="datasets")
-app.command()(demo.demo)
+app.command(cls=Command, epilog=demo.EXAMPLE)(demo.demo)
 
-_INTERRUPTED = 128 + signal.SIGINT  # typer exits with it
+_INTERRUPTED, _TERMINATED = 128 + signal.SIGINT, 128 + signal.SIGTERM
 
 
 @app.callback(
     invoke_without_command=True,
-    epilog="With --debug, a command that fails shows where. Exit status: 0 done; 1 failed, or "
-    "images refused under --strict; 2 wrong usage.",
+    epilog="featx compare photos --recipe hog-svm --recipe gist-svm --out report",
 )
 def featx(
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version, and exit.")
-    ] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Folders of images to features, and features to classifiers, compared and explained.
+    """Extract image features; train, compare and explain classifiers.
 
-    IMAGES is a folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest with
+    IMAGES is a folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest with
     the columns path and label; a zip or tar archive; a URL; or - for a list on standard input.
-    Where features are wanted, a folder that featx extract wrote stands for its images.
+    A folder written by featx extract can replace its images. Several IMAGES are read as one; a
+    file directly in one of several folders has the folder's name as its class.
+
+    Add --debug to see the traceback of an error. Exit status: 0 for success; 1 for a failed run,
+    or rejected images under --strict; 2 for a usage error.
     """
     if version:
         from featx import __version__
@@ -72,7 +79,7 @@ def featx(
 
 
 def main() -> None:
-    """Run the command line; an error is one clear line, with a traceback only under --debug."""
+    """Run the command line; print an error in one line, with a traceback under ``--debug``."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     warnings.showwarning = _warn
@@ -80,33 +87,56 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        app(arguments, prog_name="featx")
+        _end(app(arguments, prog_name="featx", standalone_mode=False))
     except SystemExit as end:
-        if end.code in (_INTERRUPTED, 128 + signal.SIGTERM):
+        if end.code == _TERMINATED:
             print("featx: interrupted.", file=sys.stderr)
         raise
     except BrokenPipeError:
-        # Whoever read the output has stopped; nothing more is to be said to them.
+        # The reader of the output has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:  # whatever it is, one line says so; --debug shows where
-        if debug:
+    except Exception as error:
+        if debug and not _is_usage_error(error):
             raise
-        print(f"featx: {_one_line(error)}", file=sys.stderr)
-        sys.exit(_status(error))
+        _fail(error)
+
+
+def _end(status: Any) -> None:
+    """End with the status of a command; click returns that of ``typer.Exit``."""
+    if status == _INTERRUPTED:
+        print("featx: interrupted.", file=sys.stderr)
+    if isinstance(status, int) and status:
+        sys.exit(status)
+
+
+def _fail(error: Any) -> None:
+    """Print an error in one line, and exit."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        sys.exit(2)
+    line = printable(usage_message(error)) if _is_usage_error(error) else _one_line(error)
+    print(f"featx: {line}", file=sys.stderr)
+    sys.exit(_status(error))
+
+
+def _is_usage_error(error: Exception) -> bool:
+    """Return whether click raised an error: which class it is depends on typer's version."""
+    return hasattr(error, "format_message")
 
 
 def _status(error: Exception) -> int:
     """Return the exit status: 2 for wrong usage, 1 for a run that failed."""
-    return 2 if isinstance(error, DatasetError | PluginError | RecipeError) else 1
+    usage = isinstance(error, ArgumentError | DatasetError | PluginError | RecipeError)
+    return 2 if usage or _is_usage_error(error) else 1
 
 
 def _one_line(error: Exception) -> str:
     if isinstance(error, MemoryError):
-        return f"there is not enough memory: {_in_one_line(error) or 'none is left'}."
+        return f"memory: not enough is free. {_in_one_line(error) or 'Use fewer --jobs.'}"
     expected = isinstance(error, FeatxError | ValueError | OSError | ImportError)
     text = _in_one_line(error)
-    return text if expected else f"{type(error).__name__}: {text} (run with --debug to see where)"
+    return text if expected else f"{type(error).__name__}: {text} (--debug prints a traceback)"
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

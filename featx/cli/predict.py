@@ -1,5 +1,6 @@
 """``featx predict``."""
 
+from featx.cli.listing import source_of
 from featx.cli.options import (
     Images,
     Jobs,
@@ -15,6 +16,8 @@ from featx.cli.options import (
 )
 from featx.cli.progress import Progress
 
+EXAMPLE = "featx predict photos --model model.skops --out predictions.csv"
+
 
 def predict(
     images: Images,
@@ -26,12 +29,11 @@ def predict(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Write the predicted class of every image to a table."""
-    trusted = load_plugins(plugin)
-    # A wrong folder is reported before anything heavy is loaded.
+    """Predict the class of each image and write a table."""
     from featx.jobs.inputs import list_inputs
 
-    found = list_inputs(images)
+    found = list_inputs(source_of(images, []))
+    trusted = load_plugins(plugin)
     from featx.jobs.predict import predict
 
     predictions = predict(

@@ -1,6 +1,7 @@
 """Progress on the command line: a bar in a terminal, plain lines elsewhere."""
 
 import sys
+from collections.abc import Callable
 from typing import Any, Self
 
 from featx.cli.interruption import end_if_told
@@ -8,80 +9,61 @@ from featx.jobs.progress import Lines
 
 
 class Progress(Lines):
-    """Counts images on standard error, with the rate and the time left.
+    """Show the phase, images, rate and time left on standard error.
 
     Parameters
     ----------
     plain : bool
-        Print a line now and then, and no bar; networks print no lines of their own.
-    total : int, optional
-        The number of all images; None if `expect` sets it later.
+        Print plain lines instead of a bar; networks print no lines of their own.
     """
 
-    def __init__(self, plain: bool, total: int | None = None) -> None:
-        super().__init__(total, verbose=not plain)
-        self._bar = None if plain or not sys.stderr.isatty() else _bar()
+    def __init__(self, plain: bool) -> None:
+        super().__init__(verbose=not plain)
+        self._bar = None if plain or not sys.stderr.isatty() else _bar(self.line)
 
     def __enter__(self) -> Self:
-        if self._bar is not None:
-            self._bar.start()
-            self._task = self._bar.add_task("images", total=self._total, note="")
+        if self._bar is None:
+            return super().__enter__()
+        self._bar.start()
+        self._task = self._bar.add_task("", total=self._total)
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        """End the bar, or print the last line."""
-        if self._bar is None:
-            super().__exit__(kind, error, trace)
-        else:
+        """End the bar, and print the summary."""
+        if self._bar is not None:
             self._bar.stop()
+        super().__exit__(kind, error, trace)
 
     def __call__(self, done: int, refused: int = 0) -> None:
-        """Count images that are done, unless a signal has told the run to end."""
+        """Count finished images, unless a signal was received."""
         end_if_told()
-        if self._bar is None:
-            super().__call__(done, refused)
-            return
-        self._done += done
-        self._refused += refused
-        note = f"{self._refused} refused" if self._refused else ""
-        self._bar.update(self._task, completed=self._done, note=note)
+        super().__call__(done, refused)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done)
+
+    def begin(self, phase: str, total: int | None = None) -> None:
+        """Begin a phase; a phase without a number of images leaves the bar as it is."""
+        end_if_told()
+        super().begin(phase, total)
+        if total is not None and self._bar is not None and self._bar.live.is_started:
+            self._bar.reset(self._task, total=total)
 
     def expect(self, total: int) -> None:
-        """Set the number of all images."""
+        """Set the number of images of this phase."""
         super().expect(total)
         if self._bar is not None and self._bar.live.is_started:
             self._bar.update(self._task, total=total)
 
-    def step(self, name: str) -> None:
-        """Show what begins now."""
-        end_if_told()
-        if self._bar is not None:
-            self._bar.update(self._task, note=name)
 
-
-def _bar() -> Any:
-    # rich takes a while to load, and only a terminal needs it.
+def _bar(line: Callable[[], str]) -> Any:
+    # rich is slow to import, and only a terminal needs it.
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        ProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, ProgressColumn
     from rich.progress import Progress as Bar
     from rich.text import Text
 
-    class Rate(ProgressColumn):
+    class Line(ProgressColumn):
         def render(self, task: Any) -> Text:
-            return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
+            return Text(line())
 
-    return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True),
-    )
+    return Bar(BarColumn(), Line(), console=Console(stderr=True))

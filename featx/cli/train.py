@@ -4,6 +4,10 @@ from typing import Annotated
 
 import typer
 
+from featx.cli import checks
+from featx.cli.checks import checked
+from featx.cli.help import OUTPUT
+from featx.cli.listing import check_classes, labelled_images
 from featx.cli.options import (
     Images,
     Jobs,
@@ -19,14 +23,29 @@ from featx.cli.options import (
 )
 from featx.cli.progress import Progress
 
+EXAMPLE = "featx train photos --recipe hog-svm --out model.skops"
+
 
 def train(
     images: Images,
     recipe: Recipe,
-    out: Annotated[str, typer.Option(help="The file to write: MODEL.skops.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Model to write: FILE.skops.",
+            rich_help_panel=OUTPUT,
+            callback=checked(checks.new_model),
+        ),
+    ],
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="Keep a network's training in this file, and resume it from there."),
+        typer.Option(
+            metavar="FILE",
+            help="Save the training of a network to this file, and resume it from there.",
+            rich_help_panel=OUTPUT,
+            callback=checked(checks.checkpoint),
+        ),
     ] = None,
     labels: Labels = [],  # noqa: B006 - typer copies it
     plugin: Plugins = [],  # noqa: B006 - typer copies it
@@ -35,12 +54,10 @@ def train(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Fit a recipe on labelled images, and keep the model in a file."""
+    """Fit a recipe on labelled images and save the model."""
+    found = labelled_images(images, labels)
+    check_classes(images, found)
     load_plugins(plugin)
-    # A wrong folder is reported before anything heavy is loaded.
-    from featx.jobs.inputs import labelled_inputs
-
-    found = labelled_inputs(images, labels=labels)
     from featx.jobs.train import train
 
     training = train(

@@ -9,8 +9,6 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -85,6 +83,9 @@ def adapt_allocator() -> None:
     has set the thresholds, this has no effect. The maps of a chunk, of a few MB each, would raise
     the thresholds too little: a stream of light filters then takes twice as long.
     """
+    # Here, since a usage error on the command line needs no numpy.
+    import numpy as np
+
     np.empty(_ADAPTED, np.uint8)
 
 

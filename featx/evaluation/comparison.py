@@ -140,7 +140,7 @@ def _results(
     for name in titles:
         progress(name, 0)
         given = features.get(name, none)
-        results.append(task.result(name, titles[name], pipelines.get(name), given))
+        results.append(task.result(name, titles[name], pipelines.get(name), given, progress))
     return results
 
 
@@ -285,7 +285,12 @@ class _Task:
             self.folds[division.test] = fold
 
     def result(
-        self, name: str, title: str, pipeline: Pipeline | None, features: Features
+        self,
+        name: str,
+        title: str,
+        pipeline: Pipeline | None,
+        features: Features,
+        progress: Progress,
     ) -> Result:
         """Compute the result of a recipe; without a pipeline, that of the majority class."""
         recipe = None if pipeline is None else clone(pipeline)
@@ -299,11 +304,18 @@ class _Task:
                 features.values = run_together([fixed], self.images, self.n_jobs).outputs[0]
             return in_threads(steps, self.n_jobs), features.values
 
+        def begin(fold: int) -> None:
+            count = len(self.divisions)
+            progress(f"{name}, fold {fold} of {count}" if count > 1 else name, 0)
+
         def run() -> Trial:
             steps, vectors = steps_and_vectors()
-            return run_folds(steps, vectors, self.truth, self.classes, self.divisions, self.n_jobs)
+            return run_folds(
+                steps, vectors, self.truth, self.classes, self.divisions, self.n_jobs, begin
+            )
 
         def learn() -> LearningCurve:
+            progress(f"{name}, learning curve", 0)
             return learning_curve(*steps_and_vectors(), self.truth, self.first, self.random_state)
 
         trial = kept(self.cache, f"trial-{where}", Trial, run)

@@ -86,6 +86,7 @@ def run_folds(
     classes: Sequence[str],
     divisions: Sequence[Division],
     n_jobs: int | None = 1,
+    progress: Callable[[int], object] = int,
 ) -> Trial:
     """Fit and test the steps in each fold, on precomputed features.
 
@@ -96,7 +97,8 @@ def run_folds(
     side_by_side = _run_side_by_side(steps, features)
     clock = time.thread_time if side_by_side else time.process_time
 
-    def run(division: Division) -> _Fold | Exception:
+    def run(number: int, division: Division) -> _Fold | Exception:
+        progress(number)
         model = make_pipeline(*(clone(step) for step in steps))
         try:
             return _fit_and_test(model, features, labels, division, clock)
@@ -129,13 +131,14 @@ def _run_side_by_side(steps: Sequence[Any], features: Any) -> bool:
 
 
 def _in_order(
-    run: Callable[[Division], Any], divisions: Sequence[Division], workers: int
+    run: Callable[[int, Division], Any], divisions: Sequence[Division], workers: int
 ) -> Iterator[Any]:
+    numbers = range(1, len(divisions) + 1)
     if workers == 1:
-        yield from map(run, divisions)
+        yield from map(run, numbers, divisions)
         return
     with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(run, divisions)
+        yield from pool.map(run, numbers, divisions)
 
 
 @dataclass

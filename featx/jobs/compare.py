@@ -1,4 +1,4 @@
-"""Compare recipes on the same labelled images."""
+"""Comparison of recipes on the same labelled images."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -38,62 +38,61 @@ def compare(
 ) -> Comparison:
     """Compare recipes on the same images, by cross-validation or on a test set.
 
-    Stateless features are computed once for all recipes and folds; what learns is fitted inside
-    each fold. Folds are stratified. Duplicates of a picture, be they the same file or re-encoded,
-    resized or mirrored, are kept in one fold, or left out of the test set. Two baselines are
-    always among the recipes: the majority class, and raw pixels if the images are pictures.
+    Stateless features are computed once for all recipes and folds; trainable stages are fitted
+    inside each fold. Folds are stratified. Duplicates and near-duplicates (re-encoded, resized or
+    mirrored) share a fold, or are left out of the test set. Two baselines are added: the majority
+    class and, for images, raw pixels.
 
     Parameters
     ----------
     images : str, Path, or sequence of paths or arrays
-        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
-        a URL; a folder written by `extract`; or the images themselves.
+        A folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; a folder written by `extract`; or a sequence of images.
     y : array-like of shape (n,), optional
-        The classes, if the images are given themselves.
+        The classes, if ``images`` is a sequence.
     recipe : list of str or Path, or dict of str to Pipeline
-        Names or files of recipes; or pipelines under names of your own, each a `Stream` of
-        stages and then scikit-learn estimators.
+        Names or files of recipes; or a dict of names and pipelines, each a `Stream` of stages
+        followed by scikit-learn estimators.
     out : str or Path, optional
-        The folder to make, with ``report.html``, ``results.json`` and ``predictions.parquet``.
+        The folder to write: ``report.html``, ``results.json`` and ``predictions.parquet``.
     test : str, Path, or (images, classes), optional
-        Other images: recipes are fitted on all of ``images`` and tested on these.
+        Test images: recipes are fitted on all of ``images`` and tested on these.
     labels : dict or list of str, default=()
-        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        Classes to merge and select: ``{"city": ["street", "tower"]}``, or
         ``["city=street,tower"]``.
     folds : int, default=5
-        Number of folds, if there is no test set.
+        Number of folds; ignored with a test set.
     random_state : int, default=0
         Random seed for the folds.
     repeats : int, default=1
-        Repeat cross-validation this many times; accuracies are means over all.
+        Number of times that cross-validation is repeated; accuracies are means.
     learning_curves : bool, default=False
-        Also fit on a tenth, two, four and seven tenths of the training images; this takes about
-        as long again.
+        Whether to fit also on 10, 20, 40 and 70 % of the training images, which doubles the time.
     cache : str, Path, Cache or bool, optional
-        The folder in which features and predictions are kept for the next run; True for the
-        user's cache folder, which the command line uses.
+        Folder that keeps features and predictions for the next run; True for the user's cache
+        folder, which is the default of the command line.
     n_jobs : int, default=1
         Number of threads; -1 for one per processor.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
     Comparison
-        The results of the baselines and of each recipe. A recipe that fails on a fold is measured
-        on the others, and its failures are listed.
+        The results of the baselines and of each recipe. A recipe that fails on a fold is scored
+        on the other folds, and its failures are listed.
 
     Raises
     ------
     DatasetError, InputError
-        If there are no such images, or they have no classes.
+        If the images cannot be found, or have no classes.
     RecipeError
         If a recipe cannot be read.
     ComparisonError
-        If no recipe is given, one has no classifier, all classes are smaller than ``folds``,
-        there are no images to fit on of a class to test on, or none to test on but duplicates of
-        those.
+        If no recipe is given, a recipe has no classifier, or every class has fewer images than
+        ``folds``; or if a class of the test set has no training images, or the test set contains
+        only duplicates of them.
     OutputError
         If the folder cannot be written.
 
@@ -113,13 +112,14 @@ def compare(
         require("jinja2")
     with nullcontext() if out is None else new_folder(out) as folder:
         with report_to(progress) as report:
-            report.expect(len(found.paths) + (0 if tested is None else len(tested.paths)))
+            count = len(found.paths) + (0 if tested is None else len(tested.paths))
+            report.begin("Features", count)
 
             def advance(step: str, images: int) -> None:
                 if images:
                     report(images)
                 else:
-                    report.step(step)
+                    report.begin(f"Fitting {step}")
 
             compared = comparison.compare(
                 [recipe] if isinstance(recipe, str | Path) else recipe,

@@ -1,4 +1,4 @@
-"""Compare the predictions of a model with the true classes."""
+"""Evaluation of a model on labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,26 +21,26 @@ from featx.store.stored_images import begin_with_store
 
 @dataclass
 class Evaluation:
-    """The outcome of `evaluate`: accuracies and a confusion matrix; prints as a table."""
+    """Result of `evaluate`: accuracies and a confusion matrix. It prints as a table."""
 
     classes: list[str]
-    #: Rows are the true classes, columns the predictions, both in the order of ``classes``.
+    #: Rows are true classes and columns are predictions, in the order of ``classes``.
     confusion: NDArray[np.int64]
     accuracy: float
     balanced_accuracy: float
-    #: The images that were rejected, and are not counted.
+    #: The rejected images, which are not counted.
     refused: list[RefusedImage]
 
     @property
     def images(self) -> int:
-        """The number of images that were classified."""
+        """Number of classified images."""
         return int(self.confusion.sum())
 
     def __str__(self) -> str:
         width = max(map(len, self.classes))
         rows = [
-            f"accuracy {self.accuracy:.1%}, balanced {self.balanced_accuracy:.1%}, of "
-            f"{self.images} images; a row is a true class, a column a prediction"
+            f"accuracy {self.accuracy:.1%}, balanced {self.balanced_accuracy:.1%}, on "
+            f"{self.images} images; rows: true class, columns: prediction"
         ]
         rows += [
             f"{name:{width}}" + "".join(f"{count:7d}" for count in counts)
@@ -49,7 +49,7 @@ class Evaluation:
         return "\n".join(rows)
 
     def as_data(self) -> dict[str, Any]:
-        """Return the outcome as plain data, for JSON."""
+        """Return the result as plain data, for JSON."""
         return {
             "n": self.images,
             "accuracy": self.accuracy,
@@ -70,27 +70,28 @@ def evaluate(
     n_jobs: int | None = 1,
     progress: Progress = False,
 ) -> Evaluation:
-    """Compare the predictions of a model with the classes of labelled images.
+    """Evaluate a model on labelled images: accuracy and confusion matrix.
 
     Parameters
     ----------
     images : str, Path, or sequence of paths or arrays
-        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
-        a URL; a folder written by `extract`; or the images themselves.
+        A folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; a folder written by `extract`; or a sequence of images.
     y : array-like of shape (n,), optional
-        The classes, if the images are given themselves.
+        The classes, if ``images`` is a sequence.
     model : Pipeline, str or Path
         A fitted pipeline, such as the ``model`` that `train` returns, or its file.
     labels : dict or list of str, default=()
-        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        Classes to merge and select: ``{"city": ["street", "tower"]}``, or
         ``["city=street,tower"]``.
     trusted : list of str, default=()
-        Types of your own that the model's file may hold, such as ``"mypackage.MyStage"``.
+        Names of your own classes that the model file may contain, such as
+        ``"mypackage.MyStage"``.
     n_jobs : int, default=1
         Number of threads; -1 for one per processor.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
@@ -100,9 +101,9 @@ def evaluate(
     Raises
     ------
     DatasetError, InputError
-        If there are no such images, or they have no classes.
+        If the images cannot be found, or have no classes.
     ModelError
-        If the model cannot be used, knows none of the classes, or all images are rejected.
+        If the model cannot be loaded, lacks one of the classes, or all images are rejected.
 
     Examples
     --------
@@ -117,18 +118,19 @@ def evaluate(
     fitted = model_of(model, trusted)
     known = [str(name) for name in fitted.classes_]
     truth = found.labels.astype(str)
+    where = model if isinstance(model, str | Path) else "model"
     if strange := sorted(set(truth.tolist()) - set(known)):
         raise ModelError(
-            f"The model knows no class {strange[0]!r}; it knows {', '.join(known)}. Merge or "
-            "select classes with labels."
+            f"{where}: has no class {strange[0]!r}, only {', '.join(map(repr, known))}. Merge or "
+            f"select classes with labels, such as {known[0]}={strange[0]}."
         )
     with report_to(progress) as report:
-        report.expect(len(truth))
+        report.begin("Predicting", len(truth))
         stream = begin_with_store(fitted[0], found.paths)
         computed = run_together([stream], found.paths, n_jobs, report)
         if not computed.kept:
             first = computed.refused[0]
-            raise ModelError(f"All {len(truth)} images are refused. The first: {first}")
+            raise ModelError(f"All {len(truth)} images were rejected. The first: {first}")
     truth = truth[computed.kept]
     predicted = fitted[1:].predict(computed.outputs[0]).astype(str)
     confusion = confusion_matrix(truth, predicted, labels=known)

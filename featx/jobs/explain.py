@@ -1,4 +1,4 @@
-"""Show what every stage computes for an image."""
+"""Explanation of images: the output of each stage, and attributions of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ from featx.report.units import Unit, look_for
 
 @dataclass
 class Explanations:
-    """The outcome of `explain`; prints as a line per image and unit."""
+    """Result of `explain`. It prints one line per image and unit."""
 
-    #: One per image: what each stage gives for it, and the prediction of a fitted model.
+    #: One per image: the output of each stage, and the prediction of a fitted model.
     images: list[Explanation]
-    #: One per unit of a network: an image made for it, and those that excite it most.
+    #: One per unit of a network: a generated image, and the images that excite it most.
     units: list[Unit]
-    #: The picture or page, if it was written.
+    #: The written picture or page, if any.
     out: str | Path | None = None
 
     @property
     def refused(self) -> list[RefusedImage]:
-        """The images to choose from that were rejected."""
+        """The rejected images of ``among``."""
         return self.units[0].refused if self.units else []
 
     def __str__(self) -> str:
@@ -57,43 +57,44 @@ def explain(
     trusted: Sequence[str] = (),
     progress: Progress = False,
 ) -> Explanations:
-    """Show what every stage computes for an image, or for several below each other.
+    """Show the output of each stage for one or more images.
 
     Parameters
     ----------
     images : str, Path, ndarray, or sequence of paths or arrays
-        An image file or an image of shape (height, width, channels), or several.
+        An image file, an array of shape (height, width, channels), or a sequence of them.
     out : str or Path, optional
         The picture or page to write: ``FILE.png`` or ``FILE.html``.
     recipe : str, Path or Pipeline, optional
-        The name or file of a recipe, or a pipeline that begins with a `Stream`: its stages before
-        the first that must be fitted are shown. A pipeline is copied, and stays as it is.
+        The name or file of a recipe, or a pipeline that begins with a `Stream`. Its stages before
+        the first trainable one are shown. A pipeline is copied, not modified.
     model : Pipeline, str or Path, optional
-        In place of a recipe, a fitted pipeline, such as the ``model`` that `train` returns, or its
-        file: its predictions are shown, too, and what they rest on.
+        A fitted pipeline instead of a recipe, such as the ``model`` that `train` returns, or its
+        file. Its predictions and their attributions are shown too.
     unit : str or list of str, default=()
-        Units of its network, as ``"LAYER:NUMBER"``: for each, an image is made that excites it.
+        Units of a network, as ``"LAYER:NUMBER"``. An image that excites each is generated.
     among : str, Path, or sequence of paths or arrays, optional
-        Images among which those that excite the units most are found.
+        Images to search for those that excite the units most.
     trusted : list of str, default=()
-        Types of your own that the model's file may hold, such as ``"mypackage.MyStage"``.
+        Names of your own classes that the model file may contain, such as
+        ``"mypackage.MyStage"``.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
     Explanations
-        What each stage gives for each image, as arrays, and the predictions.
+        The output of each stage for each image, as arrays, and the predictions.
 
     Raises
     ------
     InputError
-        If neither or both of ``recipe`` and ``model`` are given, or ``among`` without ``unit``.
+        If neither or both of ``recipe`` and ``model`` are passed, or ``among`` without ``unit``.
     RefusedImage
         If an image cannot be read.
     RecipeError, ModelError
-        If the recipe or model cannot be used, or it has no such unit.
+        If the recipe or model cannot be used, or does not have the unit.
     OutputError
         If the picture or page cannot be written.
 
@@ -106,17 +107,17 @@ def explain(
     ['ReadImages', 'Sobel', 'PatternMatch', 'Summarize']
     """
     if (recipe is None) == (model is None):
-        raise InputError("explain: needs a recipe or a model. Give one of them.")
+        raise InputError("explain: needs either a recipe or a model. Pass one of them.")
     units = [unit] if isinstance(unit, str) else [*unit]
     if among is not None and not units:
-        raise InputError('explain: among needs a unit. Name one, such as unit="_fc:130".')
+        raise InputError('explain: among needs a unit. Pass one, such as unit="_fc:130".')
     if out is not None:
         require("jinja2", "matplotlib")
     pipeline = model_of(model, trusted) if recipe is None else pipeline_of(recipe)[1]
     paths = [] if among is None else list_inputs(among).paths
     several = _several(images)
     with report_to(progress) as report:
-        report.expect(len(several))
+        report.begin("Explaining", len(several))
         explained = []
         for image in several:
             explained.append(explain_image(image, pipeline))
@@ -128,11 +129,11 @@ def explain(
 
 
 def _several(images: Any) -> list[Any]:
-    """Return images as a list, be it one or several."""
+    """Return one image, or a sequence of them, as a list."""
     one = isinstance(images, str | bytes) or hasattr(images, "__fspath__")
     if one or (isinstance(images, np.ndarray) and images.ndim <= 3):
         return [images]
     several = [*images]
     if not several:
-        raise InputError("images: is empty. Give one image at least.")
+        raise InputError("images: is empty. Pass at least one image.")
     return several

@@ -1,4 +1,4 @@
-"""Write the features of images to a store."""
+"""Extraction of features to a store."""
 
 import os
 from collections import Counter
@@ -14,37 +14,38 @@ import numpy as np
 
 from featx.core.errors import DatasetError, RefusedImage
 from featx.datasets.listing import iterate_images
+from featx.datasets.loading import Listing
 from featx.io.writing import image_name, refused_as_data
 from featx.jobs.inputs import Labels, iterate_inputs, pipeline_of
 from featx.jobs.progress import Progress, Report, report_to
 
-# Larger chunks than for threads: each goes to another process and back.
+# Larger chunks than for threads, because each is sent to another process.
 _CHUNK = 32
-_SOON = 5.0  # seconds; a shorter run needs no forecast
+_SOON = 5.0  # seconds before the files are counted; a shorter run needs no forecast
 
 
 @dataclass
 class Extraction:
-    """The outcome of `extract`; prints as one line."""
+    """Result of `extract`. It prints as one line."""
 
     #: The store: a folder that `read_features` reads.
     out: str | Path
-    #: Number of images, and of those that an earlier run had finished.
+    #: Number of images, and number of those finished by an earlier run.
     images: int
     earlier: int
-    #: Number of images of earlier runs whose files are gone.
+    #: Number of images of earlier runs whose files no longer exist.
     removed: int
     dimensions: int
     #: Number of rejected images for each reason.
     reasons: Counter[str]
-    #: The list of all rejected images in the store; None if there are none.
+    #: CSV file that lists the rejected images of the store; None if no image was rejected.
     ledger: Path | None
-    #: Whether all images are done; False if the run was asked to stop.
+    #: Whether all images are finished; False if the run was stopped.
     complete: bool
 
     @property
     def refused(self) -> list[RefusedImage]:
-        """The rejected images in the store, read from it."""
+        """The rejected images, read from the store."""
         from featx.store.store import read_refused
 
         return read_refused(self.out) if self.reasons else []
@@ -53,13 +54,13 @@ class Extraction:
         refused = self.reasons.total()
         line = (
             f"{self.out}: {self.dimensions} features of {self.images - refused} images, "
-            f"{refused} refused"
+            f"{refused} rejected"
         )
-        line += f", {self.earlier} done before" if self.earlier else ""
-        return line + (f"; {self.removed} that are gone are marked" if self.removed else "")
+        line += f", {self.earlier} finished earlier" if self.earlier else ""
+        return line + (f"; {self.removed} missing files are marked" if self.removed else "")
 
     def as_data(self) -> dict[str, Any]:
-        """Return the outcome as plain data, for JSON."""
+        """Return the result as plain data, for JSON."""
         return {
             "out": str(self.out),
             "images": self.images,
@@ -84,51 +85,52 @@ def extract(
     progress: Progress = False,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Extraction:
-    """Write the features of images to a folder of Parquet files, one row per image.
+    """Compute features of images and write them as Parquet files, one row per image.
 
-    In a folder that holds features of the same stages, finished images are not read again unless
-    their size or time changed; images whose files are gone are marked. Arrays are computed again.
+    A folder with features of the same stages is resumed: finished images are not read again
+    unless their size or modification time changed, and missing files are marked. Arrays are
+    always computed again.
 
     Parameters
     ----------
     images : str, Path, or sequence of paths or arrays
-        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
-        a URL; or the images themselves.
+        A folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; or a sequence of images.
     y : array-like of shape (n,), optional
-        The classes, if the images are given themselves.
+        The classes, if ``images`` is a sequence.
     recipe : str, Path, Pipeline or Stream
         The name or file of a recipe, or a pipeline that begins with a `Stream`. Only its stages
-        before the first that must be fitted are used.
+        before the first trainable one are used.
     out : str or Path
         The folder to write, or to resume.
     labels : dict or list of str, default=()
-        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        Classes to merge and select: ``{"city": ["street", "tower"]}``, or
         ``["city=street,tower"]``.
     n_jobs : int, default=1
         Number of processes (for arrays: threads); -1 for one per processor.
     scheduler : str, optional
         Address of a Dask scheduler; its workers run the job.
     timeout : float, default=60.0
-        Seconds after which a file is rejected.
+        Time limit per file, in seconds; a slower file is rejected.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
     stopped : callable, optional
-        Asked now and then whether to stop; images in progress are then finished and written.
+        Called regularly; if it returns True, the current images are finished and the run stops.
 
     Returns
     -------
     Extraction
-        What was written, and what was rejected.
+        Counts of the written and the rejected images.
 
     Raises
     ------
     DatasetError, InputError
-        If there are no such images.
+        If the images cannot be found.
     RecipeError, ModelError
         If the recipe cannot be used.
     StoreError
-        If the recipe gives neither vectors of one length nor descriptor sets, all images are
+        If the recipe returns neither vectors of one length nor descriptor sets, all images are
         rejected, or the folder holds other features.
     OutputError
         If the folder cannot be written.
@@ -154,7 +156,7 @@ def extract(
         and scheduler is None
         and (n_jobs is None or n_jobs == -1 or n_jobs > 0)
     ):
-        # There is something to do: processes start while what follows is loaded.
+        # Processes start while the libraries below are imported.
         from featx.pipeline import processes
 
         processes.start(n_jobs, "featx.pipeline.workers")
@@ -173,6 +175,7 @@ def extract(
             for index, (image, label) in enumerate(found)
         )
     with report_to(progress) as report, _counted(images, report):
+        report.begin("Features", len(images.paths) if isinstance(images, Listing) else None)
         written = write_features(out, found, stream, name, timeout, scheduler, report, stopped)
         if written.complete:
             report.expect(written.images)
@@ -181,7 +184,7 @@ def extract(
 
 @contextmanager
 def _counted(images: Any, report: Report) -> Iterator[None]:
-    """Count the files of a folder for a forecast, while they are worked on."""
+    """Count the files of a folder, for the time left, while they are processed."""
     counting = Timer(_SOON, _count, (images, report))
     counting.daemon = True
     counting.start()

@@ -1,4 +1,4 @@
-"""Search images for a pattern."""
+"""Search of images for a pattern."""
 
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ from featx.jobs.progress import Progress, report_to
 from featx.pipeline.graph import Chunk
 from featx.pipeline.stream import Stream
 
-# Whole photographs are in memory, this many a thread and as many waiting.
+# Images per thread; as many wait in memory, in full size.
 _CHUNK = 4
 
 
 def read_pattern(pattern: Any) -> tuple[Image, NDArray[np.float32]]:
-    """Return a pattern with its mask, which is 0 where a picture is transparent.
+    """Return a pattern and its mask, which is 0 for transparent pixels.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def read_pattern(pattern: Any) -> tuple[Image, NDArray[np.float32]]:
     Raises
     ------
     PatternError
-        If all that counts of it is of one colour.
+        If the visible part is constant.
     RefusedImage
         If the file cannot be read.
     """
@@ -68,7 +68,7 @@ def _read_pattern(name: str | Path) -> tuple[Image, NDArray[np.float32]]:
 def _check_varies(where: str, pattern: Image, mask: NDArray[np.float32]) -> None:
     shown = pattern[mask > 0.5]
     if len(shown) == 0 or np.ptp(shown, axis=0).max() == 0:
-        raise PatternError(f"{where}: a pattern must vary, but all that is seen is one colour.")
+        raise PatternError(f"{where}: the visible part has one color. Use a pattern with edges.")
 
 
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
@@ -81,20 +81,20 @@ def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:
 
 @dataclass
 class Hits:
-    """The outcome of `find`; prints as one line."""
+    """Result of `find`. It prints as one line."""
 
-    #: For each image its hits, the strongest first; none for one that was rejected.
+    #: The hits of each image, the strongest first; empty for a rejected image.
     hits: list[list[Hit]]
-    #: One row per hit, and one without numbers for an image without a hit: path, strength, box,
+    #: One row per hit, and one row of nulls for an image without a hit: path, strength, box,
     #: scale, status, reason.
     table: pyarrow.Table
     refused: list[RefusedImage]
-    #: The file of the table, if it was written.
+    #: The written table, if any.
     out: str | Path | None = None
 
     @property
     def images(self) -> int:
-        """The number of images that were searched."""
+        """Number of searched images."""
         return len(self.hits) - len(self.refused)
 
     def __str__(self) -> str:
@@ -103,7 +103,7 @@ class Hits:
         return line if self.out is None else f"{self.out}: {line}"
 
     def as_data(self) -> dict[str, Any]:
-        """Return the outcome as plain data, for JSON."""
+        """Return the result as plain data, for JSON."""
         return {
             "out": None if self.out is None else str(self.out),
             "images": self.images,
@@ -125,35 +125,35 @@ def find(
     n_jobs: int | None = 1,
     progress: Progress = False,
 ) -> Hits:
-    """Search images for a pattern, and write a table and pictures of the hits.
+    """Search images for a pattern and write a table and pictures of the hits.
 
-    The table has a row for every hit, the strongest of an image first: ``path``, ``strength``,
-    the box ``row``, ``column``, ``height``, ``width`` in pixels of the file, ``scale``, which is
-    its height over the pattern's, ``status`` and ``reason``. An image without a hit has one row
-    without numbers.
+    The table has one row per hit, the strongest of each image first. Its columns are ``path``;
+    ``strength``; the box ``row``, ``column``, ``height``, ``width`` in pixels of the file;
+    ``scale``, the height relative to the pattern's; ``status`` and ``reason``. An image without
+    a hit has one row of nulls.
 
     Parameters
     ----------
     pattern : str, Path, ndarray or (ndarray, ndarray)
-        An image file, whose transparent parts do not count; ``"stop-sign"``; an RGB array; or an
+        An image file, whose transparent parts are ignored; ``"stop-sign"``; an RGB array; or an
         array and its mask in [0, 1].
     images : str, Path, or sequence of paths or arrays
-        A folder; a glob; a CSV or Parquet manifest; an archive; a URL; or the images themselves.
+        A folder; a glob; a CSV or Parquet manifest; an archive; a URL; or a sequence of images.
     out : str or Path, optional
         The table to write: ``FILE.csv`` or ``FILE.parquet``.
     pictures : str or Path, optional
-        A folder to make, with a picture of each image that has a hit.
+        Folder to write, with a picture of each image that has a hit.
     threshold : float, default=0.5
-        The least strength of a hit, 0 to 1.
+        Minimum strength of a hit, from 0 to 1.
     size : int, default=24
-        Height of the smallest pattern that is found, in an image whose longer side is ``side``.
+        Height of the smallest pattern to find, in an image whose longer side is ``side``.
     side : int, default=640
-        Larger images are shrunk to this longer side, and then searched.
+        Larger images are shrunk to this longer side before the search.
     n_jobs : int, default=1
         Number of threads; -1 for one per processor.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
@@ -163,7 +163,7 @@ def find(
     Raises
     ------
     DatasetError, InputError
-        If there are no such images.
+        If the images cannot be found.
     RefusedImage
         If the file of the pattern cannot be read.
     PatternError
@@ -191,7 +191,7 @@ def find(
     writing = nullcontext() if out is None else new_file(out)
     drawing = nullcontext() if pictures is None else new_folder(pictures)
     with report_to(progress) as report, writing as unfinished, drawing as folder:
-        report.expect(len(paths))
+        report.begin("Searching", len(paths))
         for chunk in Stream([ReadImages(), search], _CHUNK, n_jobs).iterate(paths):
             for image, hits, refusal in _by_image(chunk):
                 name = image_name(image, len(found))
@@ -203,7 +203,7 @@ def find(
             refused += chunk.refused.values()
             report(len(chunk.items), len(chunk.refused))
         if len(refused) == len(found):
-            raise PatternError(f"All {len(found)} images are refused. The first: {refused[0]}")
+            raise PatternError(f"All {len(found)} images were rejected. The first: {refused[0]}")
         table = pyarrow.Table.from_pylist(rows, _SCHEMA)
         if unfinished is not None:
             write_table(table, unfinished)
@@ -242,7 +242,7 @@ def _rows(
 
 
 def draw_hits(path: Any, hits: list[Hit]) -> Pictures.Image:
-    """Draw the boxes of the hits, and their strengths, into the image."""
+    """Draw the boxes and strengths of the hits into the image."""
     pixels = path if isinstance(path, np.ndarray) else read_image(path)
     picture = Pictures.fromarray(_bytes(pixels))
     draw = ImageDraw.Draw(picture)
@@ -263,7 +263,7 @@ def _bytes(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 class _Find(ImageStage):
-    """The hits of an image as rows: strength and box."""
+    """Find the hits of an image; each row is a strength and a box."""
 
     gives = "descriptors"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

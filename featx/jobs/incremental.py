@@ -1,4 +1,4 @@
-"""Estimators fitted piece by piece, where the vectors of all images are too many for the memory."""
+"""Out-of-core fitting of estimators, for vectors that exceed the memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,16 +9,16 @@ from sklearn.base import clone
 
 from featx.pipeline.graph import learns
 
-#: Gives the vectors at these positions, in an array.
+#: Returns the vectors at the given indices as an array.
 Vectors = Callable[[NDArray[np.int64]], Any]
 
-# Rows that are in memory at a time, and those from which the steps learn that must see all theirs
-# together, such as PCA. A row is here of 4 bytes a number.
+# Bytes of the rows in memory, at 4 bytes per value. Steps without partial_fit, such as PCA, are
+# fitted to a sample of this size.
 _BYTES = 2**28
-# Passes over all rows, for classifiers that learn in steps: at least so many, and more where rows
-# are few. scikit-learn's guide finds that a million steps will do.
+# Minimum number of passes over all rows for classifiers trained by gradient descent, and the
+# number of steps to reach: scikit-learn's guide recommends a million.
 _PASSES, _STEPS = 5, 10**6
-_BLOCK = 128  # rows that stay together
+_BLOCK = 128  # consecutive rows that are shuffled as one
 
 
 def fit_in_pieces(
@@ -28,24 +28,24 @@ def fit_in_pieces(
     dimensions: int,
     random_state: int = 0,
 ) -> list[Any]:
-    """Fit steps of which the last is a classifier that has ``partial_fit``.
+    """Fit steps whose last one is a classifier with ``partial_fit``.
 
-    Steps before it that have ``partial_fit``, such as StandardScaler, see all rows; others that
-    learn, such as PCA, are fitted to a seeded sample. The classifier is given all rows in random
-    order, and again if it is one that learns in steps.
+    Earlier steps with ``partial_fit``, such as StandardScaler, are fitted to all rows; other
+    trainable steps, such as PCA, to a seeded sample. The classifier is fitted to all rows in
+    random order, in several passes if it is trained by gradient descent.
 
     Parameters
     ----------
     steps : list of estimators
-        The steps; they are not changed.
+        The steps, which are not modified.
     vectors : callable
-        Gives the vectors at some positions, which increase.
+        Returns the vectors at increasing indices.
     labels : ndarray of shape (n,)
-        The class of each.
+        The class of each row.
     dimensions : int
-        The length of a vector.
+        Length of a vector.
     random_state : int
-        What the order and the sample are drawn from.
+        Random seed for the order and the sample.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def _passes(classifier: Any, rows: int) -> int:
 
 
 def _mixed(rows: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Order rows so that each piece of ``count`` is drawn from all of them, block by block.
+    """Shuffle rows in blocks, and sort each piece of ``count`` rows.
 
-    Rows often come class by class; and those of one part of a store are quick to read together.
+    Rows are often sorted by class. Consecutive rows of a store are read faster together.
     """
     blocks = np.array_split(np.arange(rows), max(1, rows // _BLOCK))
     order = np.concatenate([blocks[number] for number in rng.permutation(len(blocks))])

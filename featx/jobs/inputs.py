@@ -1,5 +1,6 @@
-"""What jobs work on, in each form that users have it: images, classes, recipes and models."""
+"""Inputs of jobs: images, classes, recipes and models in any accepted form."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -22,8 +23,8 @@ from featx.datasets.loading import (
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: How classes are merged and selected: ``{"city": ["street", "tower"]}``, or as on the command
-#: line, ``["city=street,tower"]``.
+#: Classes to merge and select: ``{"city": ["street", "tower"]}``, or as on the command line,
+#: ``["city=street,tower"]``.
 Labels = Target | Sequence[str]
 
 
@@ -33,24 +34,24 @@ def list_inputs(images: Any, y: Any = None, labels: Labels = ()) -> Listing:
     Parameters
     ----------
     images : str, Path, sequence of paths or arrays, ndarray, Dataset or Listing
-        A place, as in `featx.datasets.loading.list_images`, or the images themselves.
+        A source, as in `featx.datasets.loading.list_images`, or a sequence of images.
     y : array-like, optional
-        The class of each image that is given itself.
+        The class of each image of a sequence.
     labels : dict or list of str
-        How classes are merged and selected.
+        Classes to merge and select.
 
     Raises
     ------
     InputError
-        If there are no images, or ``y`` does not fit them.
+        If a sequence is empty, or ``y`` has another length.
     DatasetError
-        If there is nothing at the place, or it has no such class.
+        If a source has no images, or lacks a class of ``labels``.
     """
     if isinstance(images, str | Path | Dataset | Listing):
         if y is not None:
             raise InputError(
-                "y: is for arrays and lists of paths only. The classes of a folder are the names "
-                "of its sub-folders; labels merges and selects them."
+                "y: applies to arrays and lists of paths only. The classes of a folder are the "
+                "names of its subfolders; labels merges and selects them."
             )
         if isinstance(images, str | Path):
             found = list_images(images)
@@ -60,9 +61,9 @@ def list_inputs(images: Any, y: Any = None, labels: Labels = ()) -> Listing:
     # A batch stays one array.
     items: Any = images if isinstance(images, np.ndarray) else [*images]
     if len(items) == 0:
-        raise InputError("images: is empty. Give one image at least.")
+        raise InputError("images: is empty. Pass at least one image.")
     if y is not None and len(y) != len(items):
-        raise InputError(f"y: has {len(y)} classes for {len(items)} images. Give one for each.")
+        raise InputError(f"y: has {len(y)} classes for {len(items)} images. Pass one per image.")
     _check_kind(items)
     classes = [None] * len(items) if y is None else [*y]
     target = _target(labels)
@@ -72,12 +73,27 @@ def list_inputs(images: Any, y: Any = None, labels: Labels = ()) -> Listing:
     return merge_labels(Listing([*items], texts), target)
 
 
+def list_places(places: Sequence[str]) -> Listing:
+    """List the images of one or more folders, files, globs or other sources, each image once.
+
+    Of several sources, a file directly in a folder has the folder's name as its class.
+    """
+    if len(places) == 1:
+        return list_images(places[0])
+    rows: dict[str, tuple[Any, str | None]] = {}
+    for place in places:
+        own = os.path.basename(os.path.abspath(place)) if os.path.isdir(place) else None
+        for path, label in zip(*list_images(place), strict=True):
+            rows.setdefault(os.fsdecode(path), (path, own if label is None else label))
+    return Listing([path for path, _ in rows.values()], [label for _, label in rows.values()])
+
+
 def iterate_inputs(
     images: Any, y: Any = None, labels: Labels = ()
 ) -> Iterator[tuple[Any, str | None]]:
-    """Yield images with their classes; those of a place as they are found.
+    """Yield images with their classes; those of a source as they are found.
 
-    The first is looked for at once, so that a place that does not exist raises here.
+    The first is found at once, so that a missing source raises here.
     """
     if not isinstance(images, str | Path) or y is not None or labels:
         paths, classes = list_inputs(images, y, labels)
@@ -87,20 +103,20 @@ def iterate_inputs(
 
 
 def labelled_inputs(images: Any, y: Any = None, labels: Labels = ()) -> Dataset:
-    """List images that have a class, with a warning if others are left out.
+    """List images that have a class; warn if others are left out.
 
     Raises
     ------
     InputError
-        If no image that is given itself has a class.
+        If no image of a sequence has a class.
     DatasetError
-        If no image of a place has a class.
+        If no image of a source has a class.
     """
     found = list_inputs(images, y, labels)
-    if isinstance(images, str | Path):
-        return labelled(found, images)
+    if isinstance(images, str | Path | Listing):
+        return labelled(found, "images" if isinstance(images, Listing) else images)
     if all(name is None for name in found.labels):
-        raise InputError("y: is missing. Give the class of each image.")
+        raise InputError("y: is missing. Pass the class of each image.")
     if None in found.labels:
         return labelled(found, "y")
     return Dataset(found.paths, np.asarray(found.labels))
@@ -113,16 +129,16 @@ def _target(labels: Labels) -> Target | None:
 
 
 def pipeline_of(recipe: Any) -> tuple[str, "Pipeline"]:
-    """Return the name and the pipeline of a recipe; a copy, if it is a pipeline.
+    """Return the name and the pipeline of a recipe; a pipeline is copied.
 
     Raises
     ------
     RecipeError
-        If there is no such recipe, or anything in it is wrong.
+        If the recipe does not exist or is not valid.
     ModelError
-        If it is a pipeline that does not begin with a `Stream`.
+        If a pipeline does not begin with a `Stream`.
     """
-    # scikit-learn takes long to load, and a wrong folder needs none of it.
+    # scikit-learn is slow to import; a missing folder is reported without it.
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline, make_pipeline
 
@@ -142,7 +158,7 @@ def pipeline_of(recipe: Any) -> tuple[str, "Pipeline"]:
 
 
 def model_of(model: Any, trusted: Sequence[str] = ()) -> "Pipeline":
-    """Return a fitted pipeline, loaded if it is a file; ``trusted`` is as in `load_model`.
+    """Return a fitted pipeline, loaded from its file if necessary; see `load_model`.
 
     Raises
     ------
@@ -167,4 +183,4 @@ def model_of(model: Any, trusted: Sequence[str] = ()) -> "Pipeline":
 def _check_kind(images: Sequence[Any]) -> None:
     kinds = {isinstance(image, np.ndarray) for image in images}
     if len(kinds) > 1:
-        raise InputError("images: some are arrays and some are not. Give one kind.")
+        raise InputError("images: mixes arrays and paths. Pass one kind.")

@@ -19,9 +19,9 @@ from featx.io.writing import new_file
 from featx.pipeline import registry
 from featx.pipeline.stream import Stream
 
-#: The format that `save_model` writes; `load_model` reads it and all before it.
+#: Format written by `save_model`; `load_model` reads this and all earlier formats.
 FORMAT = 1
-# In it a model file names the format and the version of featx that wrote it.
+# Member of a model file that names the format and the version of featx that wrote it.
 _ABOUT = "featx.json"
 _MOST_BYTES = 10_000
 
@@ -29,33 +29,33 @@ _MOST_BYTES = 10_000
 def save_model(pipeline: Pipeline, file: str | Path) -> None:
     """Write a fitted pipeline to a skops file.
 
-    The file names the version of featx and a format number, and featx's stages by their public
-    names, such as ``featx.HOG``: later versions read it.
+    The file contains the version of featx, a format number and the public names of the stages,
+    such as ``featx.HOG``. Later versions of featx can read it.
 
     Parameters
     ----------
     pipeline : sklearn.pipeline.Pipeline
-        A `Stream` of stages, then other steps, the last of which is a fitted classifier. Stages
-        of your own must be defined at the top level of a module.
+        A `Stream` of stages, then other steps, ending with a fitted classifier. Your own stages
+        must be defined at the top level of a module.
     file : str or Path
-        The file, such as ``model.skops``.
+        File to write, such as ``model.skops``.
 
     Raises
     ------
     ModelError
-        If the pipeline holds anything that could not be loaded again.
+        If the pipeline contains an object that could not be loaded again.
 
     See Also
     --------
-    load_model : Loads the file.
+    load_model : Load the file.
     """
-    # It loads torch where that is installed, which takes seconds; most work needs no file of it.
+    # skops imports torch if it is installed, which takes seconds.
     import skops.io
 
     try:
         content = skops.io.dumps(pipeline)
         unknown = set(skops.io.get_untrusted_types(data=content))
-    # skops raises whatever an object that it does not know makes it stumble over.
+    # skops raises any exception for an object that it does not support.
     except Exception as error:
         raise _not_kept([type(error).__name__]) from error
     with ZipFile(BytesIO(content)) as source:
@@ -67,8 +67,8 @@ def save_model(pipeline: Pipeline, file: str | Path) -> None:
             raise _not_kept(sorted(refused))
         if problem := _parameter_problem(schema, own):
             raise ModelError(
-                f"The fitted model cannot be kept in a file: {problem}. Store each parameter of "
-                "__init__ under its own name, and end the names of what is learned with _."
+                f"model: cannot be saved: {problem}. Store each parameter of __init__ under its "
+                "own name, and end the names of learned attributes with _."
             )
         with new_file(file) as unfinished, ZipFile(unfinished, "w") as target:
             target.writestr(_ABOUT, json.dumps(stamp(FORMAT)))
@@ -80,16 +80,16 @@ def save_model(pipeline: Pipeline, file: str | Path) -> None:
 def load_model(file: str | Path, trusted: Iterable[str | type] | None = None) -> Pipeline:
     """Load a fitted pipeline from a skops file.
 
-    Only featx's stages, the estimators that recipes may name, and stages that you trust are
-    loaded. Nothing of the file is executed before its types have been checked.
+    Only stages of featx, the estimators that recipes may name, and classes that you trust are
+    loaded. All types are checked before any code of the file is executed.
 
     Parameters
     ----------
     file : str or Path
-        A file that `save_model` or ``featx train`` wrote.
+        File written by `save_model` or ``featx train``.
     trusted : iterable of str or class, optional
-        Stages and estimators of others that the file may hold, such as ``"mypackage.MyStage"``;
-        their modules are imported.
+        Other stages and estimators that the file may contain, such as ``"mypackage.MyStage"``.
+        Their modules are imported.
 
     Returns
     -------
@@ -99,18 +99,18 @@ def load_model(file: str | Path, trusted: Iterable[str | type] | None = None) ->
     Raises
     ------
     ModelError
-        If there is no such file, it is no model, it holds types that are not trusted, or it does
-        not fit this version of featx or the code of a stage.
+        If the file does not exist, is not a model, contains types that are not trusted, or does
+        not match this version of featx or the code of a stage.
 
     Examples
     --------
     >>> from featx import load_model
     >>> load_model("no-such-file.skops")
     Traceback (most recent call last):
-    featx.core.errors.ModelError: no-such-file.skops: there is no such file.
+    featx.core.errors.ModelError: no-such-file.skops: no such file. Name one written by featx train.
     """
     if not Path(file).is_file():
-        raise ModelError(f"{file}: there is no such file.")
+        raise ModelError(f"{file}: no such file. Name one written by featx train.")
     import skops.io
 
     try:
@@ -123,18 +123,18 @@ def load_model(file: str | Path, trusted: Iterable[str | type] | None = None) ->
         model = skops.io.load(file, trusted=sorted(_known() | admitted))
     except ModelError:
         raise
-    # skops raises whatever a broken archive makes it stumble over.
+    # skops raises any exception for a damaged archive.
     except Exception as error:
-        raise ModelError(f"{_not_ours(file)} ({error}).") from error
+        raise _not_ours(file, str(error)) from error
     if not isinstance(model, Pipeline):
-        raise ModelError(f"{_not_ours(file)}, but {type(model).__name__}.")
+        raise _not_ours(file, f"it contains {type(model).__name__}")
     if not model.steps or not isinstance(model[0], Stream) or not hasattr(model, "classes_"):
-        raise ModelError(f"{_not_ours(file)}, but another pipeline.")
+        raise _not_ours(file, "it contains another pipeline")
     return model
 
 
 def _read(file: str | Path) -> tuple[dict[str, Any], Any]:
-    """Read what a file says of itself, and the tree of its types."""
+    """Read the version information of a model file, and the tree of its types."""
     with ZipFile(file) as archive:
         if archive.getinfo(_ABOUT).file_size > _MOST_BYTES:
             raise ValueError(f"{_ABOUT} has more than {_MOST_BYTES} bytes")
@@ -148,22 +148,23 @@ def _read(file: str | Path) -> tuple[dict[str, Any], Any]:
 def _check_types(
     file: str | Path, about: dict[str, Any], schema: Any, unknown: set[str], trusted: set[str]
 ) -> set[str]:
-    """Raise unless all unknown types of a file are trusted and can be imported; return them."""
+    """Return the unknown types of a file; raise unless all are trusted and can be imported."""
     objects = {_name(node) for node in _nodes(schema) if node.get("__loader__") == "ObjectNode"}
     if gone := sorted(filter(_is_public, unknown & objects)):
-        raise _misfit(file, about, f"it holds {', '.join(gone)}, which this featx does not have")
+        raise _misfit(file, about, f"it contains {', '.join(gone)}, which this version lacks")
     own = {name for name in unknown if name in objects and not name.startswith("featx.")}
     if foreign := sorted(unknown - own - trusted):
         raise ModelError(
-            f"{file}: not loaded, since it asks for what is no part of featx: {', '.join(foreign)}."
+            f"{file}: not loaded: it contains {', '.join(foreign)}, which models may not. Load "
+            "only models written by featx train."
         )
     if untrusted := sorted(unknown - trusted):
         modules = sorted({name.rpartition(".")[0] for name in untrusted})
         plugins = " ".join(f"--plugin {module}" for module in modules)
         raise ModelError(
-            f"{file}: not loaded, since it holds {', '.join(untrusted)}, which featx does not "
-            f"know. If you trust their code: load_model(file, trusted={untrusted!r}), or "
-            f"{plugins} on the command line."
+            f"{file}: not loaded: it contains {', '.join(untrusted)}, which is not part of featx. "
+            f"If you trust this code, use load_model(file, trusted={untrusted!r}), or {plugins} on "
+            "the command line."
         )
     for name in sorted(unknown):
         _import_trusted(file, about, name)
@@ -171,21 +172,21 @@ def _check_types(
 
 
 def _import_trusted(file: str | Path, about: dict[str, Any], name: str) -> None:
-    """Import a class that is trusted; raise unless it is a stage or an estimator."""
+    """Import a trusted class; raise unless it is a stage or an estimator."""
     module, _, kind = name.rpartition(".")
     try:
         import_module(module)
     except Exception as error:  # a module can raise anything
         raise ModelError(
-            f"{file}: not loaded, since {module} cannot be imported ({type(error).__name__}: "
-            f"{error}), from which it needs {kind}. Install it, or add its folder to sys.path."
+            f"{file}: not loaded: it needs {kind} of {module}, which cannot be imported "
+            f"({type(error).__name__}: {error}). Install it, or add its folder to sys.path."
         ) from error
     if not _is_estimator(name):
-        raise _misfit(file, about, f"it holds {name}, which is neither stage nor estimator")
+        raise _misfit(file, about, f"it contains {name}, which is neither a stage nor an estimator")
 
 
 def _parameter_problem(schema: Any, names: Collection[str]) -> str:
-    """Return which stored parameters of these classes are not those of their ``__init__``."""
+    """Describe stored parameters of these classes that their ``__init__`` lacks, or the reverse."""
     problems = set()
     for node in _nodes(schema):
         name = _name(node)
@@ -194,7 +195,7 @@ def _parameter_problem(schema: Any, names: Collection[str]) -> str:
         kind, content = _class(name), node.get("content")
         stored = set(content["content"] if content else ())
         known = set(inspect.signature(kind).parameters)
-        # What is learned ends with an underscore, and a property stores under another name.
+        # Learned attributes end with an underscore; a property is stored under another name.
         plain = [key for key in stored if key in known or (key[:1] != "_" and key[-1:] != "_")]
         derived = [key for key in known if isinstance(getattr(kind, key, None), property)]
         problems.update(parameter_problems(name, [*plain, *derived], known))
@@ -202,7 +203,7 @@ def _parameter_problem(schema: Any, names: Collection[str]) -> str:
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
-    """Yield the nodes of a skops tree, each of which names the type of a value."""
+    """Yield the nodes of a skops tree; each names the type of a value."""
     waiting = [schema]
     while waiting:
         value = waiting.pop()
@@ -219,7 +220,7 @@ def _name(node: dict[str, Any]) -> str:
 
 
 def _rename(node: dict[str, Any]) -> str:
-    """Give a node the public name of its type, and return it."""
+    """Replace the type of a node by its public name, and return the name."""
     module, name = node["__module__"], node["__class__"]
     if module.startswith("featx."):
         kind = getattr(import_module(module), name, None)
@@ -234,7 +235,7 @@ def _class(name: str) -> Any:
 
 
 def _is_estimator(name: str) -> bool:
-    """Return whether a name is that of a stage or an estimator which can be found by it."""
+    """Return whether a name leads to a stage or an estimator."""
     try:
         kind = _class(name)
     except ImportError:
@@ -254,31 +255,32 @@ def _as_names(trusted: Iterable[str | type] | None) -> set[str]:
 
 def _not_kept(names: list[str]) -> ModelError:
     return ModelError(
-        f"The fitted model cannot be kept in a file ({', '.join(names)}). Give its last steps "
-        "other parameters; define stages of your own at the top level of a module."
+        f"model: cannot be saved ({', '.join(names)}). Use other parameters in its last steps; "
+        "define your own stages at the top level of a module."
     )
 
 
 def _misfit(file: str | Path, about: dict[str, Any], problem: str) -> ModelError:
     return ModelError(
-        f"{file}: not loaded: {problem}. It was written by featx {version_of(about)}, and "
-        f"this is featx {featx.__version__}. Load it with the versions that wrote it, or train it "
-        "again."
+        f"{file}: not loaded: {problem}. It was written by featx {version_of(about)}; this is "
+        f"featx {featx.__version__}. Load it with the version that wrote it, or train it again."
     )
 
 
-def _not_ours(file: str | Path) -> str:
-    return f"{file}: not a model that featx train wrote"
+def _not_ours(file: str | Path, problem: str) -> ModelError:
+    return ModelError(
+        f"{file}: is not a model ({problem.rstrip('.')}). Name a file written by featx train."
+    )
 
 
-#: What estimators that recipes may name are made of, and skops does not know.
+#: Parts of the estimators that recipes may name, which skops does not trust by itself.
 _PARTS_OF_ESTIMATORS = {
     f"sklearn.{module}.{name}"
     for module, listed in {
         "calibration": "_CalibratedClassifier _SigmoidCalibration _TemperatureScaling",
         "ensemble._hist_gradient_boosting.predictor": "TreePredictor",
         "feature_selection._univariate_selection": "f_classif",
-        # PyFuncDistance64 calls any function, and is none of them.
+        # PyFuncDistance64 is left out: it calls any function.
         "metrics._dist_metrics": "BrayCurtisDistance64 CanberraDistance64 ChebyshevDistance64 "
         "EuclideanDistance64 HammingDistance64 ManhattanDistance64 MinkowskiDistance64",
         "neighbors._ball_tree": "BallTree",
@@ -291,7 +293,7 @@ _PARTS_OF_ESTIMATORS = {
 
 
 def _stages() -> set[str]:
-    """List the public names of what featx itself puts into a model."""
+    """Return the public names of featx's own classes in models."""
     classifiers = [
         name for name, module in registry.ESTIMATORS.items() if module.startswith("featx.")
     ]
@@ -301,5 +303,5 @@ def _stages() -> set[str]:
 
 
 def _known() -> set[str]:
-    """List the types that a model may hold, beside those that skops itself trusts."""
+    """Return the types that a model may contain, besides those trusted by skops."""
     return _PARTS_OF_ESTIMATORS | _stages()

@@ -1,4 +1,4 @@
-"""Predict the class of each image."""
+"""Prediction of the class of each image."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -26,21 +26,21 @@ from featx.store.stored_images import begin_with_store
 
 @dataclass
 class Predictions:
-    """The outcome of `predict`; prints as one line."""
+    """Result of `predict`. It prints as one line."""
 
     #: One row per image: path, prediction, probability or score of each class, status, reason.
     table: pyarrow.Table
-    #: The positions of the images that were not rejected.
+    #: Indices of the images that were not rejected.
     kept: list[int]
     #: The predicted classes of these images.
     predictions: NDArray[Any]
     #: Their probabilities or scores (n, classes), in the order of ``classes``.
     scores: NDArray[np.float64]
-    #: What the scores are: "probability" or "score".
+    #: Kind of the scores: "probability" or "score".
     kind: str
     classes: list[str]
     refused: list[RefusedImage]
-    #: The file of the table, if it was written.
+    #: The written table, if any.
     out: str | Path | None = None
 
     def __str__(self) -> str:
@@ -48,7 +48,7 @@ class Predictions:
         return line if self.out is None else f"{self.out}: {line}"
 
     def as_data(self) -> dict[str, Any]:
-        """Return the outcome as plain data, for JSON."""
+        """Return the result as plain data, for JSON."""
         return {
             "out": None if self.out is None else str(self.out),
             "images": len(self.predictions),
@@ -66,36 +66,37 @@ def predict(
     n_jobs: int | None = 1,
     progress: Progress = False,
 ) -> Predictions:
-    """Predict the class of each image, and write a table of the predictions.
+    """Predict the class of each image and write a table of the predictions.
 
     Parameters
     ----------
     images : str, Path, or sequence of paths or arrays
         A folder; a glob; a CSV or Parquet manifest; an archive; a URL; a folder written by
-        `extract`; or the images themselves.
+        `extract`; or a sequence of images.
     model : Pipeline, str or Path
         A fitted pipeline, such as the ``model`` that `train` returns, or its file.
     out : str or Path, optional
         The table to write, one row per image: ``FILE.csv`` or ``FILE.parquet``.
     trusted : list of str, default=()
-        Types of your own that the model's file may hold, such as ``"mypackage.MyStage"``.
+        Names of your own classes that the model file may contain, such as
+        ``"mypackage.MyStage"``.
     n_jobs : int, default=1
         Number of threads; -1 for one per processor.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
     Predictions
-        Predictions and scores of the images that can be read, and the rejected images.
+        Predictions and scores of the readable images, and the rejected images.
 
     Raises
     ------
     DatasetError, InputError
-        If there are no such images.
+        If the images cannot be found.
     ModelError
-        If the model cannot be used, or all images are rejected.
+        If the model cannot be loaded, or all images are rejected.
     OutputError
         If the table cannot be written.
 
@@ -116,7 +117,7 @@ def predict(
     tables, refused = [], list[RefusedImage]()
     writing = nullcontext() if out is None else new_file(out)
     with report_to(progress) as report, writing as unfinished:
-        report.expect(len(found.paths))
+        report.begin("Predicting", len(found.paths))
         start = 0
         for chunk in Stream(stream.stages, stream.chunk_size, n_jobs).iterate(found.paths):
             tables.append(_rows(fitted, chunk, start))
@@ -125,7 +126,7 @@ def predict(
             start += len(chunk.items)
         table = pyarrow.concat_tables(tables)
         if len(refused) == len(table):
-            raise ModelError(f"All {len(table)} images are refused. The first: {refused[0]}")
+            raise ModelError(f"All {len(table)} images were rejected. The first: {refused[0]}")
         if unfinished is not None:
             write_table(table, unfinished)
     return _predictions(table, fitted, refused, out)

@@ -1,4 +1,4 @@
-"""Fit a recipe on labelled images."""
+"""Training of a recipe on labelled images."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -21,21 +21,21 @@ from featx.pipeline.fitting import check_classes, in_threads
 from featx.pipeline.stream import Stream, run_together
 from featx.store.stored_images import StoredFeatures, begin_with_store, put_back
 
-#: Where a store has more bytes of vectors, a classifier that can be fitted incrementally is.
+#: Bytes of a store's vectors above which a classifier with ``partial_fit`` is fitted out of core.
 _IN_MEMORY = 2**31
 
 
 @dataclass
 class Training:
-    """The outcome of `train`; prints as one line."""
+    """Result of `train`. It prints as one line."""
 
     #: The fitted pipeline.
     model: Pipeline
-    #: The classes of the images that it was fitted on.
+    #: The class of each training image.
     labels: NDArray[Any]
-    #: The images that were rejected, and are not among them.
+    #: The rejected images, which were not used.
     refused: list[RefusedImage]
-    #: The file of the model, if it was written.
+    #: The written model file, if any.
     out: str | Path | None = None
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Training:
         return line if self.out is None else f"{self.out}: {line}"
 
     def as_data(self) -> dict[str, Any]:
-        """Return the outcome as plain data, for JSON."""
+        """Return the result as plain data, for JSON."""
         return {
             "out": None if self.out is None else str(self.out),
             "images": len(self.labels),
@@ -65,31 +65,31 @@ def train(
 ) -> Training:
     """Fit a recipe on labelled images, or on a store of their features.
 
-    Images that cannot be read are left out. Where the vectors of a store need more than 2 GiB, a
-    classifier that has ``partial_fit`` is fitted incrementally.
+    Unreadable images are left out. If the vectors of a store need more than 2 GiB, a classifier
+    with ``partial_fit`` is fitted incrementally.
 
     Parameters
     ----------
     images : str, Path, or sequence of paths or arrays
-        A folder, whose sub-folders are the classes; a glob; a CSV or Parquet manifest; an archive;
-        a URL; a folder written by `extract`; or the images themselves.
+        A folder, whose subfolders are the classes; a glob; a CSV or Parquet manifest; an archive;
+        a URL; a folder written by `extract`; or a sequence of images.
     y : array-like of shape (n,), optional
-        The classes, if the images are given themselves.
+        The classes, if ``images`` is a sequence.
     recipe : str, Path or Pipeline
         The name or file of a recipe, or a pipeline that begins with a `Stream`. A pipeline is
-        copied, and stays as it is.
+        copied, not modified.
     out : str or Path, optional
         The file to write the model to: ``MODEL.skops``.
     checkpoint : str or Path, optional
-        The file in which the training of a network is kept, and from which it is resumed.
+        File to save the training of a network to, and to resume it from.
     labels : dict or list of str, default=()
-        How classes are merged and selected: ``{"city": ["street", "tower"]}``, or
+        Classes to merge and select: ``{"city": ["street", "tower"]}``, or
         ``["city=street,tower"]``.
     n_jobs : int, default=1
         Number of threads; -1 for one per processor.
     progress : bool or callable, default=False
-        True prints plain lines on standard error; a callable gets (done, refused), the numbers of
-        images since its last call.
+        True prints plain lines on standard error. A callable receives (done, refused): the numbers
+        of finished and of rejected images since its last call.
 
     Returns
     -------
@@ -99,11 +99,11 @@ def train(
     Raises
     ------
     DatasetError, InputError
-        If there are no such images, or they have no classes.
+        If the images cannot be found, or have no classes.
     RecipeError
-        If the recipe cannot be read, or a checkpoint is given and it trains no network.
+        If the recipe cannot be read, or a checkpoint is passed and it has no network.
     ModelError
-        If the recipe has no classifier, the readable images are of fewer than two classes, or the
+        If the recipe has no classifier, the readable images have fewer than two classes, or the
         model cannot be written.
 
     Examples
@@ -126,8 +126,7 @@ def train(
             pipeline.set_params(convnet__checkpoint=checkpoint)
     elif checkpoint is not None:
         where = recipe if isinstance(recipe, str | Path) else "recipe"
-        raise RecipeError(f"{where}: trains no network. Leave out the checkpoint.")
-    report.expect(len(found.paths))
+        raise RecipeError(f"{where}: has no network to train. Leave out the checkpoint.")
     with nullcontext() if out is None else new_file(out) as file:
         with report:
             model, seen, refused = _fit(pipeline, found.paths, found.labels, n_jobs, report)
@@ -143,17 +142,19 @@ def _fit(
     n_jobs: int | None,
     report: Report,
 ) -> tuple[Pipeline, NDArray[Any], list[RefusedImage]]:
-    """Fit a pipeline; return it, the classes of the images it was fitted on, and the others."""
+    """Fit a pipeline; return it, the classes of its training images, and the rejected images."""
     stream, *steps = (step for _, step in pipeline.steps)
     if not steps or not hasattr(steps[-1], "predict"):
-        raise ModelError("The recipe has no classifier. End it with one, such as LinearSVC.")
+        raise ModelError("recipe: has no classifier. End it with one, such as LinearSVC.")
     check_classes(labels)
     begun = begin_with_store(stream, images)
     fitted = Stream(begun.stages, stream.chunk_size, n_jobs)
+    report.begin("Fitting image stages")
     try:
         fitted.fit_on_readable(images)
     except RefusedImage as first:
-        raise ModelError(f"All {len(images)} images are refused. The first: {first}") from None
+        raise ModelError(f"All {len(images)} images were rejected. The first: {first}") from None
+    report.begin("Features", len(images))
     if _is_too_large(fitted, images) and hasattr(steps[-1], "partial_fit"):
         classifier = make_pipeline(*_fit_in_pieces(fitted, steps, images, labels, report))
         seen, refused = labels, list[RefusedImage]()
@@ -161,6 +162,7 @@ def _fit(
         computed = run_together([fitted], images, n_jobs, report)
         seen, refused = labels[computed.kept], computed.refused
         check_classes(seen)
+        report.begin(f"Fitting {type(steps[-1]).__name__}")
         classifier = make_pipeline(*in_threads(steps, n_jobs)).fit(computed.outputs[0], seen)
     fitted.n_jobs = stream.n_jobs
     model = Pipeline([("stream", put_back(fitted, stream)), *classifier.steps])
@@ -168,7 +170,7 @@ def _fit(
 
 
 def _is_too_large(stream: Stream, images: Sequence[Any]) -> bool:
-    """Return whether a store's images have more vectors than are to be in memory at once."""
+    """Return whether the vectors of a store exceed the limit for one array."""
     stored = isinstance(stream.stages[0], StoredFeatures)
     return stored and 4 * len(images) * len(stream.get_feature_names_out()) > _IN_MEMORY
 

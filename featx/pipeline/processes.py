@@ -8,6 +8,7 @@ import gc
 import os
 import signal
 import time
+from contextlib import suppress
 from importlib import import_module
 from threading import Thread
 from typing import Any
@@ -49,13 +50,20 @@ def _options(preload: str) -> dict[str, Any]:
     return {
         "timeout": _IDLE,
         "initializer": _begin,
-        "initargs": (os.getpid(), preload),
+        # Processes that started in another folder are not reused: paths may be relative to it.
+        "initargs": (os.getpid(), _current_folder(), preload),
         # A crash would print the stack of each thread; the reason of the rejection is enough.
         "env": {"PYTHONFAULTHANDLER": ""},
     }
 
 
-def _begin(parent: int, preload: str) -> None:
+def _current_folder() -> str:
+    with suppress(OSError):  # it may have been removed
+        return os.getcwd()
+    return ""
+
+
+def _begin(parent: int, folder: str, preload: str) -> None:
     """Initialize a worker: ignore SIGINT, follow the parent process and import a module."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     Thread(target=_follow, args=(parent,), daemon=True).start()

@@ -116,8 +116,8 @@ def write_features(
     steps = as_steps(stream.stages)
     digest = hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()[:16]
     identity = {**stamp(FORMAT), "recipe": recipe, "steps": steps, "digest": digest}
-    with open_store(folder, identity) as store:
-        run = _Run(store, stream, identity, progress, stopped)
+    with open_store(folder, identity) as store, closing(Earlier(store)) as earlier:
+        run = _Run(store, earlier, stream, identity, progress, stopped)
         files: Iterator[ImageFile] = run.unfinished(inputs)
         graph, size = stream.graph(), stream.chunk_size
         first = next(files, None)
@@ -197,14 +197,15 @@ class _Run:
     def __init__(
         self,
         store: Store,
+        earlier: Earlier,
         stream: Stream,
         identity: dict[str, Any],
         progress: Callable[[int, int], object],
         stopped: Callable[[], bool],
     ) -> None:
-        self._store, self._stream, self._identity = store, stream, identity
+        self._store, self._earlier = store, earlier
+        self._stream, self._identity = stream, identity
         self._progress, self._stopped = progress, stopped
-        self._earlier = Earlier(store)
         self._revision = Revision(store)
         self._under_way: deque[_Input] = deque()
         self._rows: list[_Pending] = []

@@ -42,6 +42,11 @@ class Earlier:
         self._ahead = chain.from_iterable(map(self._part, [*store.parts]))
         self._index: sqlite3.Connection | None = None
 
+    def close(self) -> None:
+        """Delete the index on disk, if it was made."""
+        if self._index is not None:
+            self._index.close()
+
     def _part(self, part: int) -> list[tuple[str, Row]]:
         columns = ["path", "size", "modified", "label", "reason"]
         table = self._store.read(part, columns)

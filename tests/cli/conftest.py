@@ -10,13 +10,13 @@ from PIL import Image
 
 from featx.cli.main import main
 
-# What ends each piece of work: how many images, and how fast they went.
-PROGRESS = re.compile(r"^(\d+ of \d+ images(?:, \d+ refused)?), \d+ a second\n", re.MULTILINE)
+# The summary of a job: number of images, time and rate.
+PROGRESS = re.compile(r"^(\d+ images(?: \(\d+ rejected\))?) in .* s, \d+/s\n", re.MULTILINE)
 
 
 @dataclass
 class Run:
-    """What a command gave; the speed, which differs from run to run, is left out of ``err``."""
+    """Exit status and output of a command; ``err`` omits time and rate, which vary."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Run:
 
 @pytest.fixture
 def featx(capsys, monkeypatch, tmp_path, tmp_path_factory):
-    """Give a function that runs the command line in this process, in an empty folder."""
+    """Return a function that runs the command line in this process, in an empty folder."""
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
@@ -36,7 +36,7 @@ def featx(capsys, monkeypatch, tmp_path, tmp_path_factory):
         monkeypatch.setattr(sys, "argv", ["featx", *map(str, arguments)])
         capsys.readouterr()
         with warnings.catch_warnings():
-            # As outside of tests: warnings are shown.
+            # Show warnings, as outside of tests.
             warnings.resetwarnings()
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
@@ -53,7 +53,7 @@ def featx(capsys, monkeypatch, tmp_path, tmp_path_factory):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Make a folder of twelve images in the classes city and field, by which stripes differ."""
+    """Write twelve images of vertical stripes (class city) and horizontal stripes (field)."""
     rng = np.random.default_rng(0)
     for index in range(12):
         image = rng.integers(0, 60, (32, 40), np.uint8)
@@ -66,7 +66,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def damaged(photos):
-    """Put three files that are refused among the images, and give their messages."""
+    """Add three files that are rejected; return their reasons and messages."""
     (photos / "city" / "00 empty.png").write_bytes(b"")
     (photos / "field" / "note.txt").write_text("text")
     whole = (photos / "field" / "01.png").read_bytes()
@@ -84,16 +84,16 @@ def damaged(photos):
 
 @pytest.fixture
 def refused_lines(photos, damaged):
-    """Give what is said of the files that are refused."""
+    """Return the lines printed for the rejected files."""
     return "".join(
-        f"refused: {photos}/{name}: {reason}: {detail}\n"
+        f"rejected: {photos}/{name}: {reason}: {detail}\n"
         for name, (reason, detail) in damaged.items()
     )
 
 
 @pytest.fixture
 def recipe(tmp_path):
-    """Write a small recipe, and give its file."""
+    """Write a small recipe and return its file."""
     file = tmp_path / "small.yaml"
     file.write_text(
         "title: Small\nsource: tests\nsteps:\n  - ReadImages: {size: [16, 16], mode: gray}\n"
@@ -105,7 +105,7 @@ def recipe(tmp_path):
 
 @pytest.fixture
 def model(featx, photos, recipe, tmp_path):
-    """Train a model on the photos, and give its file."""
+    """Train a model on the photos and return its file."""
     file = tmp_path / "model.skops"
     assert featx("train", photos, "--recipe", recipe, "--out", file).code == 0
     return file
@@ -113,7 +113,7 @@ def model(featx, photos, recipe, tmp_path):
 
 @pytest.fixture
 def nothing_new(tmp_path):
-    """Give a function that checks that nothing was left anywhere since the last call."""
+    """Return a function that checks that no file was added or removed since its last call."""
     seen = [None]
 
     def check():

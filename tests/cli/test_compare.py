@@ -26,7 +26,7 @@ def fails(run, code, message):
 
 @pytest.fixture
 def other(recipe):
-    """Write a second recipe, and give its file."""
+    """Write a second recipe and return its file."""
     file = recipe.with_name("other.yaml")
     text = recipe.read_text().replace("mean_absolute", "mean_square").replace("Small", "Other")
     file.write_text(text)
@@ -36,7 +36,7 @@ def other(recipe):
 def test_a_folder(featx, photos, recipe, other):
     run = featx("compare", photos, "--recipe", recipe, "--recipe", other, "--out", "new/out")
     assert run.code == 0
-    assert run.err == "12 of 12 images\n" + remarks(6, 6, 31)
+    assert run.err == "12 images\n" + remarks(6, 6, 31)
     expected = compare(photos, recipe=[recipe, other])
     found = json.loads(Path("new/out/results.json").read_text(encoding="utf-8"))
     assert list(found["recipes"]) == ["larger-class", "raw-pixels", "small", "other"]
@@ -83,7 +83,7 @@ def test_a_test_set(featx, photos, recipe, tmp_path):
             path.rename(test / label / path.name)
     run = featx("compare", photos, "--recipe", recipe, "--test", test, "--out", "o", "--json")
     assert run.code == 0
-    assert run.err == "12 of 12 images\n" + remarks(2, 2, 41)
+    assert run.err == "12 images\n" + remarks(2, 2, 41)
     found = json.loads(run.out)
     assert found["protocol"] == "8 training images, 4 test images"
     assert found["recipes"]["small"]["folds"] == []
@@ -96,7 +96,7 @@ def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict):
     options = ["--strict"] if strict else []
     run = featx("compare", photos, "--recipe", recipe, "--out", "out", *options)
     assert run.code == int(strict)
-    assert run.err == "15 of 15 images\n" + remarks(6, 6, 31) + refused_lines
+    assert run.err == "15 images\n" + remarks(6, 6, 31) + refused_lines
     found = json.loads(Path("out/results.json").read_text(encoding="utf-8"))
     assert found["images"] == 12
     assert found["refused"] == [
@@ -121,7 +121,7 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     fails(
         compared("--recipe", "hog-smv"),
         2,
-        "hog-smv: no such recipe or file. Did you mean hog-svm?",
+        "--recipe hog-smv: no such recipe or file. Did you mean hog-svm?",
     )
     fails(
         compared("--recipe", other),
@@ -130,32 +130,35 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
     )
     fails(
         compared("--recipe", small / "small.yaml"),
-        1,
-        "small: two recipes have this name. Rename one of them.",
+        2,
+        f"--recipe {recipe}: two recipes have the name small. Name each once, or rename one.",
     )
-    run = compared("--folds", 7)
-    assert (run.code, run.out) == (1, "")
-    assert run.err == (
-        "featx: folds=7 needs a class of at least 7 distinct images, but the largest, 'field', "
-        "has 6. Use fewer folds or more images.\n"
+    fails(
+        compared("--folds", 7),
+        2,
+        "--folds 7: no class has this many images. The largest, 'city', has 6: choose at most 6.",
     )
     fails(
         compared("--labels", "x=city"),
-        1,
-        "A classifier requires images of at least two classes, got only 'x'. Put the images "
-        "of each class into its own sub-folder.",
+        2,
+        f"{photos}: all 6 images are of one class, 'x'. Put the images of each class into a "
+        "subfolder of its own.",
     )
     fails(
         compared("--test", town.parent),
-        1,
-        "test: class 'town' has no training images. The training classes are city, field.",
+        2,
+        f"--test {town.parent}: has images of class 'town', but IMAGES has only 'city', 'field'. "
+        "Merge or select classes with --labels.",
     )
-    fails(compared("--test", "nowhere"), 2, "nowhere: no such folder or file.")
-    fails(compared(images="nowhere"), 2, "nowhere: no such folder or file.")
+    here = f"is looked for from the current folder, {os.getcwd()}."
+    fails(
+        compared("--test", "nowhere"), 2, f"--test nowhere: no such folder or file. --test {here}"
+    )
+    fails(compared(images="nowhere"), 2, f"nowhere: no such folder or file. IMAGES {here}")
     fails(
         featx("compare", photos, "--recipe", recipe, "--out", f"{recipe}/out"),
-        1,
-        f"{recipe}/out: cannot be written: a parent folder is a file.",
+        2,
+        f"--out {recipe}/out: cannot be written: a parent folder is a file.",
     )
     nothing_new()
 
@@ -163,8 +166,7 @@ def test_failures_leave_nothing(featx, photos, recipe, other, tmp_path, nothing_
 def test_too_few_folds(featx, photos, recipe, nothing_new):
     nothing_new()
     run = featx("compare", photos, "--recipe", recipe, "--out", "out", "--folds", 1)
-    assert (run.code, run.out) == (2, "")
-    assert "Invalid value for '--folds'" in run.err
+    fails(run, 2, "--folds 1: is out of range. Choose a number of at least 2.")
     nothing_new()
 
 

@@ -35,14 +35,14 @@ def test_no_such_card(featx):
     assert (run.code, run.out, run.err) == (
         2,
         "",
-        "featx: scenes9: unknown data set. Did you mean scenes8?\n",
+        "featx: scenes9: no such data set. Did you mean scenes8?\n",
     )
 
 
 def test_make(featx):
     options = ["--n", 5, "--size", 64, 72, "--seed", 3]
     run = featx("datasets", "make", "--out", "new/scenes", *options)
-    assert (run.code, run.out, run.err) == (0, "new/scenes: 5 images\n", "5 of 5 images\n")
+    assert (run.code, run.out, run.err) == (0, "new/scenes: 5 images\n", "5 images\n")
     paths, labels = load_dataset("new/scenes")
     assert len(paths) == 5
     assert set(labels) == {"city", "landscape"}
@@ -56,15 +56,15 @@ def test_make(featx):
         assert again.read_bytes() == Path(path).read_bytes()
 
 
-def test_make_where_something_is(featx, photos, nothing_new):
+def test_make_in_a_folder_that_is_not_empty(featx, photos, nothing_new):
     nothing_new()
     run = featx("datasets", "make", "--out", photos, "--n", 2, "--size", 64, 64)
     assert (run.code, run.out, run.err) == (
-        1,
+        2,
         "",
-        f"featx: {photos}: already exists and is not an empty folder. Remove it, or choose "
-        "another name.\n",
+        f"featx: --out {photos}: exists already and is not empty. Remove it, or choose another "
+        "name.\n",
     )
     assert featx("datasets", "make", "--out", "out", "--n", 1).code == 2
-    assert featx("datasets", "make", "--out", "out", "--n", 2, "--size", 1, 1).code == 1
+    assert featx("datasets", "make", "--out", "out", "--n", 2, "--size", 1, 1).code == 2
     nothing_new()

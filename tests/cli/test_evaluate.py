@@ -9,7 +9,7 @@ from featx.jobs.model_files import load_model
 
 @pytest.fixture
 def mixed(photos):
-    """Move two images to the wrong class."""
+    """Move two images into the folder of the other class."""
     for index in ("01", "03"):
         (photos / "field" / f"{index}.png").rename(photos / "city" / f"{index}.png")
     return photos
@@ -45,10 +45,10 @@ def test_printed(featx, model, photos, damaged, refused_lines, strict):
     share = accuracy_score(labels, predicted)
     assert run.code == int(strict)
     assert run.out == (
-        f"accuracy {share:.1%}, balanced {share:.1%}, of 12 images; a row is a true class, a "
-        f"column a prediction\ncity {a:7d}{b:7d}\nfield{c:7d}{d:7d}\n"
+        f"accuracy {share:.1%}, balanced {share:.1%}, on 12 images; rows: true class, "
+        f"columns: prediction\ncity {a:7d}{b:7d}\nfield{c:7d}{d:7d}\n"
     )
-    assert run.err == "15 of 15 images\n" + refused_lines
+    assert run.err == "15 images\n" + refused_lines
 
 
 def test_labels(featx, model, photos):
@@ -57,8 +57,8 @@ def test_labels(featx, model, photos):
     assert (run.code, run.out, run.err) == (
         1,
         "",
-        "featx: The model knows no class 'meadow'; it knows city, field. Merge or select classes "
-        "with labels.\n",
+        f"featx: {model}: has no class 'meadow', only 'city', 'field'. Merge or select classes "
+        "with labels, such as city=meadow.\n",
     )
     options = ["--labels", "city=city", "--labels", "field=meadow", "--json"]
     run = featx("evaluate", photos, "--model", model, *options)
@@ -69,7 +69,7 @@ def test_labels(featx, model, photos):
 def test_images_of_one_class(featx, model, photos):
     run = featx("evaluate", photos, "--model", model, "--labels", "city=city", "--json")
     assert run.code == 0
-    assert run.err == "6 of 6 images\n"
+    assert run.err == "6 images\n"
     found = json.loads(run.out)
     assert found["balanced_accuracy"] == found["accuracy"]
     assert found["confusion"][1] == [0, 0]

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ def test_units_of_a_network(featx, photo, tmp_path):
     options = ["--model", "net.skops", "--unit", "0:1", "--unit", "3:2"]
     run = featx("explain", photo, *options, "--among", photo.parent, "--out", "out.html", "--json")
     assert run.code == 0
-    assert run.err.startswith(f"refused: {broken}: ")
+    assert run.err.startswith(f"rejected: {broken}: ")
     fitted, paths = load_model("net.skops"), sorted(map(str, photo.parent.iterdir()))
     units = [look_for(fitted, unit, paths) for unit in ("0:1", "3:2")]
     expected = explain(str(photo), fitted).as_data()
@@ -66,20 +67,19 @@ def test_units_of_a_network(featx, photo, tmp_path):
     assert "<h2>Activation of units</h2>" in Path("out.html").read_text(encoding="utf-8")
     fails(
         featx("explain", photo, "--model", "net.skops", "--unit", "0", "--out", "out.png"),
-        1,
-        "unit='0' is not valid. Use LAYER:NUMBER, such as _fc:130.",
+        2,
+        "--unit 0: is not of the form LAYER:NUMBER. Write it such as --unit _fc:130.",
     )
-    run = featx("explain", photo, "--model", "net.skops", "--among", "x", "--out", "out.png")
-    assert (run.code, run.out) == (2, "")
-    assert "--among needs a --unit, such as --unit _fc:130." in run.err
+    run = featx(*("explain", photo, "--model", "net.skops", "--among", photo, "--out", "out.png"))
+    fails(run, 2, "--among: needs a --unit. For example: --unit _fc:130")
 
 
-@pytest.mark.parametrize("options", [[], ["--recipe", "hog-svm", "--model", "m.skops"]])
-def test_either_a_recipe_or_a_model(featx, photo, options, nothing_new):
+def test_either_a_recipe_or_a_model(featx, photo, model, nothing_new):
     nothing_new()
-    run = featx("explain", photo, *options, "--out", "out.png")
-    assert (run.code, run.out) == (2, "")
-    assert "Give either --recipe or --model." in run.err
+    run = featx("explain", photo, "--out", "out.png")
+    fails(run, 2, "explain: --recipe and --model are both missing. Give one of them.")
+    run = featx("explain", photo, "--recipe", "hog-svm", "--model", model, "--out", "out.png")
+    fails(run, 2, "explain: --recipe and --model exclude each other. Give one of them.")
     nothing_new()
 
 
@@ -88,33 +88,32 @@ def test_failures_leave_nothing(featx, photo, nothing_new):
     options = ["--recipe", "edges-alone", "--out"]
     fails(
         featx("explain", photo, *options, "out.jpg"),
-        1,
-        "out.jpg: the name must end in .png or .html.",
+        2,
+        "--out out.jpg: does not end in .png or .html. Name it out.png, for example.",
     )
     fails(
         featx("explain", "nowhere.png", *options, "out.png"),
-        1,
-        "nowhere.png: missing: the file does not exist.",
+        2,
+        f"nowhere.png: no such file. IMAGE is looked for from the current folder, {os.getcwd()}.",
     )
     fails(
         featx("explain", photo.parent, *options, "out.png"),
-        1,
-        f"{photo.parent}: not-a-file: the path is a folder, pipe, socket or device, not a regular "
-        "file.",
+        2,
+        f"{photo.parent}: is a folder. Name image files, such as {photo}.",
     )
     fails(
         featx("explain", photo, *options, f"{photo}/out.png"),
-        1,
-        f"{photo}/out.png: cannot be written: a parent folder is a file.",
+        2,
+        f"--out {photo}/out.png: cannot be written: a parent folder is a file.",
     )
     fails(
         featx("explain", photo, "--recipe", "edges-alon", "--out", "out.png"),
         2,
-        "edges-alon: no such recipe or file. Did you mean edges-alone?",
+        "--recipe edges-alon: no such recipe or file. Did you mean edges-alone?",
     )
     fails(
         featx("explain", photo, "--model", photo, "--out", "out.png"),
-        1,
-        f"{photo}: not a model that featx train wrote (File is not a zip file).",
+        2,
+        f"--model {photo}: is an image. Name a file written by featx train, such as model.skops.",
     )
     nothing_new()

@@ -19,8 +19,8 @@ OWN = "Import your own stages with --plugin MODULE."
 def test_a_folder(featx, photos, recipe):
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert run.code == 0
-    assert run.out == "out: 2 features of 12 images, 0 refused\n"
-    assert run.err == "12 of 12 images\n"
+    assert run.out == "out: 2 features of 12 images, 0 rejected\n"
+    assert run.err == "12 images\n"
     found = read_features("out")
     paths = [str(path) for path in sorted(photos.glob("*/*"))]
     assert found.paths == paths
@@ -49,10 +49,10 @@ def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict, t
     options = ["--strict"] if strict else []
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", *options)
     assert run.code == int(strict)
-    assert run.out == "out: 2 features of 12 images, 3 refused\n"
+    assert run.out == "out: 2 features of 12 images, 3 rejected\n"
     assert run.err == (
-        f"15 of 15 images, 3 refused\n{refused_lines}"
-        "refused: 1 empty, 1 not-an-image, 1 truncated; "
+        f"15 images (3 rejected)\n{refused_lines}"
+        "rejected: 1 empty, 1 not-an-image, 1 truncated; "
         f"listed in {tmp_path}/here/out.refused.csv\n"
     )
     table = dataset.dataset("out").to_table()
@@ -65,17 +65,16 @@ def test_refused_images(featx, photos, damaged, refused_lines, recipe, strict, t
     ]
 
 
-def test_many_refused_images_are_summed_up(featx, photos, recipe, tmp_path):
+def test_many_rejected_images_are_summarized(featx, photos, recipe, tmp_path):
     for index in range(21):
         (photos / "city" / f"empty {index}.png").write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out")
     assert run.err == (
-        "33 of 33 images, 21 refused\n"
-        f"refused: 21 empty; listed in {tmp_path}/here/out.refused.csv\n"
+        f"33 images (21 rejected)\nrejected: 21 empty; listed in {tmp_path}/here/out.refused.csv\n"
     )
 
 
-def test_strict_with_nothing_refused(featx, photos, recipe):
+def test_strict_without_rejected_images(featx, photos, recipe):
     assert featx("extract", photos, "--recipe", recipe, "--out", "out", "--strict").code == 0
 
 
@@ -99,12 +98,13 @@ def test_again(featx, photos, damaged, recipe):
     command = "extract", photos, "--recipe", recipe, "--out", "out"
     assert featx(*command).code == 0
     run = featx(*command)
-    assert run.out == "out: 2 features of 12 images, 3 refused, 15 done before\n"
+    assert run.out == "out: 2 features of 12 images, 3 rejected, 15 finished earlier\n"
     (photos / "city" / "00.png").unlink()
     (photos / "city" / "02.png").write_bytes(b"")
     run = featx(*command)
     assert run.out == (
-        "out: 2 features of 10 images, 4 refused, 13 done before; 1 that are gone are marked\n"
+        "out: 2 features of 10 images, 4 rejected, 13 finished earlier; 1 missing files are "
+        "marked\n"
     )
     assert len(read_features("out").paths) == 10
     recipe.write_text(recipe.read_text().replace("both", "vertical"))
@@ -128,26 +128,26 @@ def test_stopped(photos, recipe, tmp_path, number, wait_for):
     process = subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
     )
-    # The run cannot end before it has the rest of the list.
+    # The run waits for the rest of the list, so it cannot end early.
     process.stdin.writelines(names[:1600])
     process.stdin.flush()
     wait_for((tmp_path / "out" / "part-000000.parquet").exists, process)
-    # As a terminal does: to all processes.
+    # A terminal sends SIGINT to all processes.
     os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
     out, err = process.communicate("".join(names[1600:]), timeout=600)
     assert process.returncode == 128 + number
     rows = len(read_features(tmp_path / "out").paths)
     assert 1024 <= rows <= 1600
-    assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 refused\n"
-    # A slow machine prints progress in between.
+    assert out == f"{tmp_path}/out: 2 features of {rows} images, 0 rejected\n"
+    # A slow machine also prints lines of progress.
     assert [line for line in err.splitlines() if line.startswith("featx: ")] == [
-        "featx: finishing what is under way. Once more ends it at once.",
-        "featx: stopped. To go on, run the same command again.",
+        "featx: finishing the current images. Press Ctrl+C again to stop at once.",
+        "featx: stopped. To resume, run the same command again.",
         "featx: interrupted.",
     ]
     done = subprocess.run(command, input="".join(names), capture_output=True, text=True, check=True)
     assert done.stdout == (
-        f"{tmp_path}/out: 2 features of 2012 images, 0 refused, {rows} done before\n"
+        f"{tmp_path}/out: 2 features of 2012 images, 0 rejected, {rows} finished earlier\n"
     )
     found = read_features(tmp_path / "out").paths
     assert found == sorted(found)
@@ -173,12 +173,11 @@ def test_a_glob_a_manifest_and_a_file(featx, photos, recipe):
 
 
 @pytest.mark.parametrize("jobs", [0, -5])
-def test_no_jobs(featx, photos, recipe, jobs):
+def test_wrong_number_of_jobs(featx, photos, recipe, jobs):
     run = featx("extract", photos, "--recipe", recipe, "--out", "o", "--jobs", jobs)
-    assert run.code == 1
+    assert run.code == 2
     assert run.err == (
-        "featx: The 'n_jobs' parameter of Stream must be an int in the range [1, inf), a int "
-        f"among {{-1}} or None. Got {jobs} instead.\n"
+        f"featx: --jobs {jobs}: is out of range. Choose 1 or more, or -1 for one per processor.\n"
     )
     assert not Path("o").exists()
 
@@ -191,20 +190,20 @@ def test_jobs(featx, photos, recipe, jobs):
     np.testing.assert_array_equal(found.vectors, stream.fit_transform(found.paths))
 
 
-def test_names_that_no_terminal_should_see(featx, photos, recipe):
+def test_control_characters_in_names_are_escaped(featx, photos, recipe):
     name = os.fsencode(photos) + b"/city/\xff\n\x1b[31m.png"
     Path(os.fsdecode(name)).write_bytes(b"")
     run = featx("extract", photos, "--recipe", recipe, "--out", "out", "--json")
     assert run.err.splitlines()[1] == (
-        f"refused: {photos}/city/\\xff\\n\\x1b[31m.png: empty: the file has no bytes."
+        f"rejected: {photos}/city/\\xff\\n\\x1b[31m.png: empty: the file has no bytes."
     )
-    assert run.err.splitlines()[2].startswith("refused: 1 empty; listed in ")
+    assert run.err.splitlines()[2].startswith("rejected: 1 empty; listed in ")
     (refused,) = json.loads(run.out)["refused"]
     assert refused["path"] == f"{photos}/city/\\xff\n\x1b[31m.png"
     assert refused["path"] in dataset.dataset("out").to_table()["path"].to_pylist()
 
 
-def test_into_the_folder_in_which_one_is(featx, photos, recipe):
+def test_the_current_folder_as_output(featx, photos, recipe):
     assert featx("extract", photos, "--recipe", recipe, "--out", ".").code == 0
     assert os.listdir() == ["part-000000.parquet"]
 
@@ -213,27 +212,38 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("images", "message"),
         [
-            ("nowhere", "nowhere: no such folder or file."),
-            ("nowhere.csv", "nowhere.csv: no such file."),
+            (
+                "nowhere",
+                "nowhere: no such folder or file. IMAGES is looked for from the current folder, "
+                "{here}.",
+            ),
+            (
+                "no/where.csv",
+                "no/where.csv: no such folder or file. The folder {here}/no does not exist either.",
+            ),
             (
                 "nothing/*.png",
-                "nothing/*.png: no files found. Pass a folder with one sub-folder per class, a "
-                "glob, a CSV or Parquet manifest with the columns path and label, an archive, a "
-                "URL, or - for a list.",
+                "nothing/*.png: no file matches this pattern. Write * for any name, and ** for "
+                "folders at any depth.",
             ),
         ],
     )
     def test_no_images(self, featx, recipe, images, message, nothing_new):
         nothing_new()
         run = featx("extract", images, "--recipe", recipe, "--out", "out")
+        message = message.format(here=os.getcwd())
         assert (run.code, run.out, run.err) == (2, "", f"featx: {message}\n")
         nothing_new()
 
     @pytest.mark.parametrize(
         ("option", "message"),
         [
-            ("x=cty", "target: unknown class 'cty'. Did you mean city?"),
-            ("x", "labels: invalid value 'x'. Use NEW=OLD,OLD, such as city=street,tower."),
+            ("x=cty", "--labels x=cty: no image has the class 'cty'. Did you mean city?"),
+            (
+                "x",
+                "--labels x: is not of the form NEW=OLD,OLD. Write it such as --labels "
+                "city=street,tower.",
+            ),
         ],
     )
     def test_labels(self, featx, photos, recipe, option, message, nothing_new):
@@ -248,7 +258,7 @@ class TestErrors:
         assert (run.code, run.out, run.err) == (
             2,
             "",
-            "featx: hog-smv: no such recipe or file. Did you mean hog-svm?\n",
+            "featx: --recipe hog-smv: no such recipe or file. Did you mean hog-svm?\n",
         )
         nothing_new()
 
@@ -278,14 +288,13 @@ class TestErrors:
         assert run.err == f"featx: {recipe}:{message}\n"
         nothing_new()
 
-    def test_what_is_there_is_left_alone(self, featx, photos, recipe, nothing_new):
+    def test_a_folder_of_other_files_is_kept(self, featx, photos, recipe, nothing_new):
         nothing_new()
         run = featx("extract", photos, "--recipe", recipe, "--out", photos)
         assert (run.code, run.out, run.err) == (
-            1,
+            2,
             "",
-            f"featx: {photos}: already exists and is not an empty folder. Remove it, or choose "
-            "another name.\n",
+            f"featx: --out {photos}: exists already and holds no features. Choose another name.\n",
         )
         nothing_new()
 
@@ -293,9 +302,9 @@ class TestErrors:
         nothing_new()
         run = featx("extract", photos, "--recipe", recipe, "--out", f"{recipe}/new/out")
         assert (run.code, run.out, run.err) == (
-            1,
+            2,
             "",
-            f"featx: {recipe}/new/out: cannot be written: Not a directory.\n",
+            f"featx: --out {recipe}/new/out: cannot be written: Not a directory.\n",
         )
         nothing_new()
 
@@ -331,11 +340,11 @@ def test_a_folder_of_sounds(featx, tmp_path):
     (tmp_path / "sounds" / "C5" / "part.wav").write_bytes(b"RIFF....WAVE")
     run = featx("extract", tmp_path / "sounds", "--recipe", "which-note", "--out", "out")
     assert run.code == 0
-    assert run.out == "out: 61 features of 3 images, 1 refused\n"
+    assert run.out == "out: 61 features of 3 images, 1 rejected\n"
     first, each, summary = run.err.splitlines()
-    assert first == "4 of 4 images, 1 refused"
-    assert each.startswith(f"refused: {tmp_path}/sounds/C5/part.wav: corrupt: ")
-    assert summary == f"refused: 1 corrupt; listed in {tmp_path}/here/out.refused.csv"
+    assert first == "4 images (1 rejected)"
+    assert each.startswith(f"rejected: {tmp_path}/sounds/C5/part.wav: corrupt: ")
+    assert summary == f"rejected: 1 corrupt; listed in {tmp_path}/here/out.refused.csv"
     found = read_features("out")
     assert found.labels.tolist() == ["A4", "A4", "C5"]
     heard = [found.names[row.argmax()] for row in found.vectors]

@@ -18,7 +18,7 @@ def with_sign(size=40, row=30, column=60):
 
 @pytest.fixture
 def street(tmp_path):
-    """Make a folder of an image with a sign, one without, and one that is refused."""
+    """Write an image with a sign, one without, and one that is rejected."""
     folder = tmp_path / "street"
     folder.mkdir()
     with_sign().save(folder / "a.png")
@@ -41,7 +41,7 @@ def test_a_table_of_hits(featx, street, pattern):
     assert run.code == 0
     assert run.out == "hits.csv: 1 hits in 1 of 2 images\n"
     assert run.err == (
-        f"3 of 3 images, 1 refused\nrefused: {street}/c.png: empty: the file has no bytes.\n"
+        f"3 images (1 rejected)\nrejected: {street}/c.png: empty: the file has no bytes.\n"
     )
     table = pd.read_csv("hits.csv")
     columns = ["path", "strength", "row", "column", "height", "width", "scale", "status", "reason"]
@@ -80,7 +80,7 @@ def test_the_drawn_sign_pictures_and_json(featx, street):
     assert np.abs(yellow).max() > 40
 
 
-def test_large_images_are_shrunk_and_boxes_are_those_of_the_file(featx, tmp_path):
+def test_boxes_of_large_images_are_in_pixels_of_the_file(featx, tmp_path):
     (tmp_path / "large").mkdir()
     with_sign().resize((1600, 1200), Image.Resampling.BILINEAR).save(tmp_path / "large" / "a.png")
     assert featx("find", "stop-sign", tmp_path / "large", "--out", "hits.csv").code == 0
@@ -88,7 +88,7 @@ def test_large_images_are_shrunk_and_boxes_are_those_of_the_file(featx, tmp_path
     assert [hit["row"], hit["column"], hit["height"]] == pytest.approx([300, 600, 400], abs=40)
 
 
-def test_grey_images_and_patterns(featx, tmp_path):
+def test_gray_images_and_patterns(featx, tmp_path):
     (tmp_path / "grey").mkdir()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (80, 90), np.uint8)
@@ -102,21 +102,35 @@ def test_grey_images_and_patterns(featx, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["stop-sign", "--out", "x.txt"], "x.txt: the name must end in .csv or .parquet."),
-        (["none.png", "--out", "x.csv"], "none.png: missing: the file does not exist."),
+        (
+            ["stop-sign", "--out", "x.txt"],
+            2,
+            "--out x.txt: does not end in .csv or .parquet. Name it x.csv, for example.",
+        ),
+        (
+            ["none.png", "--out", "x.csv"],
+            2,
+            "none.png: no such file. PATTERN is an image file, or stop-sign.",
+        ),
+        (
+            ["{street}", "--out", "x.csv"],
+            2,
+            "{street}: is a folder. PATTERN is an image file, or stop-sign.",
+        ),
         (
             ["{street}/b.png", "--out", "x.csv"],
-            "{street}/b.png: a pattern must vary, but all that is seen is one colour.",
+            1,
+            "{street}/b.png: the visible part has one color. Use a pattern with edges.",
         ),
     ],
 )
-def test_what_cannot_be_done(featx, street, nothing_new, arguments, message):
+def test_errors(featx, street, nothing_new, arguments, code, message):
     nothing_new()
     pattern, *options = (argument.format(street=street) for argument in arguments)
     run = featx("find", pattern, street, *options, "--pictures", "pictures")
-    assert (run.code, run.out, run.err) == (1, "", f"featx: {message.format(street=street)}\n")
+    assert (run.code, run.out, run.err) == (code, "", f"featx: {message.format(street=street)}\n")
     nothing_new()
 
 
@@ -127,6 +141,6 @@ def test_all_images_refused(featx, street, nothing_new):
     run = featx("find", "stop-sign", street, "--out", "x.csv", "--pictures", "pictures")
     assert run.code == 1
     assert run.err.splitlines()[-1] == (
-        f"featx: All 3 images are refused. The first: {street}/a.png: empty: the file has no bytes."
+        f"featx: All 3 images were rejected. The first: {street}/a.png: empty: the file has no bytes."
     )
     nothing_new()

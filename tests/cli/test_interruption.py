@@ -8,21 +8,21 @@ import pytest
 from featx.cli.interruption import Interruption
 
 
-def test_the_first_is_noted_and_the_second_ends(capsys):
+def test_the_first_signal_is_recorded_and_the_second_ends(capsys):
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     with Interruption() as interruption:
         assert not interruption()
         os.kill(os.getpid(), signal.SIGTERM)
         assert interruption()
         assert interruption.status == 143
-        # From here on, signals do what they did before.
+        # The handlers from before are restored.
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
     assert capsys.readouterr().err == (
-        "featx: finishing what is under way. Once more ends it at once.\n"
+        "featx: finishing the current images. Press Ctrl+C again to stop at once.\n"
     )
 
 
-def test_nothing_comes():
+def test_no_signal():
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:
         assert signal.getsignal(signal.SIGINT) != before
@@ -44,7 +44,7 @@ try:
 except BaseException:
     pass
 try:
-    Progress(plain=True, total=10)(1)
+    Progress(plain=True)(1)
 except KeyboardInterrupt:
     raise SystemExit(1)
 """

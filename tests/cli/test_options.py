@@ -1,5 +1,6 @@
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -14,7 +15,7 @@ REFUSED = [
 ]
 
 
-def test_results_for_people_and_for_programs(capsys):
+def test_results_as_text_and_as_json(capsys):
     result = {"images": 3, "classes": {"city": 1, "é": 2}}
     show(result, "3 images: city 1, é 2", as_json=False)
     assert capsys.readouterr() == ("3 images: city 1, é 2\n", "")
@@ -24,7 +25,7 @@ def test_results_for_people_and_for_programs(capsys):
     assert err == ""
 
 
-def test_names_of_classes_cannot_move_the_cursor(capsys):
+def test_control_characters_are_escaped(capsys):
     show({}, "a \x1b[2J 1\nb \r 2", as_json=False)
     assert capsys.readouterr() == ("a \\x1b[2J 1\nb \\r 2\n", "")
 
@@ -33,8 +34,8 @@ def test_refused_images_have_a_line_each(capsys):
     show_refused(iter(REFUSED), strict=False)
     assert capsys.readouterr() == (
         "",
-        "refused: a/1.png: empty: the file has no bytes.\n"
-        "refused: b/\\xff\\n\\x1b[31m é.png: missing: the file does not exist.\n",
+        "rejected: a/1.png: empty: the file has no bytes.\n"
+        "rejected: b/\\xff\\n\\x1b[31m é.png: missing: the file does not exist.\n",
     )
 
 
@@ -61,7 +62,7 @@ class Brightness(ImageStage):
 
 @pytest.fixture
 def own(featx, recipe, monkeypatch):
-    """Write a module with a stage into the current folder, and a recipe with this stage."""
+    """Write a module with a stage to the current folder, and a recipe that uses it."""
     monkeypatch.setattr(registry, "_registered", {})
     monkeypatch.setattr(sys, "path", [*sys.path])
     with open("own_stages.py", "w") as file:
@@ -73,7 +74,7 @@ def own(featx, recipe, monkeypatch):
 
 
 def commands(recipe, photos):
-    """List the commands that read a recipe or a model, in an order in which they can be run."""
+    """List the commands that read a recipe or a model, in an order that can be run."""
     return [
         ["recipes", "show", recipe],
         ["recipes", "check", recipe],
@@ -93,7 +94,8 @@ def test_every_command_with_a_plugin(featx, photos, own):
         assert run.code == 0, run.err
 
 
-def test_every_command_with_a_plugin_that_is_not_there(featx, photos, own):
+def test_every_command_with_a_missing_plugin(featx, photos, own):
+    Path("m.skops").write_bytes(b"PK")
     for command in commands(own, photos):
         run = featx(*command, "--plugin", "no_stages")
         assert (run.code, run.out, run.err) == (
@@ -113,7 +115,7 @@ def test_a_model_without_its_plugin(featx, photos, own, monkeypatch):
         run = featx(*command, "--model", "m.skops")
         assert (run.code, run.out) == (1, "")
         assert run.err == (
-            "featx: m.skops: not loaded, since it holds own_stages.Brightness, which featx does "
-            "not know. If you trust their code: load_model(file, "
+            "featx: m.skops: not loaded: it contains own_stages.Brightness, which is not part of "
+            "featx. If you trust this code, use load_model(file, "
             "trusted=['own_stages.Brightness']), or --plugin own_stages on the command line.\n"
         )

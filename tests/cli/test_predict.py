@@ -20,7 +20,7 @@ def test_csv(featx, photos, model):
     counts = ", ".join(f"{name} {count}" for name, count in sorted(Counter(predicted).items()))
     assert run.code == 0
     assert run.out == f"new/p.csv: 12 images ({counts})\n"
-    assert run.err == "12 of 12 images\n"
+    assert run.err == "12 images\n"
     with Path("new/p.csv").open(newline="", encoding="utf-8") as file:
         rows = [*csv.DictReader(file)]
     assert list(rows[0]) == [
@@ -46,7 +46,7 @@ def test_refused_images(featx, photos, model, damaged, refused_lines, strict):
     run = featx("predict", photos, "--model", model, "--out", "p.parquet", *options)
     assert run.code == int(strict)
     assert run.out.startswith("p.parquet: 12 images (city ")
-    assert run.err == "15 of 15 images, 3 refused\n" + refused_lines
+    assert run.err == "15 images (3 rejected)\n" + refused_lines
     table = parquet.read_table("p.parquet")
     names = [str(path.relative_to(photos)) for path in sorted(photos.glob("*/*"))]
     assert table["path"].to_pylist() == [f"{photos}/{name}" for name in names]
@@ -83,9 +83,7 @@ def test_nothing_to_predict(featx, photos, model, nothing_new):
     fails(
         featx("predict", photos / "empty", "--model", model, "--out", "p.csv"),
         2,
-        f"{photos}/empty: no files found. Pass a folder with one sub-folder per class, a glob, "
-        "a CSV or Parquet manifest with the columns path and label, an archive, a URL, or - for a "
-        "list.",
+        f"{photos}/empty: has no files in it. Name a folder of images.",
     )
     nothing_new()
 
@@ -95,13 +93,20 @@ def test_a_broken_model(featx, photos, model, nothing_new):
     nothing_new()
     fails(
         featx("predict", photos, "--model", model, "--out", "p.csv"),
+        2,
+        f"--model {model}: is damaged, or not a model. Name a file written by featx train, such as "
+        "model.skops.",
+    )
+    model.write_bytes(b"PK broken")
+    fails(
+        featx("predict", photos, "--model", model, "--out", "p.csv"),
         1,
-        f"{model}: not a model that featx train wrote (File is not a zip file).",
+        f"{model}: is not a model (File is not a zip file). Name a file written by featx train.",
     )
     fails(
         featx("predict", photos, "--model", "nowhere", "--out", "p.csv"),
-        1,
-        "nowhere: there is no such file.",
+        2,
+        "--model nowhere: no such file. Name a file written by featx train, such as model.skops.",
     )
     nothing_new()
 
@@ -110,13 +115,13 @@ def test_where_nothing_can_be_written(featx, photos, model, nothing_new):
     nothing_new()
     fails(
         featx("predict", photos, "--model", model, "--out", "p.txt"),
-        1,
-        "p.txt: the name must end in .csv or .parquet.",
+        2,
+        "--out p.txt: does not end in .csv or .parquet. Name it p.csv, for example.",
     )
     fails(
         featx("predict", photos, "--model", model, "--out", f"{model}/p.csv"),
-        1,
-        f"{model}/p.csv: cannot be written: a parent folder is a file.",
+        2,
+        f"--out {model}/p.csv: cannot be written: a parent folder is a file.",
     )
     nothing_new()
 
@@ -127,6 +132,6 @@ def test_all_refused(featx, photos, model, damaged, nothing_new):
     fails(
         featx("predict", photos / "field" / "note.txt", "--model", model, "--out", "new/p.csv"),
         1,
-        f"All 1 images are refused. The first: {photos}/field/note.txt: {reason}: {detail}",
+        f"All 1 images were rejected. The first: {photos}/field/note.txt: {reason}: {detail}",
     )
     nothing_new()

@@ -27,7 +27,7 @@ def test_show_and_check(featx, name):
     known = read_recipe(name)
     run = featx("recipes", "check", name)
     assert (run.code, run.err) == (0, "")
-    assert run.out == f"{known.path}: {known.title}. All is well.\n"
+    assert run.out == f"{known.path}: {known.title}. The recipe is valid.\n"
     assert json.loads(featx("recipes", "check", name, "--json").out) == {
         "name": name,
         "title": known.title,
@@ -38,7 +38,7 @@ def test_show_and_check(featx, name):
 def test_a_file(featx, recipe):
     assert featx("recipes", "show", recipe).out == recipe.read_text()
     run = featx("recipes", "check", recipe)
-    assert (run.code, run.out) == (0, f"{recipe}: Small. All is well.\n")
+    assert (run.code, run.out) == (0, f"{recipe}: Small. The recipe is valid.\n")
     recipe.write_text(recipe.read_text().replace("mode: gray", "mood: gray"))
     run = featx("recipes", "check", recipe)
     assert (run.code, run.out, run.err) == (

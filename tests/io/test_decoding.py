@@ -507,7 +507,10 @@ def test_what_is_no_file(tmp_path):
     assert refusal(tmp_path / "nowhere") == ("missing", "the file does not exist.")
     (tmp_path / "file").write_bytes(b"x")
     assert refusal(tmp_path / "file" / "image.png") == ("missing", "the file does not exist.")
-    assert refusal("a\0b") == ("unreadable", "embedded null byte.")
+    # The words differ between versions of Python.
+    reason, detail = refusal("a\0b")
+    assert reason == "unreadable"
+    assert "embedded null" in detail
     assert refusal("x" * 5000) == ("unreadable", "File name too long.")
     assert refusal(os.devnull) == NOT_A_FILE
 

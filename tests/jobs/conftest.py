@@ -8,7 +8,7 @@ from PIL import Image
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write twelve images of three classes, of which 0, 7 and 11 are broken."""
+    """Write twelve images of three classes; files 0, 7 and 11 are broken."""
     images, labels = draw(12)
     paths = [str(tmp_path / f"{index:02}.png") for index in range(12)]
     for image, path in zip(images, paths, strict=True):
@@ -20,7 +20,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def photos(tmp_path):
-    """Write a folder of twelve images in the classes a and b, and a file that is no image."""
+    """Write twelve images of the classes a and b, and a text file among them."""
     images, labels = draw(12, 2)
     for index, (image, label) in enumerate(zip(images, labels, strict=True)):
         (tmp_path / "photos" / label).mkdir(parents=True, exist_ok=True)
@@ -31,7 +31,7 @@ def photos(tmp_path):
 
 @pytest.fixture
 def readable(photos):
-    """Return the images in the folder that can be read, as paths and as arrays, and classes."""
+    """Return the readable images of the folder as paths and as arrays, and their classes."""
     paths = sorted(map(str, photos.glob("*/*.png")))
     arrays = [np.asarray(Image.open(path))[..., np.newaxis] for path in paths]
     return paths, arrays, [Path(path).parent.name for path in paths]
@@ -39,7 +39,7 @@ def readable(photos):
 
 @pytest.fixture
 def recipe(tmp_path):
-    """Write a small recipe, and return its file."""
+    """Write a small recipe and return its file."""
     file = tmp_path / "small.yaml"
     file.write_text(
         "title: Small\nsource: tests\nsteps:\n  - ReadImages: {size: [16, 16], mode: gray}\n"

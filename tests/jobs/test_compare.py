@@ -41,10 +41,10 @@ def test_arrays_paths_and_a_folder_are_compared_alike(photos, readable, recipe, 
     same(found, comparison.compare([recipe], paths, labels, folds=3))
     same(compare(paths, y=labels, recipe=[recipe], folds=3), found)
     for images in (arrays, np.stack(arrays)):
-        # Folds depend on the content, of which a file has other bytes than an array.
+        # Folds depend on the content, which differs in bytes between files and arrays.
         expected = comparison.compare([recipe], images, labels, folds=3)
         same(compare(images, y=labels, recipe=[recipe], folds=3), expected)
-    # A pipeline under a name in place of a recipe.
+    # A named pipeline instead of a recipe.
     same(compare(paths, y=labels, recipe={"small": load_recipe(recipe)}, folds=3), found)
 
 
@@ -97,7 +97,7 @@ def test_a_failure_leaves_no_folder(readable, recipe, tmp_path):
     assert not (tmp_path / "new").exists()
     with pytest.raises(InputError) as error:
         compare(paths, recipe=[recipe])
-    assert str(error.value) == "y: is missing. Give the class of each image."
+    assert str(error.value) == "y: is missing. Pass the class of each image."
     pipeline = make_pipeline(Stream([ReadImages(size=(16, 16)), SpatialPyramid([2])]), GaussianNB())
     with pytest.raises(ComparisonError) as error:
         compare(paths, y=labels, recipe={"p": pipeline[:1]})

@@ -61,17 +61,18 @@ class TestEvaluation:
         kept = [paths[i] for i in KEPT]
         model = train(kept, y=labels[KEPT], recipe=make_pipeline(pyramid(), GaussianNB())).model
         assert message(evaluate, paths[:2], y=["a", "d"], model=model) == (
-            "The model knows no class 'd'; it knows a, b, c. Merge or select classes with labels."
+            "model: has no class 'd', only 'a', 'b', 'c'. Merge or select classes with labels, "
+            "such as a=d."
         )
         assert message(evaluate, paths[:1], y=["a"], model=model).startswith(
-            f"All 1 images are refused. The first: {paths[0]}: not-an-image: "
+            f"All 1 images were rejected. The first: {paths[0]}: not-an-image: "
         )
 
     def test_printed(self):
         images, labels = draw()
         model = train(images, y=labels, recipe=make_pipeline(hog(), KNeighborsClassifier(1))).model
         assert str(evaluate(images, y=labels, model=model)) == (
-            "accuracy 100.0%, balanced 100.0%, of 60 images; a row is a true class, a column a "
+            "accuracy 100.0%, balanced 100.0%, on 60 images; rows: true class, columns: "
             "prediction\n"
             "a     20      0      0\n"
             "b      0     20      0\n"
@@ -110,7 +111,7 @@ def test_classes_that_are_numbers(readable, recipe):
     assert evaluation.accuracy == np.mean(model.predict(paths) == numbers)
 
 
-def test_models_that_are_none(readable):
+def test_objects_that_are_not_models(readable):
     paths, _, labels = readable
     assert message(evaluate, paths, y=labels, model=make_pipeline(pyramid(), GaussianNB())) == (
         "model: is not fitted. Fit it with featx.train, or with its method fit."

@@ -51,7 +51,7 @@ def test_paths_and_arrays_are_explained_alike(readable, recipe, tmp_path):
         same(one, other)
     assert str(found) == "\n".join(f"{tmp_path}/out.png: {one}" for one in expected)
     assert found.as_data() == {"images": [one.as_data() for one in expected]}
-    # A single image, of a path or an array, and a batch.
+    # A single image, as a path or an array, and a batch.
     for images in (paths[0], arrays[0], arrays[:1], np.stack(arrays[:1])):
         (one,) = explain(images, recipe=recipe).images
         assert str(one) == str(expected[0])
@@ -109,7 +109,7 @@ def test_a_fitted_pipeline_is_unchanged(readable, name, role):
     pipeline = make_pipeline(Stream(deepcopy(RECIPES[name])), LogisticRegression())
     pipeline.fit(paths, labels)
     before, predicted = joblib.hash(pipeline), pipeline.predict_proba(paths)
-    # One of another size: whatever was fitted to it would differ.
+    # An image of another size: fitting to it would change the model.
     explain(np.zeros((40, 50, 3), np.uint8), **{role: pipeline})
     assert joblib.hash(pipeline) == before
     np.testing.assert_array_equal(pipeline.predict_proba(paths), predicted)
@@ -120,12 +120,12 @@ def test_errors(readable, recipe, tmp_path):
     both = {"recipe": recipe, "model": "m.skops"}
     for given in ({}, both):
         assert message(explain, paths[0], **given) == (
-            "explain: needs a recipe or a model. Give one of them."
+            "explain: needs either a recipe or a model. Pass one of them."
         )
     assert message(explain, paths[0], recipe=recipe, among=paths) == (
-        'explain: among needs a unit. Name one, such as unit="_fc:130".'
+        'explain: among needs a unit. Pass one, such as unit="_fc:130".'
     )
-    assert message(explain, [], recipe=recipe) == "images: is empty. Give one image at least."
+    assert message(explain, [], recipe=recipe) == "images: is empty. Pass at least one image."
     assert message(explain, paths[0], model=load_recipe(recipe), kind=ModelError) == (
         "model: is not fitted. Fit it with featx.train, or with its method fit."
     )

@@ -28,12 +28,12 @@ def test_arrays_paths_and_a_folder_give_one_store(photos, readable, recipe, tmp_
     assert np.sum(told, axis=0).tolist() == [13, 1]
     assert [one.path for one in extraction.refused] == [f"{photos}/b/note.txt"]
     assert extraction.reasons == {"not-an-image": 1}
-    assert str(extraction) == f"{tmp_path}/folder: 2 features of 12 images, 1 refused"
+    assert str(extraction) == f"{tmp_path}/folder: 2 features of 12 images, 1 rejected"
     found = read_features(tmp_path / "folder")
     np.testing.assert_array_equal(found.vectors, load_recipe(recipe)[0].fit_transform(paths))
     for number, images in enumerate((paths, arrays, np.stack(arrays))):
         other = extract(images, y=labels, recipe=recipe, out=tmp_path / f"{number}")
-        assert str(other) == f"{tmp_path}/{number}: 2 features of 12 images, 0 refused"
+        assert str(other) == f"{tmp_path}/{number}: 2 features of 12 images, 0 rejected"
         assert (other.refused, other.ledger) == ([], None)
         features = read_features(tmp_path / f"{number}")
         np.testing.assert_array_equal(features.vectors, found.vectors)
@@ -79,24 +79,32 @@ def test_labels_and_unlabelled_images(photos, readable, recipe, tmp_path):
     assert read_features(tmp_path / "none").labels.tolist() == [None] * 12
 
 
-def test_only_stages_before_the_first_that_learns_are_used(readable, tmp_path):
+def test_only_stages_before_the_first_trainable_one_are_used(readable, tmp_path):
     paths, _, labels = readable
     stages = [ReadImages(size=(32, 32)), HOG(pixels_per_cell=(8, 8)), PCA(2)]
     pipeline = make_pipeline(Stream(stages), GaussianNB())
     before = [deepcopy(vars(stage)) for stage in stages]
     extract(paths, y=labels, recipe=pipeline, out=tmp_path / "out")
     assert read_features(tmp_path / "out").vectors.shape == (12, 324)
-    # What the caller gave stays as it is.
+    # The stages of the caller are not modified.
     assert [sorted(vars(stage)) for stage in stages] == [sorted(one) for one in before]
 
 
-def test_a_run_that_is_stopped_goes_on(readable, recipe, tmp_path):
+def test_a_stopped_run_is_resumed(readable, recipe, tmp_path):
     paths, _, _ = readable
     extraction = extract(paths, recipe=recipe, out=tmp_path / "out", stopped=lambda: True)
     assert not extraction.complete
     again = extract(paths, recipe=recipe, out=tmp_path / "out")
     assert (again.complete, again.images, again.earlier) == (True, 12, 0)
     assert extract(paths, recipe=recipe, out=tmp_path / "out").earlier == 12
+
+
+def test_relative_paths_after_a_change_of_folder(photos, recipe, tmp_path, monkeypatch):
+    (tmp_path / "other").mkdir()
+    for number, (folder, images) in enumerate({".": "photos", "other": "../photos"}.items()):
+        monkeypatch.chdir(tmp_path / folder)
+        extraction = extract(images, recipe=recipe, out=tmp_path / f"{number}", n_jobs=2)
+        assert extraction.reasons.total() == 1
 
 
 def test_errors(photos, readable, recipe, tmp_path):
@@ -106,10 +114,10 @@ def test_errors(photos, readable, recipe, tmp_path):
         f"{tmp_path}/no: no such folder or file."
     )
     assert message(extract, [], recipe=recipe, out=out) == (
-        "images: is empty. Give one image at least."
+        "images: is empty. Pass at least one image."
     )
     assert message(extract, [paths[0], arrays[0]], recipe=recipe, out=out) == (
-        "images: some are arrays and some are not. Give one kind."
+        "images: mixes arrays and paths. Pass one kind."
     )
     assert message(extract, photos, recipe="hog-smv", out=out, kind=RecipeError) == (
         "hog-smv: no such recipe or file. Did you mean hog-svm?"

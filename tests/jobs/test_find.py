@@ -11,7 +11,7 @@ from featx.jobs.find import find, read_pattern
 
 @pytest.fixture
 def street(tmp_path):
-    """Make a folder of noise with a pattern at (20, 40), noise without, and a broken file."""
+    """Write noise with a pattern at (20, 40), noise without it, and a broken file."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (2, 80, 90, 3), np.uint8)
     pattern = rng.integers(0, 256, (30, 40, 3), np.uint8)
@@ -75,10 +75,12 @@ def test_errors(street, tmp_path):
     folder, images, pattern = street
     with pytest.raises(PatternError) as error:
         find(np.zeros((8, 8, 3)), images)
-    assert str(error.value) == ("pattern: a pattern must vary, but all that is seen is one colour.")
+    assert str(error.value) == (
+        "pattern: the visible part has one color. Use a pattern with edges."
+    )
     with pytest.raises(InputError) as error:
         find(pattern, [])
-    assert str(error.value) == "images: is empty. Give one image at least."
+    assert str(error.value) == "images: is empty. Pass at least one image."
     with pytest.raises(OutputError) as error:
         find(pattern, images, out="hits.txt")
     assert str(error.value) == "hits.txt: the name must end in .csv or .parquet."
@@ -86,7 +88,7 @@ def test_errors(street, tmp_path):
     with pytest.raises(PatternError) as error:
         find(pattern, [broken], out=tmp_path / "new" / "hits.csv")
     assert str(error.value) == (
-        f"All 1 images are refused. The first: {broken}: empty: the file has no bytes."
+        f"All 1 images were rejected. The first: {broken}: empty: the file has no bytes."
     )
     assert not (tmp_path / "new").exists()
 

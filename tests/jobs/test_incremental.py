@@ -15,7 +15,7 @@ ROWS, SIZE = 3000, 12
 
 @pytest.fixture
 def data(monkeypatch):
-    """Make vectors of three classes, class by class, of which 400 are in memory at a time."""
+    """Return vectors sorted by three classes; 400 of them fit into the memory."""
     monkeypatch.setattr(incremental, "_BYTES", 4 * SIZE * 400)
     monkeypatch.setattr(incremental, "_STEPS", 60 * ROWS)
     rng = np.random.default_rng(0)
@@ -38,7 +38,7 @@ def fit(data, *steps):
 
 
 @pytest.mark.parametrize("scaler", [StandardScaler(), MinMaxScaler(), MaxAbsScaler()])
-def test_scalers_and_bayes_are_as_with_all_at_once(data, scaler):
+def test_scalers_and_bayes_equal_fitting_at_once(data, scaler):
     fitted, taken = fit(data, scaler, GaussianNB())
     vectors, labels = data
     expected = make_pipeline(scaler, GaussianNB()).fit(vectors, labels)
@@ -48,30 +48,30 @@ def test_scalers_and_bayes_are_as_with_all_at_once(data, scaler):
         rtol=0,
         atol=1e-4,
     )
-    # One pass each, over every row.
+    # Each step reads every row once.
     np.testing.assert_array_equal(np.sort(np.concatenate(taken)), np.repeat(np.arange(ROWS), 2))
 
 
 @pytest.mark.parametrize(
     "classifier", [SGDClassifier(random_state=0), MLPClassifier(random_state=0, max_iter=20)]
 )
-def test_classifiers_that_learn_in_steps(data, classifier):
+def test_classifiers_trained_by_gradient_descent(data, classifier):
     fitted, _ = fit(data, StandardScaler(), Normalizer(), classifier)
     vectors, labels = data
     whole = make_pipeline(StandardScaler(), Normalizer(), GaussianNB()).fit(vectors, labels)
     assert make_pipeline(*fitted).score(vectors, labels) > whole.score(vectors, labels) - 0.05
 
 
-def test_what_must_see_all_rows_together_has_a_sample(data):
+def test_steps_without_partial_fit_are_fitted_to_a_sample(data):
     fitted, taken = fit(data, StandardScaler(), PCA(3), GaussianNB())
     assert fitted[1].n_components_ == 3
     (sample,) = [positions for positions in taken if len({*np.diff(positions)}) > 30]
     assert len(sample) == 400
-    # It is of all classes.
+    # The sample contains all classes.
     assert len(set(data[1][sample])) == 3
 
 
-def test_it_is_the_same_again(data):
+def test_fitting_is_deterministic(data):
     once, again = (fit(data, PCA(3), SGDClassifier(random_state=0))[0][-1] for _ in range(2))
     np.testing.assert_array_equal(once.coef_, again.coef_)
 
@@ -82,7 +82,7 @@ def test_steps_are_not_changed(data):
     assert not any(hasattr(step, "n_features_in_") for step in steps)
 
 
-def test_each_piece_is_of_all_classes(data):
+def test_each_piece_contains_all_classes(data):
     _, taken = fit(data, GaussianNB())
     for positions in taken[:-1]:
         assert len(set(data[1][positions])) > 1

@@ -3,8 +3,8 @@ import pytest
 
 from featx import load_dataset
 from featx.core.errors import DatasetError, InputError
-from featx.datasets.loading import list_images
-from featx.jobs.inputs import iterate_inputs, labelled_inputs, list_inputs
+from featx.datasets.loading import Listing, list_images
+from featx.jobs.inputs import iterate_inputs, labelled_inputs, list_inputs, list_places
 
 
 def message(function, *arguments, kind=InputError, **keywords):
@@ -28,7 +28,7 @@ def test_a_folder(photos, readable):
         assert [*iterate_inputs(photos, labels=labels)] == [*zip(*found, strict=True)]
 
 
-def test_images_themselves(readable):
+def test_sequences_of_images(readable):
     paths, arrays, labels = readable
     assert list_inputs(paths, labels) == (paths, labels)
     assert list_inputs(iter(paths)) == (paths, [None] * 12)
@@ -61,7 +61,20 @@ def test_labels_that_do_not_fit(photos, labels, said):
     assert message(list_inputs, photos, labels=labels, kind=DatasetError) == said
 
 
-def test_a_place_that_is_not_there_is_reported_at_once():
+def test_a_missing_source_raises_at_once():
     assert message(iterate_inputs, "nowhere", kind=DatasetError) == (
         "nowhere: no such folder or file."
     )
+
+
+def test_several_places(photos, readable):
+    paths, _, labels = readable
+    note = f"{photos}/b/note.txt"
+    assert list_places([photos]) == list_images(photos)
+    found = list_places([photos / "a", photos / "b", f"{photos}/*/*.png"])
+    assert (found.paths, found.labels) == ([*paths, note], [*labels, "b"])
+    assert list_places(paths[:2]) == (paths[:2], labels[:2])
+    assert labelled_inputs(list_places(paths)).labels.tolist() == labels
+    with pytest.raises(DatasetError) as error:
+        labelled_inputs(Listing(paths, [None] * 12))
+    assert str(error.value).startswith("images: none of the 12 images has a label.")

@@ -51,8 +51,8 @@ def train(pipeline, images, labels, n_jobs=1):
     return training.model, training.refused
 
 
-def check_kept(model, images, file):
-    """Check that a model that is written and read again predicts the same, bit for bit."""
+def check_saved(model, images, file):
+    """Check that a saved and loaded model predicts the same, bit for bit."""
     save_model(model, file)
     loaded = load_model(file)
     assert loaded.classes_.tolist() == model.classes_.tolist()
@@ -115,33 +115,33 @@ OTHERS = [
     ids=str,
 )
 @pytest.mark.parametrize("classes", [2, 3])
-def test_estimators_are_kept(tmp_path, name, parameters, classes):
+def test_estimators_are_saved(tmp_path, name, parameters, classes):
     images, labels = draw(120, classes)
     estimator = getattr(import_module(ESTIMATORS[name]), name)(**parameters)
     steps = [estimator] if hasattr(estimator, "predict") else [estimator, LogisticRegression()]
     model, _ = train(make_pipeline(hog(), *steps), images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_recipes_are_kept(tmp_path, name):
+def test_recipes_are_saved(tmp_path, name):
     images, labels = draw(8, 2, 64)
     images = images.repeat(3, axis=3)
     recipe = load_recipe(name)
-    # What mixtures of Gaussians come to is not the question.
+    # One iteration suffices: the mixtures themselves are not tested here.
     rounds = [key for key in recipe.get_params() if key.endswith("vector__max_iter")]
     model, _ = train(recipe.set_params(**dict.fromkeys(rounds, 1)), images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
-def test_a_stage_that_learns_is_kept(tmp_path):
+def test_a_trainable_stage_is_saved(tmp_path):
     images, labels = draw()
     pipeline = make_pipeline(Stream([*hog().stages, PCA(3, svd_solver="full")]), GaussianNB())
     model, _ = train(pipeline, images, labels)
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
-def test_a_sum_of_scores_is_kept(tmp_path):
+def test_a_sum_of_scores_is_saved(tmp_path):
     images, labels = draw()
     branches = [
         (name, make_pipeline(one, LinearSVC())) for name, one in (("a", hog()), ("b", pyramid()))
@@ -149,28 +149,28 @@ def test_a_sum_of_scores_is_kept(tmp_path):
     reading = Stream([ReadImages(size=(16, 16))])
     model, refused = train(make_pipeline(reading, ScoreSum(branches)), images, labels, n_jobs=2)
     assert refused == []
-    check_kept(model, images, tmp_path / "model.skops")
+    check_saved(model, images, tmp_path / "model.skops")
 
 
-def test_what_cannot_be_kept_is_told(tmp_path):
+def test_models_that_cannot_be_saved(tmp_path):
     images, labels = draw()
     scored = HistGradientBoostingClassifier(max_iter=2, early_stopping=True, scoring="accuracy")
     model, _ = train(make_pipeline(hog(), scored), images, labels)
     assert message(save_model, model, tmp_path / "m.skops") == (
-        "The fitted model cannot be kept in a file (RecursionError). Give its last steps other "
-        "parameters; define stages of your own at the top level of a module."
+        "model: cannot be saved (RecursionError). Use other parameters in its last steps; define "
+        "your own stages at the top level of a module."
     )
     own = KNeighborsClassifier(metric=np.dot)
     model, _ = train(make_pipeline(hog(), own), images, labels)
     assert message(save_model, model, tmp_path / "m.skops") == (
-        "The fitted model cannot be kept in a file (numpy.dot). Give its last steps other "
-        "parameters; define stages of your own at the top level of a module."
+        "model: cannot be saved (numpy.dot). Use other parameters in its last steps; define your "
+        "own stages at the top level of a module."
     )
     assert [*tmp_path.iterdir()] == []
 
 
 class Owned:
-    """Would write a file if it were ever made."""
+    """Write a file when an instance is made."""
 
     path = ""
 
@@ -185,7 +185,7 @@ class Owned:
 
 
 def dump(content, file, **about):
-    """Write what may be no model as if featx had written it."""
+    """Write an object to a file as if featx had written it."""
     data = skops.io.dumps(content)
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(file, "w") as target:
         target.writestr("featx.json", json.dumps({"format": 1, "featx_version": "0.0.9"} | about))
@@ -197,7 +197,7 @@ def dump(content, file, **about):
 
 
 def edit(file, *replacements, about=None):
-    """Replace texts in the tree of a model's types, and what the file says of itself."""
+    """Replace texts in the type tree of a model, and its version information."""
     with zipfile.ZipFile(file) as source:
         members = {name: source.read(name) for name in source.namelist()}
     for old, new in replacements:
@@ -211,8 +211,8 @@ def edit(file, *replacements, about=None):
 
 
 VERSIONS = (
-    f"It was written by featx 0.0.9, and this is featx {featx.__version__}. Load it with the "
-    "versions that wrote it, or train it again."
+    f"It was written by featx 0.0.9; this is featx {featx.__version__}. Load it with the version "
+    "that wrote it, or train it again."
 )
 
 
@@ -227,7 +227,8 @@ class TestLoading:
         model.steps.insert(1, ("evil", FunctionTransformer(function)))
         dump(model, file)
         assert message(load_model, file) == (
-            f"{file}: not loaded, since it asks for what is no part of featx: {name}."
+            f"{file}: not loaded: it contains {name}, which models may not. Load only models "
+            "written by featx train."
         )
 
     def test_classes_are_refused_and_nothing_runs(self, tmp_path, monkeypatch):
@@ -238,14 +239,15 @@ class TestLoading:
         dump(Pipeline([("stream", hog()), ("evil", owned)]), file)
         name = f"{Owned.__module__}.Owned"
         assert message(load_model, file) == (
-            f"{file}: not loaded, since it holds {name}, which featx does not know. If you trust "
-            f"their code: load_model(file, trusted=['{name}']), or --plugin {Owned.__module__} on "
-            "the command line."
+            f"{file}: not loaded: it contains {name}, which is not part of featx. If you trust "
+            f"this code, use load_model(file, trusted=['{name}']), or --plugin {Owned.__module__} "
+            "on the command line."
         )
         assert not sign.exists()
-        # Trust is for stages and estimators only.
+        # Only stages and estimators can be trusted.
         assert message(load_model, file, [Owned]) == (
-            f"{file}: not loaded: it holds {name}, which is neither stage nor estimator. {VERSIONS}"
+            f"{file}: not loaded: it contains {name}, which is neither a stage nor an "
+            f"estimator. {VERSIONS}"
         )
         assert not sign.exists()
 
@@ -253,8 +255,8 @@ class TestLoading:
         file = tmp_path / "m.skops"
         dump(Pipeline([("stream", hog()), ("f", FunctionTransformer(save_model))]), file)
         assert message(load_model, file) == (
-            f"{file}: not loaded, since it asks for what is no part of featx: "
-            "featx.jobs.model_files.save_model."
+            f"{file}: not loaded: it contains featx.jobs.model_files.save_model, which models may "
+            "not. Load only models written by featx train."
         )
 
     @pytest.mark.parametrize(
@@ -272,23 +274,28 @@ class TestLoading:
         file = tmp_path / "m.skops"
         dump(content, file)
         assert message(load_model, file) == (
-            f"{file}: not a model that featx train wrote, but {found}."
+            f"{file}: is not a model (it contains {found}). Name a file written by featx train."
         )
 
     def test_other_files(self, tmp_path):
         file = tmp_path / "m.skops"
-        assert message(load_model, file) == f"{file}: there is no such file."
-        assert message(load_model, tmp_path) == f"{tmp_path}: there is no such file."
+        assert (
+            message(load_model, file) == f"{file}: no such file. Name one written by featx train."
+        )
+        assert message(load_model, tmp_path) == (
+            f"{tmp_path}: no such file. Name one written by featx train."
+        )
         for content in (b"", b"text"):
             file.write_bytes(content)
             assert message(load_model, file) == (
-                f"{file}: not a model that featx train wrote (File is not a zip file)."
+                f"{file}: is not a model (File is not a zip file). Name a file written by featx "
+                "train."
             )
         with zipfile.ZipFile(file, "w") as archive:
             archive.writestr("other.txt", "text")
         assert message(load_model, file) == (
-            f"{file}: not a model that featx train wrote (\"There is no item named 'featx.json' "
-            'in the archive").'
+            f"{file}: is not a model (\"There is no item named 'featx.json' in the archive\"). "
+            "Name a file written by featx train."
         )
 
     def test_parts_of_a_file(self, tmp_path):
@@ -296,11 +303,11 @@ class TestLoading:
         images, labels = draw(6, 2)
         save_model(train(make_pipeline(hog(), GaussianNB()), images, labels)[0], whole)
         part.write_bytes(whole.read_bytes()[:-100])
-        assert message(load_model, part).startswith(f"{part}: not a model that featx train wrote (")
+        assert message(load_model, part).startswith(f"{part}: is not a model (")
         with zipfile.ZipFile(whole) as source, zipfile.ZipFile(part, "w") as target:
             for name in ("featx.json", "schema.json"):
                 target.writestr(name, source.read(name))
-        assert message(load_model, part).startswith(f"{part}: not a model that featx train wrote (")
+        assert message(load_model, part).startswith(f"{part}: is not a model (")
 
 
 class TestVersions:
@@ -311,7 +318,7 @@ class TestVersions:
         save_model(model, tmp_path / "m.skops")
         return tmp_path / "m.skops"
 
-    def test_what_the_file_says_of_itself(self, file):
+    def test_version_information(self, file):
         with zipfile.ZipFile(file) as archive:
             assert archive.namelist()[0] == "featx.json"
             assert json.loads(archive.read("featx.json")) == {
@@ -319,7 +326,7 @@ class TestVersions:
                 "featx_version": featx.__version__,
             }
             schema = archive.read("schema.json").decode()
-        # No module of featx but featx itself: they may move.
+        # Only the package itself is named, since modules may move.
         assert set(re.findall(r"featx[\w.]*", schema)) == {"featx"}
         known = ["featx.HOG", "featx.Stream"]
         assert skops.io.get_untrusted_types(file=file) == known
@@ -344,14 +351,16 @@ class TestVersions:
             ('"' + "x" * 10_000 + '"', "featx.json has more than 10000 bytes"),
         ],
     )
-    def test_a_file_that_says_nothing_of_itself(self, file, about, said):
+    def test_a_file_without_version_information(self, file, about, said):
         edit(file, about=about)
-        assert message(load_model, file) == f"{file}: not a model that featx train wrote ({said})."
+        assert message(load_model, file) == (
+            f"{file}: is not a model ({said}). Name a file written by featx train."
+        )
 
     @pytest.mark.parametrize(
         ("replacements", "said"),
         [
-            ([('"HOG"', '"HOGG"')], "it holds featx.HOGG, which this featx does not have"),
+            ([('"HOG"', '"HOGG"')], "it contains featx.HOGG, which this version lacks"),
             (
                 [('"orientations":', '"bins":')],
                 "a value for the parameter 'orientations' of featx.HOG is missing and featx.HOG "
@@ -368,12 +377,12 @@ class TestVersions:
             ),
         ],
     )
-    def test_a_stage_or_a_parameter_that_is_gone(self, file, replacements, said):
+    def test_a_missing_stage_or_parameter(self, file, replacements, said):
         edit(file, *replacements, about='{"format": 1, "featx_version": "0.0.9"}')
         assert message(load_model, file) == f"{file}: not loaded: {said}. {VERSIONS}"
 
     def test_modules_that_move(self, tmp_path):
-        """A model is loaded by a featx in which the stage's module has another name."""
+        """Load a model after a stage's module was renamed."""
         images, labels = draw(6, 2)
         stages = Stream([Rectify(), *hog().stages])
         model, _ = train(make_pipeline(stages, GaussianNB()), images, labels)
@@ -395,7 +404,7 @@ class TestVersions:
 
     @pytest.mark.filterwarnings("ignore::sklearn.exceptions.InconsistentVersionWarning")
     def test_a_file_of_the_first_format(self):
-        """A model that the first version wrote; tests/data/write.py says how."""
+        """A model that the first version wrote, by tests/data/write.py."""
         data = Path(__file__).parents[1] / "data"
         model = load_model(data / "model-format-1.skops")
         with np.load(data / "model-format-1.npz") as expected:
@@ -425,7 +434,7 @@ class Brightness(ImageStage):
 class TestOwnStages:
     @pytest.fixture
     def make(self, tmp_path, monkeypatch):
-        """Give a function that writes a module with a stage, and trains a model with it."""
+        """Return a function that writes a module with a stage and trains a model with it."""
         monkeypatch.syspath_prepend(tmp_path)
 
         def make(learned="mean_"):
@@ -450,8 +459,8 @@ class TestOwnStages:
         del sys.modules["own_stages"]
         for trusted in (None, [], ["Brightness"], ["own_stages"]):
             assert message(load_model, file, trusted) == (
-                f"{file}: not loaded, since it holds own_stages.Brightness, which featx does not "
-                "know. If you trust their code: load_model(file, "
+                f"{file}: not loaded: it contains own_stages.Brightness, which is not part of "
+                "featx. If you trust this code, use load_model(file, "
                 "trusted=['own_stages.Brightness']), or --plugin own_stages on the command line."
             )
         assert "own_stages" not in sys.modules
@@ -465,17 +474,17 @@ class TestOwnStages:
         (tmp_path / "own_stages.py").unlink()
         invalidate_caches()
         assert message(load_model, file, ["own_stages.Brightness"]) == (
-            f"{file}: not loaded, since own_stages cannot be imported (ModuleNotFoundError: No "
-            "module named 'own_stages'), from which it needs Brightness. Install it, or add its "
-            "folder to sys.path."
+            f"{file}: not loaded: it needs Brightness of own_stages, which cannot be imported "
+            "(ModuleNotFoundError: No module named 'own_stages'). Install it, or add its folder to "
+            "sys.path."
         )
         (tmp_path / "own_stages.py").write_text("Brightness = 3")
         invalidate_caches()
         here = featx.__version__
         assert message(load_model, file, ["own_stages.Brightness"]) == (
-            f"{file}: not loaded: it holds own_stages.Brightness, which is neither stage nor "
-            f"estimator. It was written by featx {here}, and this is featx {here}. Load it with "
-            "the versions that wrote it, or train it again."
+            f"{file}: not loaded: it contains own_stages.Brightness, which is neither a stage "
+            f"nor an estimator. It was written by featx {here}; this is featx {here}. Load it with "
+            "the version that wrote it, or train it again."
         )
 
     def test_its_parameters_are_checked(self, make, tmp_path):
@@ -488,16 +497,16 @@ class TestOwnStages:
             "missing and own_stages.Brightness has no parameter 'scale'. It was written by featx "
         )
 
-    def test_what_is_learned_ends_with_an_underscore(self, make, tmp_path):
+    def test_learned_attributes_end_with_an_underscore(self, make, tmp_path):
         model, _ = make(learned="mean")
         assert message(save_model, model, tmp_path / "m.skops") == (
-            "The fitted model cannot be kept in a file: own_stages.Brightness has no parameter "
-            "'mean'. Store each parameter of __init__ under its own name, and end the names of "
-            "what is learned with _."
+            "model: cannot be saved: own_stages.Brightness has no parameter 'mean'. Store each "
+            "parameter of __init__ under its own name, and end the names of learned attributes "
+            "with _."
         )
         assert not (tmp_path / "m.skops").exists()
 
-    def test_it_is_at_the_top_of_a_module(self, tmp_path):
+    def test_it_must_be_at_the_top_of_a_module(self, tmp_path):
         class Local(SpatialPyramid):
             pass
 
@@ -505,6 +514,6 @@ class TestOwnStages:
         pipeline = make_pipeline(Stream([Local([2])]), GaussianNB())
         model, _ = train(pipeline, images, labels)
         assert message(save_model, model, tmp_path / "m.skops") == (
-            f"The fitted model cannot be kept in a file ({__name__}.Local). Give its last steps "
-            "other parameters; define stages of your own at the top level of a module."
+            f"model: cannot be saved ({__name__}.Local). Use other parameters in its last steps; "
+            "define your own stages at the top level of a module."
         )

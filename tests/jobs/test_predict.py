@@ -28,7 +28,7 @@ def message(function, *arguments, kind=ModelError, **keywords):
 
 
 def read(file):
-    """Read what `predict` wrote, as columns."""
+    """Read the table that `predict` wrote."""
     if file.suffix.lower() == ".parquet":
         return parquet.read_table(file)
     text = pyarrow.string()
@@ -53,7 +53,7 @@ def test_no_cell_of_predictions_is_a_formula(tmp_path, monkeypatch):
     assert [row[0] for row in rows] == [*(f"'{name}" for name in names[:-1]), "good"]
     assert [row[1] for row in rows] == [f"'{name}" for name in predictions.tolist()]
     assert not [cell for cell in header if cell[0] in "=+-@"]
-    # Programs read the names as they are.
+    # Parquet files keep the names unchanged.
     predict(names, model=model, out="p.parquet")
     table = parquet.read_table("p.parquet")
     assert table["path"].to_pylist() == names
@@ -113,7 +113,7 @@ def test_predictions(tmp_path, folder, name, classifier, kind, classes):
         column = table[f"{kind}_{one}"]
         assert [value is not None for value in column.to_pylist()] == ok
         found = np.array(column.drop_null().to_pylist(), np.float64)
-        # A matrix product depends in its last bits on how many images it takes at a time.
+        # The last bits of a matrix product depend on the number of rows.
         np.testing.assert_allclose(found, scores[:, index], rtol=1e-12)
 
 
@@ -145,7 +145,7 @@ def test_predictions_that_cannot_be_written(tmp_path, folder):
             f"{file}: the name must end in .csv or .parquet."
         )
     assert message(predict, paths[:1], model=model, out=tmp_path / "new" / "p.csv") == (
-        f"All 1 images are refused. The first: {paths[0]}: not-an-image: unknown image format. "
+        f"All 1 images were rejected. The first: {paths[0]}: not-an-image: unknown image format. "
         "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
     )
     below = f"{paths[0]}/p.csv"

@@ -34,7 +34,7 @@ def message(function, *arguments, kind=ModelError, **keywords):
 
 
 class TestTrain:
-    def test_equals_fitting_by_hand(self):
+    def test_equals_fitting_the_pipeline(self):
         images, labels = draw()
         pipeline = make_pipeline(hog(), StandardScaler(), LinearSVC(random_state=0))
         training = train(images, y=labels, recipe=pipeline)
@@ -48,13 +48,13 @@ class TestTrain:
         assert model.predict(images).tolist() == by_hand.predict(images).tolist()
         assert model[0].get_feature_names_out().shape == (36,)
 
-    def test_a_stage_that_learns(self):
+    def test_a_trainable_stage(self):
         images, labels = draw()
         stages = [*hog().stages, PCA(3)]
         model = train(images, y=labels, recipe=make_pipeline(Stream(stages), GaussianNB())).model
         vectors = hog().fit_transform(images)
         expected = make_pipeline(PCA(3), GaussianNB()).fit(vectors, labels).predict_proba(vectors)
-        # A matrix product depends in its last bits on how many images it takes at a time.
+        # The last bits of a matrix product depend on the number of rows.
         np.testing.assert_allclose(model.predict_proba(images), expected, rtol=1e-4)
 
     @pytest.mark.parametrize("n_jobs", [1, 2])
@@ -77,7 +77,7 @@ class TestTrain:
         expected = make_pipeline(pyramid(), GaussianNB()).fit(kept, labels[KEPT])
         np.testing.assert_array_equal(model.predict_proba(kept), expected.predict_proba(kept))
 
-    def test_encoders_learn_from_what_is_readable(self, folder):
+    def test_encoders_are_fitted_to_readable_images(self, folder):
         paths, labels = folder
         Image.fromarray(np.zeros((12, 40), np.uint8)).save(paths[4])
         stages = [ReadImages(mode="gray"), DenseSIFT(2, [4]), FisherVector(2)]
@@ -104,7 +104,7 @@ class TestTrain:
             "A classifier requires images of at least two classes, got only 'a'. " + end
         )
         assert message(train, [], y=[], recipe=pipeline, kind=InputError) == (
-            "images: is empty. Give one image at least."
+            "images: is empty. Pass at least one image."
         )
 
     def test_one_class_that_can_be_read(self, folder):
@@ -119,7 +119,7 @@ class TestTrain:
         assert message(
             train, paths, y=["a", "b"], recipe=make_pipeline(pyramid(), LinearSVC())
         ) == (
-            f"All 2 images are refused. The first: {paths[0]}: not-an-image: unknown image "
+            f"All 2 images were rejected. The first: {paths[0]}: not-an-image: unknown image "
             "format. Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
         )
 
@@ -127,7 +127,7 @@ class TestTrain:
     def test_no_classifier(self, steps):
         images, labels = draw(6)
         assert message(train, images, y=labels, recipe=make_pipeline(hog(), *steps)) == (
-            "The recipe has no classifier. End it with one, such as LinearSVC."
+            "recipe: has no classifier. End it with one, such as LinearSVC."
         )
 
 
@@ -154,7 +154,7 @@ def test_classes_are_merged_and_selected(photos, readable, recipe):
         assert training.labels.tolist() == [{"a": "x", "b": "y"}[label] for label in labels]
 
 
-def test_the_callers_pipeline_stays_as_it_is(readable):
+def test_the_callers_pipeline_is_not_modified(readable):
     paths, _, labels = readable
     stages = [ReadImages(size=(32, 32), mode="gray"), DenseSIFT(), BagOfWords(n_words=3)]
     pipeline = make_pipeline(Stream(stages), StandardScaler(), GaussianNB())
@@ -170,10 +170,10 @@ def test_a_checkpoint_is_for_networks(readable, recipe, tmp_path):
     paths, _, labels = readable
     options = {"y": labels, "checkpoint": tmp_path / "c.pt", "kind": RecipeError}
     assert message(train, paths, recipe=recipe, **options) == (
-        f"{recipe}: trains no network. Leave out the checkpoint."
+        f"{recipe}: has no network to train. Leave out the checkpoint."
     )
     assert message(train, paths, recipe=load_recipe(recipe), **options) == (
-        "recipe: trains no network. Leave out the checkpoint."
+        "recipe: has no network to train. Leave out the checkpoint."
     )
     stages = Stream([ReadImages(size=(16, 16), mode="gray")])
     network = make_pipeline(stages, ConvNet("two-layer", epochs=1))
@@ -185,16 +185,16 @@ def test_a_checkpoint_is_for_networks(readable, recipe, tmp_path):
 def test_wrong_inputs(photos, readable, recipe):
     paths, arrays, labels = readable
     wrong = {"recipe": recipe, "kind": InputError}
-    assert message(train, paths, **wrong) == "y: is missing. Give the class of each image."
+    assert message(train, paths, **wrong) == "y: is missing. Pass the class of each image."
     assert message(train, paths, y=labels[1:], **wrong) == (
-        "y: has 11 classes for 12 images. Give one for each."
+        "y: has 11 classes for 12 images. Pass one per image."
     )
     assert message(train, photos, y=labels, **wrong) == (
-        "y: is for arrays and lists of paths only. The classes of a folder are the names of its "
-        "sub-folders; labels merges and selects them."
+        "y: applies to arrays and lists of paths only. The classes of a folder are the names of "
+        "its subfolders; labels merges and selects them."
     )
     assert message(train, [*paths[:6], *arrays[6:]], y=labels, **wrong) == (
-        "images: some are arrays and some are not. Give one kind."
+        "images: mixes arrays and paths. Pass one kind."
     )
     assert message(train, paths, y=labels, recipe=3, kind=InputError) == (
         "recipe: must be a name, a file, a Pipeline or a Stream, got 3."
