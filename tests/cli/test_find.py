@@ -141,6 +141,7 @@ def test_all_images_refused(featx, street, nothing_new):
     run = featx("find", "stop-sign", street, "--out", "x.csv", "--pictures", "pictures")
     assert run.code == 1
     assert run.err.splitlines()[-1] == (
-        f"featx: All 3 images were rejected. The first: {street}/a.png: empty: the file has no bytes."
+        f"featx: All 3 images were rejected. The first: {street}/a.png: empty: the file has "
+        "no bytes."
     )
     nothing_new()
