@@ -40,15 +40,15 @@ release: .venv/for-build
 clean:
 	rm -rf .venv featx-demo dist build docs/gallery docs/generated docs/sg_execution_times.rst
 
-.venv/for-demo: EXTRAS := report
-.venv/for-test: EXTRAS := audio,learned,report,test
+.venv/for-demo: EXTRAS :=
+.venv/for-test: EXTRAS := audio,learned,test
 .venv/for-check: EXTRAS := check
 .venv/for-docs: EXTRAS := docs
 .venv/for-build: EXTRAS := build
 
 .venv/for-%: .venv/interpreter pyproject.toml constraints.txt
 	$(INSTALL) editables hatchling
-	$(INSTALL) --no-build-isolation --editable '.[$(EXTRAS)]'
+	$(INSTALL) --no-build-isolation --editable '.$(if $(EXTRAS),[$(EXTRAS)])'
 	touch $@
 
 .venv/interpreter:

@@ -59,7 +59,7 @@ def cifar(data: Path) -> None:
         labels,
         {
             "raw pixels, two layers": two_layers,
-            "HOG and colours, two layers": make_pipeline(hand_made, as_pixel, two_layers),
+            "HOG and colors, two layers": make_pipeline(hand_made, as_pixel, two_layers),
             **recipes("patch-dictionary"),
             "transfer-logistic, at 128 pixels": transfer,
         },

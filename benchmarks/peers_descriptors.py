@@ -161,15 +161,15 @@ def compare_lbp(name: str, image, points: int, radius: int, goal: float) -> None
 def section_patches() -> None:
     """Descriptors in windows of 256 x 256 pixels, against numpy, OpenCV and scikit-image."""
     (image,) = images(1, 256, 3)
-    grey = np.ascontiguousarray(image[..., :1])
+    gray = np.ascontiguousarray(image[..., :1])
     patches = partial(compare_patches, stage=DensePatches(spacings=[1, 2, 4]), goal=5)
-    patches("DensePatches, gray", "NumPy", grey, peer=pixel_patches)
+    patches("DensePatches, gray", "NumPy", gray, peer=pixel_patches)
     patches("DensePatches, RGB", "NumPy", image, peer=pixel_patches)
     compare_patches("LocalColor", "OpenCV", image, LocalColor([16, 32]), color_statistics, 2)
     compare_patches(
         "DenseLBP",
         "scikit-image",
-        grey,
+        gray,
         DenseLBP(patch_sizes=[16, 32]),
         lbp_histograms,
         15,

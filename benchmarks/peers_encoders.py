@@ -20,9 +20,9 @@ from featx.core.descriptor_sets import DescriptorSet
 def descriptors(count: int, length: int):
     """Generate descriptors in overlapping clusters, similar to those of photographs."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(0, 1, (300, length))
+    centers = rng.normal(0, 1, (300, length))
     noise = rng.normal(0, 1, (count, length)) * rng.uniform(0.5, 1, length)
-    return (centres[rng.integers(0, 300, count)] * 0.7 + noise).astype(np.float32)
+    return (centers[rng.integers(0, 300, count)] * 0.7 + noise).astype(np.float32)
 
 
 def section_encoders() -> None:

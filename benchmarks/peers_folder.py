@@ -35,8 +35,8 @@ def write_photographs(folder: Path, count: int, side: tuple[int, int], prefix: s
             picture += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
         for _ in range(6):
             left, top = int(rng.integers(width)), int(rng.integers(height))
-            colour = rng.random(3).tolist()
-            cv2.rectangle(picture, (left, top), (left + width // 4, top + height // 4), colour, -1)
+            color = rng.random(3).tolist()
+            cv2.rectangle(picture, (left, top), (left + width // 4, top + height // 4), color, -1)
         picture = picture * 110 + rng.normal(0, 4, picture.shape)
         pixels = np.clip(picture, 0, 255).astype(np.uint8)
         path = folder / f"{prefix}{n:04}.jpg"

@@ -43,7 +43,7 @@ axes[0, 0].axis("off")
 axes[0, 1].plot(signal, "black", linewidth=0.8)
 axes[0, 1].set_title("the signal")
 for (name, kernel), (left, right) in zip(filters.items(), axes[1:], strict=True):
-    left.stem(kernel, markerfmt=" ", basefmt="grey")
+    left.stem(kernel, markerfmt=" ", basefmt="gray")
     left.set_title(name)
     stage = Convolve(kernel=kernel, padding="zero")
     right.plot(stage.fit_transform(signal[np.newaxis])[0], linewidth=0.8)

@@ -35,11 +35,11 @@ edges = OrientedEdges(orientations=8, sigma=1.5).fit_transform([photo])[0]
 strength = np.abs(edges).max(axis=2)
 hue = np.abs(edges).argmax(axis=2) / 8
 value = (strength / np.quantile(strength, 0.99)).clip(0, 1)
-colours = plt.matplotlib.colors.hsv_to_rgb(np.stack([hue, np.ones_like(hue), value], axis=2))
+colors = plt.matplotlib.colors.hsv_to_rgb(np.stack([hue, np.ones_like(hue), value], axis=2))
 figure, (left, right) = plt.subplots(
     1, 2, figsize=(10, 4.6), layout="constrained", width_ratios=[5, 1]
 )
-left.imshow(colours)
+left.imshow(colors)
 left.axis("off")
 for index in range(8):
     angle = np.pi * index / 8

@@ -71,7 +71,7 @@ class Row:
     stage: ImageStage
     #: The smallest height and width (or length of a signal), and channels where they matter.
     least: tuple[int, ...] = (1, 1)
-    #: Numbers of channels that images may have: grey and colour, unless the stage is picky.
+    #: Numbers of channels that images may have: gray and color, unless the stage is picky.
     channels: tuple[int, ...] = (1, 3)
     #: How far results may depend on the other images: networks' kernels depend on the batch.
     tolerance: float = 0

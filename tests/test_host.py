@@ -22,7 +22,7 @@ def settings():
         "handlers": repr(logging.getLogger().handlers),
         "level": logging.getLogger("PIL").level,
         "threads of OpenCV": cv2.getNumThreads(),
-        "OpenCV optimised": cv2.useOptimized(),
+        "OpenCV optimized": cv2.useOptimized(),
         "threads of BLAS": [(one["filepath"], one["num_threads"]) for one in libraries.info()],
         "threads of torch": torch.get_num_threads(),
         "signals": [repr(signal.getsignal(number)) for number in signal.valid_signals()],

@@ -226,8 +226,8 @@ class GramLDA(_GramClassifier):
 
     def _solve(self, products: Float64, numbers: NDArray[np.intp]) -> tuple[Float64, Float64]:
         means = products.mean(axis=0)
-        centred = products - means - means[:, np.newaxis] + means.mean()
-        values, vectors = np.linalg.eigh(centred)
+        centered = products - means - means[:, np.newaxis] + means.mean()
+        values, vectors = np.linalg.eigh(centered)
         kept = values > _ROUNDING * np.trace(products)
         if not kept.any():
             raise InputError("GramLDA: all vectors are equal. Vectors that differ are required.")

@@ -111,7 +111,7 @@ def compare(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Compare recipes on labelled images and write a report."""
+    """Compare recipes on labeled images and write a report."""
     checks.recipes_differ(recipe)
     found = labelled_images(images, labels)
     check_classes(images, found, 1 if test else folds)

@@ -43,17 +43,20 @@ def demo(
     The folder receives the scenes, cities and landscapes; the report of the comparison; and a
     picture of the stages of vertical-lines for one scene of each class.
     """
-    from featx.datasets.loading import load_dataset
-    from featx.datasets.scenes.generation import write_scenes
     from featx.io.writing import new_folder
-    from featx.jobs.compare import compare
-    from featx.jobs.explain import explain
-    from featx.report.comparison import as_data, write_comparison
-    from featx.report.requirements import require
 
-    require("jinja2", "matplotlib")
     # In the folder, so that the report names the scenes by relative paths.
     with new_folder(out) as folder, chdir(folder):
+        from featx.pipeline import processes
+
+        # The workers start while this process imports.
+        processes.start(-1, "featx.datasets.scenes.drawing")
+        from featx.datasets.loading import load_dataset
+        from featx.datasets.scenes.generation import write_scenes
+        from featx.jobs.compare import compare
+        from featx.jobs.explain import explain
+        from featx.report.comparison import as_data, write_comparison
+
         with Progress(quiet) as progress:
             progress.begin("Drawing", n)
             write_scenes("scenes", n, (256, 256), 0, lambda _: progress(1), n_jobs=-1)

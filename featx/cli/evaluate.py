@@ -29,7 +29,7 @@ def evaluate(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Compute the accuracy of a model on labelled images."""
+    """Compute the accuracy of a model on labeled images."""
     found = labelled_images(images, labels)
     trusted = load_plugins(plugin)
     from featx.jobs.evaluate import evaluate

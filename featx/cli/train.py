@@ -54,7 +54,7 @@ def train(
     quiet: Quiet = False,
     strict: Strict = False,
 ) -> None:
-    """Fit a recipe on labelled images and save the model."""
+    """Fit a recipe on labeled images and save the model."""
     found = labelled_images(images, labels)
     check_classes(images, found)
     load_plugins(plugin)

@@ -56,7 +56,7 @@ class RemoteError(FeatxError, OSError):
 
 
 class DatasetError(FeatxError, ValueError):
-    """A folder, archive, manifest or data-set card that cannot be read as labelled images."""
+    """A folder, archive, manifest or data-set card that cannot be read as labeled images."""
 
 
 class PluginError(FeatxError, ImportError):

@@ -112,7 +112,7 @@ def load_dataset(
             f"target={target!r}: only data sets with a card have named targets. For {name}, pass "
             "{'new class': ['old class', ...]}."
         )
-    return labelled(merge_labels(list_images(source), target), name)
+    return labeled(merge_labels(list_images(source), target), name)
 
 
 def list_images(source: str | Path) -> Listing:
@@ -153,7 +153,7 @@ def merge_labels(listing: Listing, target: Target | None) -> Listing:
     return Listing(*_columns(kept))
 
 
-def labelled(listing: Listing, source: str | Path) -> Dataset:
+def labeled(listing: Listing, source: str | Path) -> Dataset:
     """Return the labeled images; warn if images without a label are skipped.
 
     Raises

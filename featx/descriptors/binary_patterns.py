@@ -258,16 +258,16 @@ def _patterns(
         y = newest - margin
         if y < margin:
             continue
-        centre, target = np.uint64(y * width + margin), np.uint64((y - margin) * wide)
+        center, target = np.uint64(y * width + margin), np.uint64((y - margin) * wide)
         for first in range(0, len(whole_bits), 4):
             for k in range(4):
                 row, column = y + whole[0, first + k], margin + whole[1, first + k]
                 at[k] = np.uint64(row * width + column)
             _compare_pixels(
-                pixels, centre, np.float32(threshold), at, whole_bits, first, out, target, across
+                pixels, center, np.float32(threshold), at, whole_bits, first, out, target, across
             )
         for x in range(across):
-            least[x] = pixels[centre + x] + threshold
+            least[x] = pixels[center + x] + threshold
         for first in range(0, len(bits), 4):
             for k in range(4):
                 n = first + k
@@ -312,7 +312,7 @@ def _interpolate(
 @compiled
 def _compare_pixels(
     pixels: NDArray[np.float32],
-    centre: np.uint64,
+    center: np.uint64,
     threshold: np.float32,
     at: NDArray[np.uint64],
     bits: NDArray[Any],
@@ -326,7 +326,7 @@ def _compare_pixels(
     bit0, bit1, bit2, bit3 = bits[first], bits[first + 1], bits[first + 2], bits[first + 3]
     none = bit0 ^ bit0
     for x in range(across):
-        least = pixels[centre + x] + threshold
+        least = pixels[center + x] + threshold
         out[target + x] |= (
             (bit0 if pixels[at0 + x] >= least else none)
             | (bit1 if pixels[at1 + x] >= least else none)

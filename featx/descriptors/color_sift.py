@@ -85,7 +85,7 @@ class ColorSIFT(DenseSIFT):
     ----------
     .. [1] K. van de Sande, T. Gevers and C. Snoek, "Evaluating Color Descriptors for Object and
        Scene Recognition", IEEE TPAMI 32(9), 2010.
-    .. [2] G. Burghouts and J.-M. Geusebroek, "Performance Evaluation of Local Colour Invariants",
+    .. [2] G. Burghouts and J.-M. Geusebroek, "Performance Evaluation of Local Color Invariants",
        CVIU 113(1), 2009 (C-SIFT).
     .. [3] J. van de Weijer, T. Gevers and A. Bagdanov, "Boosting Color Saliency in Image Feature
        Detection", IEEE TPAMI 28(1), 2006 (histograms of hue).
@@ -168,8 +168,8 @@ class ColorSIFT(DenseSIFT):
         reach = grid.bin_size * BINS / 2
         tops, bottoms, lefts, rights = (
             np.clip(side, 0, length).astype(np.int64)
-            for centres, length in zip(grid.centres(), grid.shape, strict=True)
-            for side in (np.floor(centres - reach) + 1, np.ceil(centres + reach))
+            for centers, length in zip(grid.centers(), grid.shape, strict=True)
+            for side in (np.floor(centers - reach) + 1, np.ceil(centers + reach))
         )
         saturations = np.hypot(red_green, yellow_blue)
         _hue_histograms(angles, saturations, tops, bottoms, lefts, rights, self.root, out)

@@ -143,8 +143,8 @@ class DenseHOG(ImageStage):
                 window = (self.cells, self.cells)
                 blocks = sliding_window_view(cells, window, axis=(0, 1)).transpose(0, 1, 3, 4, 2)
                 values[down::shifts, right::shifts] = blocks.reshape(*blocks.shape[:2], -1)
-        centre = (self.cells * side - 1) / 2
-        places = np.moveaxis(np.mgrid[:rows, :columns], 0, -1) * step + centre
+        center = (self.cells * side - 1) / 2
+        places = np.moveaxis(np.mgrid[:rows, :columns], 0, -1) * step + center
         return values.reshape(-1, length), places.reshape(-1, 2).astype(np.float32, order="C")
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:

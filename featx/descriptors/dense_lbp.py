@@ -17,7 +17,7 @@ from featx.descriptors.binary_patterns import (
     histograms,
     pattern_bins,
 )
-from featx.descriptors.lbp import NORMS, check_points, normalised, number_of_points
+from featx.descriptors.lbp import NORMS, check_points, normalized, number_of_points
 from featx.descriptors.windows import Windows, check_cells, describe, windows_within
 
 
@@ -137,7 +137,7 @@ class DenseLBP(ImageStage):
             parts = out.reshape(*out.shape[:2], len(maps), self.cells, self.cells, count)
             for index, patterns in enumerate(maps):
                 self._cell_histograms(patterns, bins, those, parts[:, :, index])
-            normalised(out.reshape(-1, out.shape[2]), self.norm)
+            normalized(out.reshape(-1, out.shape[2]), self.norm)
 
         windows = windows_within(image.shape, self.patch_sizes, self.step, border)
         return describe(windows, len(maps) * self.cells**2 * count, write, image.shape)

@@ -161,7 +161,7 @@ class LBP(ImageStage):
                 counted = pattern_histograms(
                     image[..., channel], around, self.threshold, bins, count, boxes
                 )
-                parts.append(normalised(counted.reshape(-1, count), self.norm))
+                parts.append(normalized(counted.reshape(-1, count), self.norm))
         return np.concatenate(parts, axis=None)
 
     def _feature_names(self, channels: list[str], shape: tuple[int, ...]) -> list[str]:
@@ -186,7 +186,7 @@ def check_points(stage: Any, points: int) -> None:
         )
 
 
-def normalised(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
+def normalized(vectors: NDArray[np.float32], norm: str | None) -> NDArray[np.float32]:
     """Normalize each row of counts in place; rows must not be all zero."""
     if norm == "L2":
         vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, np.newaxis]

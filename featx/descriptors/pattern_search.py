@@ -284,9 +284,9 @@ def stop_sign(size: int) -> tuple[Image, NDArray[np.float32]]:
     def at(points: ArrayLike) -> NDArray[np.int32]:
         return np.rint((np.asarray(points) + 1) / 2 * (side - 1)).astype(np.int32)
 
-    def arc(centre: tuple[float, float], radii: tuple[float, float], first: int, last: int) -> Any:
+    def arc(center: tuple[float, float], radii: tuple[float, float], first: int, last: int) -> Any:
         angles = np.radians(np.linspace(first, last, 40))
-        return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + centre
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii + center
 
     white, red = (1.0, 1.0, 1.0), (0.75, 0.05, 0.1)
     sign, mask = np.zeros((side, side, 3), np.float32), np.zeros((side, side), np.float32)

@@ -52,16 +52,16 @@ class Grid:
         )
         self.count = self.rows.slots.shape[1] * self.columns.slots.shape[1]
 
-    def centres(self) -> list[NDArray[np.float64]]:
+    def centers(self) -> list[NDArray[np.float64]]:
         """Return the rows and the columns of the centers."""
         middle = self.bin_size * (BINS - 1) / 2
-        return [axis.centres[axis.slots[0]] + middle for axis in (self.rows, self.columns)]
+        return [axis.centers[axis.slots[0]] + middle for axis in (self.rows, self.columns)]
 
     def positions(self) -> NDArray[np.float64]:
         """Return row and column of each center, in pixels of the input image."""
         axes = [
-            (centres + 0.5) * (given / length) - 0.5
-            for centres, given, length in zip(self.centres(), self.given, self.shape, strict=True)
+            (centers + 0.5) * (given / length) - 0.5
+            for centers, given, length in zip(self.centers(), self.given, self.shape, strict=True)
         ]
         return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 2)
 
@@ -77,9 +77,9 @@ class Grid:
         rows, columns = self.rows, self.columns
         histograms = _histograms(
             np.ascontiguousarray(plane),
-            rows.centres,
+            rows.centers,
             rows.kernels,
-            columns.centres,
+            columns.centers,
             columns.kernels,
             self.kernels,
             self.bin_size - 1,
@@ -93,7 +93,7 @@ class Grid:
 class _Axis(NamedTuple):
     """Distinct bins along one axis, in increasing order; shared bins occur once."""
 
-    centres: NDArray[np.int64]
+    centers: NDArray[np.int64]
     #: Index of the kernel of each bin.
     kernels: NDArray[np.int64]
     #: Indices of the bins of each descriptor: (4, descriptors).

@@ -214,7 +214,7 @@ def rows_of(letters: Regions, contrast: float, scales: tuple[float, float]) -> I
     count = len(letters.height)
     if count < _LEAST_LETTERS:
         return
-    one, other = neighbours(letters)
+    one, other = neighbors(letters)
     graph = coo_array((np.ones(len(one)), (one, other)), (count, count))
     _, row = connected_components(graph, directed=False)
     for index in np.flatnonzero(np.bincount(row) >= _LEAST_LETTERS):
@@ -231,12 +231,12 @@ def rows_of(letters: Regions, contrast: float, scales: tuple[float, float]) -> I
         )
 
 
-def neighbours(letters: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def neighbors(letters: Regions) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the pairs of letters that may be adjacent in a row."""
     middle = letters.top + letters.height / 2
-    centres = np.stack([middle, letters.left + letters.width / 2], axis=1)
+    centers = np.stack([middle, letters.left + letters.width / 2], axis=1)
     reach = np.hypot(letters.width.max() + _GAP * letters.height.max(), letters.height.max())
-    pairs = KDTree(centres).query_pairs(reach, output_type="ndarray")
+    pairs = KDTree(centers).query_pairs(reach, output_type="ndarray")
     one, other = letters[pairs[:, 0]], letters[pairs[:, 1]]
     higher, lower = np.maximum(one.height, other.height), np.minimum(one.height, other.height)
     gap = np.maximum(one.left, other.left) - np.minimum(

@@ -38,7 +38,7 @@ class Windows(NamedTuple):
     lefts: NDArray[np.int64]
     side: int
 
-    def centres(self) -> NDArray[np.float32]:
+    def centers(self) -> NDArray[np.float32]:
         """Return the row and the column of the center of each window."""
         corners = np.stack(np.meshgrid(self.tops, self.lefts, indexing="ij"), axis=-1)
         return (corners.reshape(-1, 2) + (self.side - 1) / 2).astype(np.float32)
@@ -86,7 +86,7 @@ def describe(
     parts = np.split(values, np.cumsum(counts)[:-1])
     for one, grid, part in zip(windows, grids, parts, strict=True):
         write(one, part.reshape(*grid, entries))
-    positions = np.concatenate([one.centres() for one in windows])
+    positions = np.concatenate([one.centers() for one in windows])
     sides = np.array([one.side for one in windows], np.float32)
     return DescriptorSet(values, positions, np.repeat(sides, counts), (shape[0], shape[1]))
 

@@ -211,9 +211,9 @@ class Encoder(DeclaredParameters, ImageStage):
                 "Fit on more images."
             )
         self.mean_ = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = np.subtract(x, self.mean_, dtype=np.float64)
+        centered = np.subtract(x, self.mean_, dtype=np.float64)
         with np.errstate(invalid="ignore"):  # the unused variance ratios may be 0 / 0
-            pca = PCA(self.n_components, svd_solver="covariance_eigh").fit(centred)
+            pca = PCA(self.n_components, svd_solver="covariance_eigh").fit(centered)
         components, variances = pca.components_, pca.explained_variance_
         rounding = float(np.finfo(np.float32).eps * np.abs(x).max()) ** 2
         known = variances > _LEAST_VARIANCE * variances.max() + rounding

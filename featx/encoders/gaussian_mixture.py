@@ -106,13 +106,13 @@ class GaussianMixture:
         for start in range(0, len(x), _BLOCK):
             block = x[start : start + _BLOCK]
             used = powers[: len(block)]
-            centred, squares = used[:, :features], used[:, features:-1]
-            np.subtract(block, origin32, out=centred)
-            np.multiply(centred, centred, out=squares)
+            centered, squares = used[:, :features], used[:, features:-1]
+            np.subtract(block, origin32, out=centered)
+            np.multiply(centered, centered, out=squares)
             # Log-densities, one row per Gaussian, so that loops over descriptors are vectorized.
             posteriors = coefficients @ used.T
             highest, total = exponentiate(posteriors)
-            _add_moments(posteriors, total, centred, means32, scales, moments)
+            _add_moments(posteriors, total, centered, means32, scales, moments)
             likelihood += float(np.sum(highest + np.log(total), dtype=np.float64))
         return moments, likelihood
 
@@ -120,8 +120,8 @@ class GaussianMixture:
         r"""Compute the posteriors (n, n_modes), with values below :math:`10^{-6}` set to zero."""
         precisions = 1 / self.variances
         origin = self.weights @ self.means  # centering reduces numerical cancellation
-        centred, means = x - origin, self.means - origin
-        scores = centred @ (means * precisions).T - 0.5 * centred**2 @ precisions.T
+        centered, means = x - origin, self.means - origin
+        scores = centered @ (means * precisions).T - 0.5 * centered**2 @ precisions.T
         scores += np.log(self.weights)
         scores -= 0.5 * (np.log(2 * np.pi * self.variances) + means**2 * precisions).sum(axis=1)
         posteriors: Float64 = softmax(scores, axis=1)

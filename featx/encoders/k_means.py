@@ -67,12 +67,12 @@ def nearness(x: Float32, words: Float32) -> Iterator[tuple[slice, Float32]]:
     """
     # Distances are translation invariant: centering reduces numerical cancellation.
     origin = words.mean(axis=0)
-    centred = words - origin
-    halves = 0.5 * np.einsum("wj,wj->w", centred, centred, dtype=np.float64)
+    centered = words - origin
+    halves = 0.5 * np.einsum("wj,wj->w", centered, centered, dtype=np.float64)
     subtracted = halves.astype(np.float32)[:, np.newaxis]
     for start in range(0, len(x), _BLOCK):
         part = slice(start, start + _BLOCK)
-        scores = centred @ (x[part] - origin).T
+        scores = centered @ (x[part] - origin).T
         scores -= subtracted
         yield part, scores
 

@@ -60,7 +60,7 @@ class ScaleSpace(ImageStage):
 
     References
     ----------
-    .. [1] T. Lindeberg, "Scale-space theory: a basic tool for analysing structures at different
+    .. [1] T. Lindeberg, "Scale-space theory: a basic tool for analyzing structures at different
        scales", Journal of Applied Statistics 21, 1994.
     .. [2] D. G. Lowe, "Distinctive image features from scale-invariant keypoints", International
        Journal of Computer Vision 60, 2004.

@@ -250,7 +250,7 @@ def _by_sliding(
     from featx.filters.sliding import slide
 
     samples = signal.astype(np.float64) * 2 / size
-    steps, first = neighbouring(frequencies, rate, size)
+    steps, first = neighboring(frequencies, rate, size)
     found = np.empty((1 + (len(signal) - size) // hop, len(frequencies)), np.float32)
     turns, entering, sums = (
         np.stack([parts.real, parts.imag])
@@ -261,7 +261,7 @@ def _by_sliding(
 
 
 @lru_cache(maxsize=8)
-def neighbouring(
+def neighboring(
     frequencies: tuple[float, ...], rate: int, size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
     """Return the radians per sample and the waves of the tones and of their neighbors.

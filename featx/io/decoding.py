@@ -5,7 +5,10 @@ Damaged files are rejected, even if a decoder could recover part of the image.
 
 import os
 import struct
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from types import MappingProxyType
 from typing import Any
@@ -36,6 +39,41 @@ _Path = str | bytes | os.PathLike[Any]
 _RIGHT = "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
 
 
+#: Largest number of bytes of decoded images that a thread keeps in `shared_decoding`.
+_MOST_KEPT = 2**25
+
+
+class Decoded:
+    """Decoded images of a chunk, and the time saved by using them again."""
+
+    def __init__(self) -> None:
+        self.images: dict[Any, tuple[Pixels, float]] = {}
+        self.bytes = 0
+        self.saved = 0.0
+
+    def take_saved(self) -> float:
+        """Return the seconds saved since the last call."""
+        saved, self.saved = self.saved, 0.0
+        return saved
+
+
+_thread = threading.local()
+
+
+@contextmanager
+def shared_decoding() -> Iterator[Decoded]:
+    """Decode each file once per thread while the block runs.
+
+    Several recipes read the same images at different sizes. Decoding is the largest part of their
+    cost. Up to 32 MB of decoded images are kept, and none after the block.
+    """
+    _thread.decoded = Decoded()
+    try:
+        yield _thread.decoded
+    finally:
+        del _thread.decoded
+
+
 def read_image(
     path: _Path,
     mode: str = "rgb",
@@ -51,7 +89,33 @@ def read_image(
     Returns
     -------
     ndarray of shape (height, width, 1 or 3)
+        Read-only within `shared_decoding`.
     """
+    parameters = path, mode, tuple(background), max_pixels, max_bytes, least
+    decoded: Decoded | None = getattr(_thread, "decoded", None)
+    if decoded is None:
+        return _read(*parameters)
+    if parameters in decoded.images:
+        pixels, seconds = decoded.images[parameters]
+        decoded.saved += seconds
+        return pixels
+    started = time.thread_time()
+    pixels = _read(*parameters)
+    if decoded.bytes + pixels.nbytes <= _MOST_KEPT:
+        pixels.flags.writeable = False
+        decoded.images[parameters] = pixels, time.thread_time() - started
+        decoded.bytes += pixels.nbytes
+    return pixels
+
+
+def _read(
+    path: _Path,
+    mode: str,
+    background: Sequence[int],
+    max_pixels: int,
+    max_bytes: int,
+    least: tuple[int, int] | None,
+) -> Pixels:
     content = read_file(path, _format, max_bytes)
     known = _format(content)
     if known is None:

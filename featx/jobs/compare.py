@@ -1,4 +1,4 @@
-"""Comparison of recipes on the same labelled images."""
+"""Comparison of recipes on the same labeled images."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -15,7 +15,6 @@ from featx.io.writing import new_folder
 from featx.jobs.inputs import Labels, labelled_inputs
 from featx.jobs.progress import Progress, report_to
 from featx.report.comparison import write_comparison
-from featx.report.requirements import require
 
 Recipes = str | Path | Sequence[str | Path] | Mapping[str, Pipeline]
 
@@ -108,8 +107,6 @@ def compare(
     """
     found = labelled_inputs(images, y, labels)
     tested = None if test is None else _test_set(test, labels)
-    if out is not None:
-        require("jinja2")
     with nullcontext() if out is None else new_folder(out) as folder:
         with report_to(progress) as report:
             count = len(found.paths) + (0 if tested is None else len(tested.paths))

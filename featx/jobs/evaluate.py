@@ -1,4 +1,4 @@
-"""Evaluation of a model on labelled images."""
+"""Evaluation of a model on labeled images."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def evaluate(
     n_jobs: int | None = 1,
     progress: Progress = False,
 ) -> Evaluation:
-    """Evaluate a model on labelled images: accuracy and confusion matrix.
+    """Evaluate a model on labeled images: accuracy and confusion matrix.
 
     Parameters
     ----------

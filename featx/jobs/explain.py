@@ -13,7 +13,6 @@ from featx.jobs.inputs import list_inputs, model_of, pipeline_of
 from featx.jobs.progress import Progress, report_to
 from featx.report.explanation import Explanation, write_explanation
 from featx.report.explanation import explain as explain_image
-from featx.report.requirements import require
 from featx.report.units import Unit, look_for
 
 
@@ -111,8 +110,6 @@ def explain(
     units = [unit] if isinstance(unit, str) else [*unit]
     if among is not None and not units:
         raise InputError('explain: among needs a unit. Pass one, such as unit="_fc:130".')
-    if out is not None:
-        require("jinja2", "matplotlib")
     pipeline = model_of(model, trusted) if recipe is None else pipeline_of(recipe)[1]
     paths = [] if among is None else list_inputs(among).paths
     several = _several(images)

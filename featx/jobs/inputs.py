@@ -14,7 +14,7 @@ from featx.datasets.loading import (
     Dataset,
     Listing,
     Target,
-    labelled,
+    labeled,
     list_images,
     merge_labels,
     parse_target,
@@ -114,11 +114,11 @@ def labelled_inputs(images: Any, y: Any = None, labels: Labels = ()) -> Dataset:
     """
     found = list_inputs(images, y, labels)
     if isinstance(images, str | Path | Listing):
-        return labelled(found, "images" if isinstance(images, Listing) else images)
+        return labeled(found, "images" if isinstance(images, Listing) else images)
     if all(name is None for name in found.labels):
         raise InputError("y: is missing. Pass the class of each image.")
     if None in found.labels:
-        return labelled(found, "y")
+        return labeled(found, "y")
     return Dataset(found.paths, np.asarray(found.labels))
 
 

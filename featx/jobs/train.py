@@ -1,4 +1,4 @@
-"""Training of a recipe on labelled images."""
+"""Training of a recipe on labeled images."""
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -63,7 +63,7 @@ def train(
     n_jobs: int | None = 1,
     progress: Progress = False,
 ) -> Training:
-    """Fit a recipe on labelled images, or on a store of their features.
+    """Fit a recipe on labeled images, or on a store of their features.
 
     Unreadable images are left out. If the vectors of a store need more than 2 GiB, a classifier
     with ``partial_fit`` is fitted incrementally.

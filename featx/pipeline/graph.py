@@ -9,6 +9,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -26,6 +27,8 @@ from featx.core.errors import InputError, RefusedImage
 from featx.core.memory import adapt_allocator
 from featx.core.stage import Batch, ImageStage, Kind
 from featx.core.threads import one_thread_inside
+from featx.io.decoding import Decoded, shared_decoding
+from featx.io.images import ReadImages
 
 
 @dataclass(eq=False)
@@ -67,6 +70,8 @@ class Graph:
             self._add(node)
         self._uses = Counter(chain.from_iterable(node.inputs for node in self.nodes))
         self._uses.update(self.outputs)
+        readers = [node for node in self.nodes if isinstance(node.stage, ReadImages)]
+        self._shares_images = len(readers) > 1
 
     @classmethod
     def of(cls, streams: Iterable[Sequence[Any]], tried: Iterable[Sequence[Any]] = ()) -> "Graph":
@@ -108,6 +113,10 @@ class Graph:
 
         If a stage raises an error for an image, only that image is rejected, with the error's text.
         """
+        with shared_decoding() if self._shares_images else nullcontext(Decoded()) as decoded:
+            return self._run_chunk(items, decoded)
+
+    def _run_chunk(self, items: list[Any], decoded: Decoded) -> Chunk:
         chunk = Chunk(items, [], {})
         values: dict[Node, Any] = {}
         uses = self._uses.copy()
@@ -120,7 +129,9 @@ class Graph:
             except ValueError as error:
                 values = _one_by_one(node, chunk, values, error)
                 chunk.refused = dict(sorted(chunk.refused.items()))
-            chunk.seconds[node] = time.thread_time() - started  # type: ignore[assignment]
+            # Each reader is charged for decoding, whichever of them did it.
+            seconds = time.thread_time() - started + decoded.take_saved()
+            chunk.seconds[node] = seconds  # type: ignore[assignment]
             if len(chunk.refused) == len(items):
                 chunk.outputs = [[] for _ in self.outputs]
                 return chunk

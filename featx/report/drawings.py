@@ -95,8 +95,8 @@ def hog_strokes(vector: NDArray[Any], names: Sequence[str]) -> Pixels | None:
     drawn = np.zeros((shape[0] * _CELL, shape[1] * _CELL), np.uint8)
     for row, column, number in np.argwhere(means > 0.05).tolist():
         strength = means[row, column, number]
-        centre = (np.array([row, column]) + 0.5) * _CELL
-        ends = centre + np.outer([-1, 1], along[number]) * min(1.0, 0.35 + strength)
+        center = (np.array([row, column]) + 0.5) * _CELL
+        ends = center + np.outer([-1, 1], along[number]) * min(1.0, 0.35 + strength)
         (top, left), (bottom, right) = np.rint(ends).astype(int).tolist()
         stroke = np.zeros_like(drawn)
         cv2.line(stroke, (left, top), (right, bottom), int(255 * strength), 1, cv2.LINE_AA)
@@ -118,6 +118,6 @@ def circles(pixels: NDArray[Any], descriptors: DescriptorSet) -> Pixels:
     for place in chosen.tolist():
         row, column = (_ZOOM * (positions[place] + 0.5)).tolist()
         scale = 1.0 if descriptors.scales is None else float(descriptors.scales[place])
-        centre = (round(column), round(row))
-        cv2.circle(drawn, centre, max(2, round(_ZOOM * scale)), (255, 190, 40), 1, cv2.LINE_AA)
+        center = (round(column), round(row))
+        cv2.circle(drawn, center, max(2, round(_ZOOM * scale)), (255, 190, 40), 1, cv2.LINE_AA)
     return drawn

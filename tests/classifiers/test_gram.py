@@ -21,10 +21,10 @@ def test_what_scikit_learn_asks_of_estimators(estimator, check):
 def vectors(classes, count=90, size=2000):
     rng = np.random.default_rng(0)
     labels = np.array(["sea", "city", "wood", "hill"])[rng.integers(0, classes, count)]
-    centres = rng.normal(size=(4, size))
+    centers = rng.normal(size=(4, size))
     names = sorted(set(labels))
     noise = rng.normal(size=(count, size)) * 6
-    x = np.stack([centres[names.index(name)] for name in labels]) + noise
+    x = np.stack([centers[names.index(name)] for name in labels]) + noise
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), labels
 
 

@@ -26,11 +26,11 @@ def world(tmp_path_factory):
                 image = rng.integers(0, 60, (32, 40), np.uint8)
                 image += rng.integers(0, 190, (1, 40) if label == "town" else (32, 1), np.uint8)
                 Image.fromarray(image).save(top / folder / label / f"{index}.jpg")
-    for name in ("unlabelled", "void", "texts", "busy"):
+    for name in ("unlabeled", "void", "texts", "busy"):
         (top / name).mkdir()
     for index in range(4):
         image = top / "pair" / "town" / f"{index}.jpg"
-        (top / "unlabelled" / image.name).write_bytes(image.read_bytes())
+        (top / "unlabeled" / image.name).write_bytes(image.read_bytes())
     (top / "texts" / "readme.txt").write_text("text")
     (top / "busy" / "notes.txt").write_text("text")
     (top / "table.csv").write_text("path,label\n")
@@ -135,7 +135,7 @@ MISTAKES = [
         "--labels b=alley: class 'alley' is part of 'a' already. Name it once.",
     ),
     (
-        "train unlabelled --recipe hog-svm --labels a=alley --out m.skops",
+        "train unlabeled --recipe hog-svm --labels a=alley --out m.skops",
         "--labels a=alley: no image has the class 'alley'. These images have no classes.",
     ),
     (
@@ -433,6 +433,6 @@ def test_folders_of_other_files(run):
     found = run("extract texts --recipe hog-svm --out o")
     assert (found.code, found.out) == (1, "")
     assert "The first: texts/readme.txt: not-an-image: " in found.err
-    found = run("train unlabelled --recipe edges-alone --out m.skops")
+    found = run("train unlabeled --recipe edges-alone --out m.skops")
     assert (found.code, found.out) == (2, "")
-    assert found.err.startswith("featx: unlabelled: none of the 4 images has a label. ")
+    assert found.err.startswith("featx: unlabeled: none of the 4 images has a label. ")

@@ -89,12 +89,12 @@ def test_boxes_of_large_images_are_in_pixels_of_the_file(featx, tmp_path):
 
 
 def test_gray_images_and_patterns(featx, tmp_path):
-    (tmp_path / "grey").mkdir()
+    (tmp_path / "gray").mkdir()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (80, 90), np.uint8)
-    Image.fromarray(pixels).save(tmp_path / "grey" / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "gray" / "a.png")
     Image.fromarray(pixels[20:50, 40:80]).save(tmp_path / "part.png")
-    run = featx("find", tmp_path / "part.png", tmp_path / "grey", "--out", "h.csv", "--size", 30)
+    run = featx("find", tmp_path / "part.png", tmp_path / "gray", "--out", "h.csv", "--size", 30)
     assert run.out == "h.csv: 1 hits in 1 of 1 images\n"
     hit = pd.read_csv("h.csv").iloc[0]
     assert hit["strength"] == pytest.approx(1, abs=1e-4)

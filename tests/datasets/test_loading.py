@@ -17,7 +17,7 @@ from featx.datasets.loading import (
     Listing,
     card_file,
     class_counts,
-    labelled,
+    labeled,
     list_images,
     merge_labels,
     parse_target,
@@ -356,7 +356,7 @@ def test_labels_that_are_no_options(option):
 
 
 def test_labelled():
-    dataset = labelled(Listing(["1", "2"], ["b", "a"]), "x")
+    dataset = labeled(Listing(["1", "2"], ["b", "a"]), "x")
     assert isinstance(dataset, Dataset)
     assert dataset.paths == ["1", "2"]
     assert dataset.labels.tolist() == ["b", "a"]
@@ -364,10 +364,10 @@ def test_labelled():
 
 
 def test_images_without_a_class():
-    dataset, warned = with_warnings(labelled, Listing(["1", "2", "3"], [None, "a", None]), "x")
+    dataset, warned = with_warnings(labeled, Listing(["1", "2", "3"], [None, "a", None]), "x")
     assert (dataset.paths, dataset.labels.tolist()) == (["2"], ["a"])
     assert warned == ["x: 2 of 3 files have no label and are skipped, for example 1."]
-    assert message(labelled, Listing(["1", "2"], [None, None]), "x") == (
+    assert message(labeled, Listing(["1", "2"], [None, None]), "x") == (
         "x: none of the 2 images has a label. Put the images of each class into its own sub-folder."
     )
 

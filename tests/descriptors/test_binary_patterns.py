@@ -52,7 +52,7 @@ def literal(image, points, radius, threshold):
 
 @given(seeds, numbers, radii, sides, sides, st.sampled_from([1, 2, 9, 255]))
 def test_patterns_of_8_bits_are_those_of_scikit_image(seed, points, radius, height, width, most):
-    # Few grey values: ties, of which the last bit of the interpolation decides, are frequent.
+    # Few gray values: ties, of which the last bit of the interpolation decides, are frequent.
     image = noise(seed, height, width, most)
     around = circle(points, radius)
     levels, unit = grey_levels(pixels(image))
@@ -110,7 +110,7 @@ def test_patterns_are_of_the_smallest_type(points, dtype):
 
 
 def test_neighbours_of_the_square_are_read_row_by_row():
-    # The example of Wu and Rehg, whose bits tell which neighbours are not brighter.
+    # The example of Wu and Rehg, whose bits tell which neighbors are not brighter.
     image = np.array([[32, 64, 96], [32, 64, 96], [32, 32, 96]], np.float32)
     assert binary_patterns(-image, square()).tolist() == [[0b11010110]]
 

@@ -16,7 +16,7 @@ def census(image):
     patterns = np.zeros((image.shape[0] - 2, image.shape[1] - 2), int)
     for i, j in np.ndindex(patterns.shape):
         around = np.delete(image[i : i + 3, j : j + 3].ravel(), 4)
-        bits = "".join("1" if image[i + 1, j + 1] >= neighbour else "0" for neighbour in around)
+        bits = "".join("1" if image[i + 1, j + 1] >= neighbor else "0" for neighbor in around)
         patterns[i, j] = int(bits, 2)
     return patterns
 

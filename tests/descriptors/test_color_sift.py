@@ -113,7 +113,7 @@ def test_opponent_colours_ignore_what_is_added_and_shares_what_multiplies():
     )
     np.testing.assert_allclose(brighter, plain, atol=1e-4)
     np.testing.assert_allclose(lit, plain, atol=1e-4)
-    # A shadow over the right half changes the opponent colours, and hardly their shares.
+    # A shadow over the right half changes the opponent colors, and hardly their shares.
     shadow = image.copy()
     shadow[:, 15:] *= np.float32(0.5)
     changes = {}

@@ -42,7 +42,7 @@ def canny(gx, gy, low, high):
             di, dj = [(0, 1), (1, 1), (1, 0), (1, -1)][sector]
             here = magnitude[i + 1, j + 1]
             before, after = magnitude[i + 1 - di, j + 1 - dj], magnitude[i + 1 + di, j + 1 + dj]
-            # Of two equal neighbours along a row or a column the first is kept.
+            # Of two equal neighbors along a row or a column the first is kept.
             first = here > before
             last = here >= after if sector in (0, 2) else here > after
             kept[i, j] = here > low and first and last

@@ -78,7 +78,7 @@ def test_float_images_are_those_of_scikit_image(seed, given_parameters, more, ch
 @settings(deadline=None)
 @given(seeds, whole_number_parameters, more_pixels, st.integers(1, 255))
 def test_8_bit_images_are_those_of_scikit_image(seed, given_parameters, more, greatest):
-    # Few grey values: gradients of exactly 45, 90 and 135 degrees are frequent.
+    # Few gray values: gradients of exactly 45, 90 and 135 degrees are frequent.
     shape = shape_for(given_parameters, more)
     image = np.random.default_rng(seed).integers(0, greatest + 1, shape, np.uint8)
     pixels = image.astype(np.float32) / np.float32(255)

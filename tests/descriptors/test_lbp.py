@@ -62,17 +62,17 @@ def test_large_cells_are_counted_as_small_ones(method, grid):
 
 
 @pytest.mark.parametrize(
-    ("norm", "normalise"),
+    ("norm", "normalize"),
     [
         ("L1", lambda h: h / h.sum()),
         ("L1-sqrt", lambda h: np.sqrt(h / h.sum())),
         ("L2", lambda h: h / np.sqrt((h**2).sum())),
     ],
 )
-def test_each_histogram_is_normalised(norm, normalise):
+def test_each_histogram_is_normalised(norm, normalize):
     image = noise(0, 21, 34)
     counted = expected_histograms(image, 8, 1, "uniform", (2, 3))
-    expected = np.concatenate([normalise(histogram) for histogram in counted])
+    expected = np.concatenate([normalize(histogram) for histogram in counted])
     (vector,) = LBP(grid=(2, 3), norm=norm).fit_transform([image])
     np.testing.assert_allclose(vector, expected, rtol=1e-6)
 
@@ -87,10 +87,10 @@ def test_ternary_patterns_are_the_formula(steps, dtype):
     for i, j in np.ndindex(upper.shape):
         around = [(0, 1), (-1, 0), (0, -1), (1, 0)]
         for p, (down, across) in enumerate(around):
-            centre = int(image[i + 1, j + 1])
-            neighbour = int(image[i + 1 + down, j + 1 + across])
-            upper[i, j] |= int(neighbour >= centre + steps) << p
-            lower[i, j] |= int(neighbour <= centre - steps) << p
+            center = int(image[i + 1, j + 1])
+            neighbor = int(image[i + 1 + down, j + 1 + across])
+            upper[i, j] |= int(neighbor >= center + steps) << p
+            lower[i, j] |= int(neighbor <= center - steps) << p
     expected = [np.bincount(half.ravel(), minlength=16) for half in (upper, lower)]
     stage = LBP(4, 1, "default", threshold, norm=None)
     np.testing.assert_array_equal(stage.fit_transform([image])[0], np.concatenate(expected))

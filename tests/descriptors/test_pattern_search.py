@@ -23,14 +23,14 @@ def literal(image, pattern, mask):
     height, width, channels = pattern.shape
     weights = np.repeat(mask[..., np.newaxis], channels, axis=2)
 
-    def centred(values, axes):
+    def centered(values, axes):
         means = (weights * values).sum(axis=axes, keepdims=True) / weights.sum(
             axis=axes, keepdims=True
         )
         return values - means
 
     def correlation(one, other, axes, least):
-        one, other = centred(one, axes), centred(other, axes)
+        one, other = centered(one, axes), centered(other, axes)
         energy = max((weights * one**2).sum(), least)
         return (weights * one * other).sum() / np.sqrt(energy * (weights * other**2).sum())
 

@@ -62,7 +62,7 @@ def literal(image, contrast=1.5):
         rows = [{index} for index in range(len(letters))]
         for one in range(len(letters)):
             for other in range(one):
-                if neighbours(letters[one], letters[other]):
+                if neighbors(letters[one], letters[other]):
                     first, second = (
                         next(row for row in rows if index in row) for index in (one, other)
                     )
@@ -79,7 +79,7 @@ def literal(image, contrast=1.5):
     return sorted(found)
 
 
-def neighbours(one, other):
+def neighbors(one, other):
     (top, bottom, left, right, thickness, ink, ground, _) = one
     (top2, bottom2, left2, right2, thickness2, ink2, ground2, _) = other
     higher, lower = max(bottom - top, bottom2 - top2), min(bottom - top, bottom2 - top2)

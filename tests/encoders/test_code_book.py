@@ -9,8 +9,8 @@ ENCODERS = [LLC, VLAD, BagOfWords, SuperVector]
 
 def clusters(seed, count=100):
     rng = np.random.default_rng(seed)
-    centres = np.repeat(np.arange(6), count)[:, None] * [20, 5, -10]
-    return rng.permutation(centres + rng.normal(0, 1, (6 * count, 3))).astype(np.float32)
+    centers = np.repeat(np.arange(6), count)[:, None] * [20, 5, -10]
+    return rng.permutation(centers + rng.normal(0, 1, (6 * count, 3))).astype(np.float32)
 
 
 @pytest.mark.parametrize("kind", ENCODERS)

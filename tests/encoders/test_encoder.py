@@ -110,7 +110,7 @@ def test_directions_in_which_nothing_varies_are_left_out(make, count):
     assert len(encoder.get_feature_names_out()) == encoder.transform([x]).shape[1]
 
 
-# Pyramids and normalisation.
+# Pyramids and normalization.
 
 
 def test_each_cell_is_encoded_and_normalised_as_if_it_were_an_image(make):

@@ -12,8 +12,8 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def descriptors(rng, count=400, features=6):
-    centres = rng.normal(0, 1, (5, features))
-    return (centres[rng.integers(0, 5, count)] + rng.normal(0, 1, (count, features))).astype("f4")
+    centers = rng.normal(0, 1, (5, features))
+    return (centers[rng.integers(0, 5, count)] + rng.normal(0, 1, (count, features))).astype("f4")
 
 
 def fitted(seed=0, modes=5, features=6, **parameters):
@@ -30,7 +30,7 @@ def as_scikit_learn(encoder):
 
 
 def literal(encoder, x):
-    """Compute what the class says, without normalisation, in float64."""
+    """Compute what the class says, without normalization, in float64."""
     w, mu, sigma = encoder.weights_, encoder.means_, np.sqrt(encoder.variances_)
     z = (x[:, None].astype(np.float64) - mu) / sigma
     logs = np.log(w) - 0.5 * (z**2).sum(axis=2) - np.log(sigma).sum(axis=1)

@@ -49,9 +49,9 @@ def test_moments_are_those_of_the_formula(seed, count, modes, features, offset):
 
 
 def clusters(rng, count=3000, modes=6, features=5):
-    centres = rng.normal(0, 1.5, (modes, features))
+    centers = rng.normal(0, 1.5, (modes, features))
     members = rng.integers(0, modes, count)
-    return (centres[members] + rng.normal(0, 1, (count, features))).astype(np.float32)
+    return (centers[members] + rng.normal(0, 1, (count, features))).astype(np.float32)
 
 
 @pytest.mark.parametrize("rounds", [1, 4])

@@ -14,7 +14,7 @@ def random(seed, count=200, features=6):
 
 
 def quadratic_program(x, words, penalties):
-    """Minimise |x - B^T c|^2 + sum(penalties c^2) under sum(c) = 1, by the Lagrangian's zero."""
+    """Minimize |x - B^T c|^2 + sum(penalties c^2) under sum(c) = 1, by the Lagrangian's zero."""
     size = len(words)
     system = np.ones((size + 1, size + 1))
     system[:size, :size] = 2 * (words @ words.T + np.diag(penalties))

@@ -9,7 +9,7 @@ def pictures(n=30, size=(13, 15), channels=3, seed=0):
     return np.random.default_rng(seed).random((n, *size, channels), dtype=np.float32)
 
 
-def normalised(image, size, step, epsilon):
+def normalized(image, size, step, epsilon):
     """Give the patches as the formula has them, and the place of each."""
     patches, places = [], []
     for row in range(0, image.shape[0] - size + 1, step):
@@ -31,7 +31,7 @@ def test_features_are_those_of_the_formula(size, step, grid, activation):
         part.astype(np.float64) for part in (stage.mean_, stage.whitening_, stage.words_)
     )
     for image, features in zip(images[:3], stage.transform(images[:3]), strict=True):
-        patches, places = normalised(image, size, step, 1.5e-4)
+        patches, places = normalized(image, size, step, 1.5e-4)
         down, along = places.max(axis=0) + 1
         expected = np.zeros((*grid, 20))
         for p, (row, column) in zip(patches, places, strict=True):
@@ -46,10 +46,10 @@ def test_features_are_those_of_the_formula(size, step, grid, activation):
 def test_whitened_patches_have_no_correlation():
     images = pictures(60)
     stage = PatchDictionary(5, patch_size=3, whitening=1e-6, n_samples=10**6).fit(images)
-    patches = np.concatenate([normalised(image, 3, 1, 1.5e-4)[0] for image in images])
+    patches = np.concatenate([normalized(image, 3, 1, 1.5e-4)[0] for image in images])
     x = (patches - stage.mean_) @ stage.whitening_
     covariance = np.cov(x, rowvar=False)
-    # Normalised patches have no mean: that direction stays empty.
+    # Normalized patches have no mean: that direction stays empty.
     values = np.linalg.eigvalsh(covariance)
     assert_allclose(values[0], 0, atol=0.02)
     assert_allclose(values[1:], 1, atol=0.02)
@@ -64,7 +64,7 @@ def test_without_whitening_patches_stay_as_they_are():
 def test_words_are_means_of_their_patches():
     images = pictures()
     stage = PatchDictionary(8, patch_size=4, n_samples=10**6).fit(images)
-    patches = np.concatenate([normalised(image, 4, 1, 1.5e-4)[0] for image in images])
+    patches = np.concatenate([normalized(image, 4, 1, 1.5e-4)[0] for image in images])
     x = (patches - stage.mean_) @ stage.whitening_
     nearest = np.linalg.norm(x[:, np.newaxis] - stage.words_, axis=2).argmin(axis=1)
     means = np.array([x[nearest == word].mean(axis=0) for word in range(8)])

@@ -12,7 +12,7 @@ def random(seed, count=200, features=4):
 
 
 def literal(encoder, x):
-    """Compute what the class says, (n_words, d), in float64 and without normalisation."""
+    """Compute what the class says, (n_words, d), in float64 and without normalization."""
     vector, words = np.zeros(encoder.words_.shape), encoder.words_.astype(np.float64)
     counts = np.zeros((len(words), 1))
     for row in x.astype(np.float64):

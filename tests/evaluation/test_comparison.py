@@ -541,9 +541,9 @@ class TestProtocol:
     def test_a_recipe_that_fails_on_a_fold(self, folder):
         paths, labels = kept(folder)
         largest = np.bincount(compare(["edges-alone"], paths, labels).folds).max()
-        neighbours = KNeighborsClassifier(len(paths) - largest + 1)
+        neighbors = KNeighborsClassifier(len(paths) - largest + 1)
         given = pipelines() | {
-            "failing": make_pipeline(pipelines()["edges"][0], neighbours),
+            "failing": make_pipeline(pipelines()["edges"][0], neighbors),
             "broken": make_pipeline(pipelines()["edges"][0], KNeighborsClassifier(1000)),
         }
         comparison = compare(given, paths, labels)

@@ -41,7 +41,7 @@ CHANGES = {
     "quality 10": lambda image: (image, 10),
     "half as large": lambda image: (image.resize((image.width // 2, image.height // 2)), 85),
     "stretched": lambda image: (image.resize((400, 300)), 80),
-    "grey": lambda image: (image.convert("L"), 75),
+    "gray": lambda image: (image.convert("L"), 75),
     "mirrored": lambda image: (image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), 75),
 }
 

@@ -57,8 +57,8 @@ def test_edges_are_like_edges(angle):
     y, x = np.mgrid[-3:4, -3:4].astype(float)
     across = x * np.cos(np.radians(angle)) + y * np.sin(np.radians(angle))
     edge = across * np.exp(-(x**2 + y**2) / (2 * 1.75**2))
-    colours = edge[..., np.newaxis] * [0.5, -1, 2] + [3, 4, 5]
-    assert edge_likeness(colours[np.newaxis])[0] > 0.995
+    colors = edge[..., np.newaxis] * [0.5, -1, 2] + [3, 4, 5]
+    assert edge_likeness(colors[np.newaxis])[0] > 0.995
     step = (across > 0).astype(float)[..., np.newaxis]
     assert edge_likeness(step[np.newaxis])[0] > 0.8
 
@@ -269,6 +269,6 @@ def test_pretrained_networks_are_looked_into():
     assert grad_cam(early, image, ones).max() > 0
     assert sum(count.parameters for count in parameter_counts(net)) == 4_652_008
     assert activations(net, image)["_fc"].shape == (1000,)
-    grey = image[..., :1]
+    gray = image[..., :1]
     assert maximize_activation(net, "_fc", 3, size=(32, 32), steps=2).shape == (32, 32, 3)
-    assert occlusion(net, grey, 5, side=32, step=32).shape == (64, 64)
+    assert occlusion(net, gray, 5, side=32, step=32).shape == (64, 64)

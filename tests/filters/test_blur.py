@@ -52,8 +52,8 @@ def test_how_the_gaussian_of_the_lecture_relates():
     k, sigma = 17, 2.0
     i = np.arange(1, k + 1)
 
-    def literal(centre, lecture_sigma):
-        weights = np.exp(-((i - centre) ** 2) / lecture_sigma**2)
+    def literal(center, lecture_sigma):
+        weights = np.exp(-((i - center) ** 2) / lecture_sigma**2)
         return weights / weights.sum()
 
     impulse = np.zeros((1, k), np.float32)
@@ -74,7 +74,7 @@ def test_how_the_gaussian_of_the_lecture_relates():
 def test_uniform_equals_scipy(seed, shape, height, width, padding):
     image = np.random.default_rng(seed).random(shape, np.float32)
     result = UniformBlur((height, width), padding).fit_transform([image])[0]
-    # scipy centres an even size one pixel further up and left.
+    # scipy centers an even size one pixel further up and left.
     origin = [-1 if size % 2 == 0 else 0 for size in (height, width)]
     expected = by_channel(
         lambda x: ndimage.uniform_filter(x, (height, width), mode=MODES[padding], origin=origin),

@@ -7,7 +7,7 @@ from skimage import color
 
 from featx import ColorSpace, Grayscale
 
-# Every corner, edge and face of the cube of colours, and what lies between: (9, 81, 3).
+# Every corner, edge and face of the cube of colors, and what lies between: (9, 81, 3).
 GRID = np.array([*product(np.linspace(0, 1, 9), repeat=3)], np.float32).reshape(9, 81, 3)
 FINE = np.random.default_rng(0).random((200, 200, 3), np.float32)
 

@@ -122,10 +122,10 @@ def test_complex_cells_do_not_mind_the_phase(frequency, phase):
     columns = np.arange(120) * np.ones((120, 1))
     grating = 0.5 + 0.3 * np.cos(2 * np.pi * frequency * columns + phase)
     stage = GaborBank([0.25, 0.0884], [0, 90], "magnitude")
-    centre = stage.fit_transform([grating.astype(np.float32)])[0, 60, 60]
+    center = stage.fit_transform([grating.astype(np.float32)])[0, 60, 60]
     expected = np.zeros(4)
     expected[1 if frequency == 0.25 else 3] = 0.15
-    np.testing.assert_allclose(centre, expected, atol=0.012)
+    np.testing.assert_allclose(center, expected, atol=0.012)
 
 
 def test_odd_cells_have_the_sign_of_sobel():

@@ -20,7 +20,7 @@ def padded(image, size, padding):
 
 
 def literal_ncc(image, pattern):
-    """Compute every window's normalised cross-correlation by itself: (h, w, 1)."""
+    """Compute every window's normalized cross-correlation by itself: (h, w, 1)."""
     windows = np.lib.stride_tricks.sliding_window_view(image, pattern.shape).astype(np.float64)
     axes = tuple(range(-pattern.ndim, 0))
     windows = windows - windows.mean(axis=axes, keepdims=True)
@@ -62,7 +62,7 @@ def test_line_kernel(length, angle):
     kernel = line_kernel(length, angle).astype(np.float64)
     assert kernel.sum() == pytest.approx(1)
     assert kernel.min() >= 0
-    # It is centred, as small as can be, and of the given direction and length.
+    # It is centered, as small as can be, and of the given direction and length.
     np.testing.assert_allclose(kernel, kernel[::-1, ::-1], atol=1e-9)
     assert kernel[0].any()
     assert kernel[:, 0].any()
@@ -181,7 +181,7 @@ def test_a_colour_pattern_is_summed_over_channels(padding, size):
 )
 def test_ncc_equals_the_definition(seed, shape, size, padding):
     rng = np.random.default_rng(seed)
-    # Grey levels as photographs have them: what varies, varies by more than rounding.
+    # Gray levels as photographs have them: what varies, varies by more than rounding.
     image = (rng.integers(0, 256, shape) / 255).astype(np.float32)
     pattern = rng.random(size)
     larger = padded(image, size, padding)
@@ -195,13 +195,13 @@ def test_ncc_equals_the_definition(seed, shape, size, padding):
 def test_ncc_equals_scikit_image(size, offset):
     rng = np.random.default_rng(0)
     image = (rng.random((96, 90, 3)) + offset).astype(np.float32)
-    grey, colour = rng.random(size), rng.random((*size, 3))
+    gray, color = rng.random(size), rng.random((*size, 3))
     exact = image.astype(np.float64)
-    result = PatternMatch(grey, method="ncc").fit_transform([image])[0]
-    expected = np.stack([match_template(exact[..., n], grey) for n in range(3)], axis=2)
+    result = PatternMatch(gray, method="ncc").fit_transform([image])[0]
+    expected = np.stack([match_template(exact[..., n], gray) for n in range(3)], axis=2)
     np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
-    result = PatternMatch(colour, method="ncc").fit_transform([image])[0]
-    np.testing.assert_allclose(result, match_template(exact, colour), rtol=0, atol=1e-5)
+    result = PatternMatch(color, method="ncc").fit_transform([image])[0]
+    np.testing.assert_allclose(result, match_template(exact, color), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("contrast", [1, 1 / 255])

@@ -143,15 +143,15 @@ def stacked(gray):
 
 LOSSLESS = {
     "png": (encode(RGB, "PNG"), RGB),
-    "png grey": (encode(GRAY, "PNG"), stacked(GRAY)),
+    "png gray": (encode(GRAY, "PNG"), stacked(GRAY)),
     "png palette": (encode(PALETTE, "PNG"), PALETTE.convert("RGB")),
     "png 4-bit palette": (
         encode(IMAGE.quantize(9), "PNG", bits=4),
         IMAGE.quantize(9).convert("RGB"),
     ),
     "png 1-bit": (encode(BITS, "PNG"), stacked(BITS) * np.uint8(255)),
-    "png 16-bit grey": (encode(DEEP, "PNG"), stacked(DEEP)),
-    "png interlaced 16-bit colour": (
+    "png 16-bit gray": (encode(DEEP, "PNG"), stacked(DEEP)),
+    "png interlaced 16-bit color": (
         cv2.imencode(".png", RGB[..., ::-1].astype(np.uint16) * 256 + 255)[1].tobytes(),
         RGB,
     ),
@@ -165,7 +165,7 @@ LOSSLESS = {
     "tiff deflate": (encode(RGB, "TIFF", compression="tiff_adobe_deflate"), RGB),
     "tiff packbits": (encode(RGB, "TIFF", compression="packbits"), RGB),
     "tiff fax": (encode(BITS, "TIFF", compression="group4"), stacked(BITS) * np.uint8(255)),
-    "tiff 16-bit grey": (encode(DEEP, "TIFF"), stacked(DEEP)),
+    "tiff 16-bit gray": (encode(DEEP, "TIFF"), stacked(DEEP)),
     "tiff float": (
         encode(ALPHA.astype(np.float32) / 255, "TIFF"),
         stacked(ALPHA.astype(np.float32) / 255),
@@ -194,7 +194,7 @@ LOSSLESS = {
 JPEG = {
     "jpeg": encode(RGB, "JPEG", quality=92),
     "jpeg progressive": encode(RGB, "JPEG", progressive=True),
-    "jpeg grey": encode(GRAY, "JPEG"),
+    "jpeg gray": encode(GRAY, "JPEG"),
     "jpeg restarts": encode(RGB, "JPEG", restart_marker_blocks=2),
     "jpeg cmyk": encode(IMAGE.convert("CMYK"), "JPEG"),
 }
@@ -230,7 +230,7 @@ def test_jpeg_is_that_of_pillow(read, name):
     assert pixels.dtype == np.uint8
     np.testing.assert_allclose(pixels, expected, rtol=0, atol=2)
     # The image is also close to the original: channels are not swapped.
-    limit = 12 if "grey" not in name else 255
+    limit = 12 if "gray" not in name else 255
     assert np.abs(pixels.astype(int) - RGB).mean() < limit
     gray = read(JPEG[name], "gray")[..., 0]
     np.testing.assert_allclose(gray, luma(expected), rtol=0, atol=2.5)
@@ -601,7 +601,7 @@ def test_damage_gives_an_image_or_a_reason(tmp_path_factory, name, data):
     assert outcome(path, max_pixels=100_000) in ("ok", *REASONS)
 
 
-@pytest.mark.parametrize("name", ["jpeg", "jpeg grey", "jpeg restarts", "jpeg cmyk"])
+@pytest.mark.parametrize("name", ["jpeg", "jpeg gray", "jpeg restarts", "jpeg cmyk"])
 def test_what_the_jpeg_decoder_warns_about_is_refused(refused, name):
     content = JPEG[name]
     middle = (content.rindex(b"\xff\xda") + len(content)) // 2

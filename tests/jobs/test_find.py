@@ -62,11 +62,11 @@ def test_patterns():
     pixels, mask = read_pattern("stop-sign")
     for one, other in zip((pixels, mask), stop_sign(96), strict=True):
         np.testing.assert_array_equal(one, other)
-    grey = np.arange(12, dtype=np.uint8).reshape(3, 4)
-    pixels, mask = read_pattern(grey)
-    np.testing.assert_array_equal(pixels, np.dstack([grey / np.float32(255)] * 3))
+    gray = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    pixels, mask = read_pattern(gray)
+    np.testing.assert_array_equal(pixels, np.dstack([gray / np.float32(255)] * 3))
     np.testing.assert_array_equal(mask, np.ones((3, 4)))
-    pixels, _ = read_pattern(np.float32(grey[..., np.newaxis]) / 11)
+    pixels, _ = read_pattern(np.float32(gray[..., np.newaxis]) / 11)
     assert pixels.shape == (3, 4, 3)
     assert pixels.max() == 1
 

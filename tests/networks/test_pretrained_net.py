@@ -50,9 +50,9 @@ def test_its_own_classes_are_those_of_photographs(real_data):
 
 
 def test_grey_images_are_seen_as_colours_without_saturation():
-    grey = pictures(channels=1)
-    expected = PretrainedNet().transform(np.repeat(grey, 3, axis=3))
-    assert_allclose(PretrainedNet().transform(grey), expected, atol=1e-6)
+    gray = pictures(channels=1)
+    expected = PretrainedNet().transform(np.repeat(gray, 3, axis=3))
+    assert_allclose(PretrainedNet().transform(gray), expected, atol=1e-6)
 
 
 def test_layers_of_maps_are_given_pixel_by_pixel():

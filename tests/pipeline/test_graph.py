@@ -1,10 +1,24 @@
+from collections import Counter
+
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.pipeline import FeatureUnion
 
-from featx import HOG, AveragePool, GaussianBlur, ImageStage, Rectify, Sobel, Stream, Summarize
+from featx import (
+    HOG,
+    AveragePool,
+    GaussianBlur,
+    ImageStage,
+    ReadImages,
+    Rectify,
+    Sobel,
+    Stream,
+    Summarize,
+)
 from featx.core.batches import batched
 from featx.encoders.patch_dictionary import PatchDictionary
+from featx.io import decoding
 from featx.pipeline.graph import Graph, gives, learns
 from featx.pipeline.stream import collect
 
@@ -86,3 +100,43 @@ def test_stages_of_the_same_name_are_no_equal_stages():
     union = FeatureUnion([(f"branch{index}", stage) for index, stage in enumerate(stages)])
     found = Stream([union]).transform(np.zeros((1, 2, 2, 1), np.float32))
     assert found[0, 0, 0].tolist() == [1, 2]
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(0)
+    for index in range(5):
+        pixels = rng.integers(0, 256, (20 + index, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{index}.png")
+    (tmp_path / "3.png").write_bytes(b"no image")
+    return [str(tmp_path / f"{index}.png") for index in range(5)]
+
+
+@pytest.mark.parametrize("most", [2**25, 0])
+def test_readers_of_one_mode_decode_each_file_once(files, most, monkeypatch):
+    readers = [
+        ReadImages(size=(8, 8)),
+        ReadImages(size=(16, 8)),
+        ReadImages(size=(8, 8), mode="gray"),
+    ]
+    good = [*files[:3], files[4]]
+    expected = [reader.transform(good) for reader in readers]
+    read, calls = decoding._read, []
+    monkeypatch.setattr(decoding, "_MOST_KEPT", most)
+    monkeypatch.setattr(decoding, "_read", lambda *given: calls.append(given[:2]) or read(*given))
+    chunk = Graph.of([[reader] for reader in readers]).run_chunk(files)
+    assert [*chunk.refused] == [3]
+    for values, own in zip(chunk.outputs, expected, strict=True):
+        np.testing.assert_array_equal(values, own)
+    counts = Counter(call for call in calls if call[0] in good)
+    assert len(counts) == 2 * len(good)
+    # Without memory for decoded images, each reader decodes, and once more after the failed batch.
+    assert (max(counts.values()) == 1) == (most > 0)
+    # Each reader is charged for decoding.
+    assert all(seconds > 0 for node, seconds in chunk.seconds.items() if node.stage is not None)
+    assert not hasattr(decoding._thread, "decoded")
+
+
+def test_one_reader_keeps_no_decoded_images(files):
+    chunk = Graph.of([[ReadImages()]]).run_chunk(files[:3])
+    assert all(pixels.flags.writeable for pixels in chunk.outputs[0])

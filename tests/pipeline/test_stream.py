@@ -627,7 +627,7 @@ def test_estimators_of_scikit_learn_are_stages_too():
     np.testing.assert_allclose(stream.transform(images()), expected, rtol=0, atol=1e-6)
 
 
-def labelled():
+def labeled():
     batch = images(40, (12, 12))
     labels = np.arange(40) % 2
     batch[labels == 1, :, ::3] += 1
@@ -635,7 +635,7 @@ def labelled():
 
 
 def test_what_learns_is_fitted_inside_each_fold():
-    batch, labels = labelled()
+    batch, labels = labeled()
     model = make_pipeline(
         Stream([GaussianBlur(1.0), TakeMean(), Summarize(["mean"])], chunk_size=6),
         StandardScaler(),
@@ -648,7 +648,7 @@ def test_what_learns_is_fitted_inside_each_fold():
 
 
 def test_the_stream_s_parameters_can_be_searched():
-    batch, labels = labelled()
+    batch, labels = labeled()
     model = make_pipeline(
         Stream([Sobel("vertical"), Summarize(["mean_square"])]), LogisticRegression(C=1000)
     )

@@ -18,29 +18,29 @@ from featx.pipeline import workers
 
 
 class Deadly(ImageStage):
-    """Do what decoders do on bad days, on images of one colour."""
+    """Do what decoders do on bad days, on images of one color."""
 
     _parameter_constraints = {}  # noqa: RUF012
 
     def _transform_one(self, image):
-        colour = round(float(image[0, 0, 0]) * 255)
-        if colour == 1:
+        color = round(float(image[0, 0, 0]) * 255)
+        if color == 1:
             os.kill(os.getpid(), signal.SIGSEGV)
-        if colour == 2:
+        if color == 2:
             raise MemoryError
-        if colour == 3:
+        if color == 3:
             time.sleep(600)
-        if colour == 4:
+        if color == 4:
             os._exit(0)
         return image
 
 
 @pytest.fixture
 def files(tmp_path):
-    def make(colours):
-        paths = [str(tmp_path / f"{index}.png") for index in range(len(colours))]
-        for path, colour in zip(paths, colours, strict=True):
-            Image.fromarray(np.full((4, 4), colour, np.uint8)).save(path)
+    def make(colors):
+        paths = [str(tmp_path / f"{index}.png") for index in range(len(colors))]
+        for path, color in zip(paths, colors, strict=True):
+            Image.fromarray(np.full((4, 4), color, np.uint8)).save(path)
         return paths
 
     return make
@@ -53,11 +53,11 @@ def run(paths, stages, chunk_size=4, n_jobs=2, seconds=60):
         return list(chunks)
 
 
-def check(chunks, paths, colours, reasons):
+def check(chunks, paths, colors, reasons):
     assert [file.path for chunk in chunks for file in chunk.items] == paths
     start = 0
     for chunk in chunks:
-        kept = [colours[start + index] for index in chunk.kept]
+        kept = [colors[start + index] for index in chunk.kept]
         vectors = chunk.outputs[0] if chunk.kept else np.empty((0, 1))
         np.testing.assert_allclose(np.reshape(vectors, (-1, 1)) * 255, np.reshape(kept, (-1, 1)))
         found = {start + index: one.reason for index, one in chunk.refused.items()}
@@ -67,10 +67,10 @@ def check(chunks, paths, colours, reasons):
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_files_that_kill_their_worker(files, n_jobs):
-    colours = [9, 1, 8, 7, 6, 2, 2, 50, 51, 52, 53, 54, 4, 55]
-    paths = files(colours)
+    colors = [9, 1, 8, 7, 6, 2, 2, 50, 51, 52, 53, 54, 4, 55]
+    paths = files(colors)
     chunks = run(paths, [Deadly()], n_jobs=n_jobs)
-    check(chunks, paths, colours, {1: "crashed", 5: "crashed", 6: "crashed", 12: "crashed"})
+    check(chunks, paths, colors, {1: "crashed", 5: "crashed", 6: "crashed", 12: "crashed"})
     (refused,) = chunks[0].refused.values()
     assert str(refused) == f"{paths[1]}: crashed: its worker process died."
 
@@ -82,10 +82,10 @@ def test_a_chunk_of_which_nothing_is_left(files):
 
 def test_files_that_take_too_long(files, monkeypatch):
     monkeypatch.setattr(workers, "_STARTING", 6.0)
-    colours = [9, 8, 3, 7, 6, 5]
-    paths = files(colours)
+    colors = [9, 8, 3, 7, 6, 5]
+    paths = files(colors)
     chunks = run(paths, [Deadly()], seconds=0.5)
-    check(chunks, paths, colours, {2: "too-slow"})
+    check(chunks, paths, colors, {2: "too-slow"})
     (refused,) = chunks[0].refused.values()
     assert refused.detail == "it takes longer than 0.5 seconds."
 

@@ -76,9 +76,9 @@ def test_a_store_of_the_first_format():
     ]
     with pytest.warns(UserWarning, match="1 of 5 files have no label"):
         images, labels = load_dataset(folder)
-    labelled = expected["labels"] != ""
-    assert [str(image) for image in images] == expected["paths"][labelled].tolist()
-    assert labels.tolist() == expected["labels"][labelled].tolist()
+    labeled = expected["labels"] != ""
+    assert [str(image) for image in images] == expected["paths"][labeled].tolist()
+    assert labels.tolist() == expected["labels"][labeled].tolist()
 
 
 def test_descriptor_sets_of_the_first_format():

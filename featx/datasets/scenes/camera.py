@@ -33,7 +33,7 @@ def _tilted(scene: Scene) -> Floats:
     return np.asarray(tilted, np.float32)
 
 
-GREY = np.array([0.299, 0.587, 0.114])
+Gray = np.array([0.299, 0.587, 0.114])
 
 WARM = np.array([1.0, 0.1, -1.2], np.float32)
 
@@ -46,22 +46,22 @@ def _graded(picture: Floats, rng: Rng) -> Floats:
     """
     exposure, contrast = rng.uniform(0.42, 0.6), rng.uniform(0.14, 0.22)
     y, x = (np.linspace(-1, 1, extent, dtype=np.float32) for extent in picture.shape[:2])
-    grey = cv2.transform(picture, GREY[None]) * (
+    gray = cv2.transform(picture, Gray[None]) * (
         1 - rng.uniform(0, 0.18) * (y[:, None] ** 2 + x**2)
     )
     for _ in range(2):
-        mean, deviation = brushes.moments(grey)
-        grey = np.clip((grey - mean) * (contrast / deviation) + exposure, 0.02, 0.98)
-    grey += rng.uniform(0, 0.03) * brushes.normal(rng, grey.shape)
+        mean, deviation = brushes.moments(gray)
+        gray = np.clip((gray - mean) * (contrast / deviation) + exposure, 0.02, 0.98)
+    gray += rng.uniform(0, 0.03) * brushes.normal(rng, gray.shape)
 
     cast = rng.normal(0.012, 0.025) * WARM + (-0.012, 0.008, -0.008)
     share, saturation = 1 + rng.normal(0.05, 0.06) * WARM, rng.uniform(0.025, 0.065)
     how = cv2.COVAR_NORMAL | cv2.COVAR_ROWS | cv2.COVAR_SCALE
     some = picture[::2, ::2].reshape(-1, 3)
     covariance, average = cv2.calcCovarMatrix(some, np.zeros((1, 3)), how, ctype=cv2.CV_64F)
-    along = 0.1 + 0.9 * (covariance @ GREY) / (GREY @ covariance @ GREY + 1e-6)
-    apart = np.eye(3) - np.outer(along, GREY)
+    along = 0.1 + 0.9 * (covariance @ Gray) / (Gray @ covariance @ Gray + 1e-6)
+    apart = np.eye(3) - np.outer(along, Gray)
     apart *= min(1.6, saturation / (np.sqrt(np.trace(apart @ covariance @ apart.T) / 3) + 1e-3))
     colors = cv2.transform(picture, np.column_stack([apart, cast - apart @ average[0]]))
-    toned = brushes.between([exposure * (1 - share), exposure * (1 - share) + share], grey)
+    toned = brushes.between([exposure * (1 - share), exposure * (1 - share) + share], gray)
     return np.asarray(cv2.add(colors, toned), np.float32)

@@ -19,7 +19,7 @@ def scenes():
 
 
 @pytest.fixture(scope="module")
-def grey(scenes):
+def gray(scenes):
     return Grayscale().fit_transform(scenes[0])
 
 
@@ -32,8 +32,8 @@ def accuracy(numbers, labels, classifier=None):
 
 
 @pytest.mark.parametrize("axis", ["vertical", "horizontal", "magnitude"])
-def test_how_much_edge_there_is_does_not_tell_a_city(scenes, grey, axis):
-    edges = Summarize(["mean_absolute"]).fit_transform(Sobel(axis).fit_transform(grey))
+def test_how_much_edge_there_is_does_not_tell_a_city(scenes, gray, axis):
+    edges = Summarize(["mean_absolute"]).fit_transform(Sobel(axis).fit_transform(gray))
     labels = scenes[1]
     assert accuracy(edges, labels) <= 60
     assert accuracy(edges, labels, DecisionTreeClassifier(max_depth=1)) <= 65
@@ -42,13 +42,13 @@ def test_how_much_edge_there_is_does_not_tell_a_city(scenes, grey, axis):
     assert landscape > 0.95 * city
 
 
-def trivial(images, grey):
+def trivial(images, gray):
     images = images.astype(np.float64) / 255
     means, variances = images.mean(axis=(1, 2)), images.var(axis=(1, 2))
     return {
-        "mean of grey": grey.mean(axis=(1, 2, 3)),
-        "variance of grey": grey.var(axis=(1, 2, 3)),
-        "standard deviation of grey": grey.std(axis=(1, 2, 3)),
+        "mean of gray": gray.mean(axis=(1, 2, 3)),
+        "variance of gray": gray.var(axis=(1, 2, 3)),
+        "standard deviation of gray": gray.std(axis=(1, 2, 3)),
         "mean of red": means[:, 0],
         "mean of green": means[:, 1],
         "mean of blue": means[:, 2],
@@ -58,16 +58,16 @@ def trivial(images, grey):
     }
 
 
-def test_no_mean_and_no_variance_tells_a_city(scenes, grey):
+def test_no_mean_and_no_variance_tells_a_city(scenes, gray):
     images, labels = scenes
-    for name, numbers in trivial(images, grey).items():
+    for name, numbers in trivial(images, gray).items():
         assert accuracy(numbers, labels) <= 65, name
         assert accuracy(numbers, labels, GaussianNB()) <= 65, name
 
 
-def test_long_vertical_lines_tell_a_city(scenes, grey):
+def test_long_vertical_lines_tell_a_city(scenes, gray):
     lines = make_pipeline(PatternMatch(length=31, orientation=90), Summarize(["mean_square"]))
-    edges = Sobel("vertical").fit_transform(grey)
+    edges = Sobel("vertical").fit_transform(gray)
     energy = lines.fit_transform(edges)
     unit = LocalContrast(size=None, subtract_mean=False).fit_transform(edges)
     ratio = lines.fit_transform(unit)
