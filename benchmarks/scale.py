@@ -93,7 +93,7 @@ def _draw(folder: Path, count: int, size: tuple[int, int]) -> None:
 
 
 def _linked(sources: list[Path], folder: Path, count: int) -> Path:
-    """Create a folder of ``count`` links, 1,000 per sub-folder."""
+    """Create a folder of ``count`` links, 1,000 per subfolder."""
     for index in range(count):
         inside = folder / f"{index // 1000:04}"
         if index % 1000 == 0:

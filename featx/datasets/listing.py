@@ -18,7 +18,7 @@ from featx.io.writing import as_text
 _MANIFESTS = (".csv", ".parquet")
 _BLOCK = 2**16  # names of a folder, or bytes of a list, read at a time
 _ACCEPTED = (
-    "Pass a folder with one sub-folder per class, a glob, a CSV or Parquet manifest with the "
+    "Pass a folder with one subfolder per class, a glob, a CSV or Parquet manifest with the "
     "columns path and label, an archive, a URL, or - for a list."
 )
 
@@ -80,7 +80,7 @@ def _own_folder(path: str) -> str | None:
 
 
 def _walk(folder: str) -> Iterator[tuple[Any, str | None]]:
-    """Yield the files of a folder, then those of each sub-folder, sorted by name.
+    """Yield the files of a folder, then those of each subfolder, sorted by name.
 
     Names are sorted in blocks: the first files of a huge folder are available at once.
     """

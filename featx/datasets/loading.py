@@ -49,7 +49,7 @@ class Card:
     terms: str
     #: URL and SHA-256 of the archive; None if the data set is generated.
     archive: Mapping[str, str] | None
-    #: Folder with one sub-folder per class, relative to the root of all data sets.
+    #: Folder with one subfolder per class, relative to the root of all data sets.
     folder: str
     targets: Mapping[str, Target]
     known_faults: Sequence[str]
@@ -65,7 +65,7 @@ def load_dataset(
     source : str or Path
         One of:
 
-        - a folder with one sub-folder per class,
+        - a folder with one subfolder per class,
         - a glob, such as ``"photos/*/*.jpg"``: the folder of each file is its class,
         - a CSV or Parquet manifest with the columns ``path`` and ``label``,
         - a folder written by ``featx extract``: its features are used instead of images,
@@ -166,7 +166,7 @@ def labeled(listing: Listing, source: str | Path) -> Dataset:
     if not kept:
         raise DatasetError(
             f"{source}: none of the {len(missing)} images has a label. Put the images of each "
-            "class into its own sub-folder."
+            "class into its own subfolder."
         )
     if missing:
         warn(

@@ -50,7 +50,7 @@ def check_classes(labels: Sequence[str] | NDArray[Any]) -> None:
         only = f"only {classes[0]!r}" if classes else "none"
         raise ModelError(
             f"A classifier requires images of at least two classes, got {only}. Put the images of "
-            "each class into its own sub-folder."
+            "each class into its own subfolder."
         )
 
 

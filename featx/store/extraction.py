@@ -314,7 +314,7 @@ class _Run:
     def end(self) -> Written:
         """Write the remaining rows, and return the summary."""
         if self._store.schema is None and self._first is not None and self._complete:
-            raise StoreError(f"All {self._images} images are rejected. The first: {self._first}")
+            raise StoreError(f"All {self._images} images were rejected. The first: {self._first}")
         self._flush()
         removed = 0
         if self._complete:

@@ -81,5 +81,5 @@ def test_no_classes(featx, model, photos):
         2,
         "",
         f"featx: {photos}/city: none of the 6 images has a label. Put the images of each class "
-        "into its own sub-folder.\n",
+        "into its own subfolder.\n",
     )

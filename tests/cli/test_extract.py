@@ -314,7 +314,7 @@ class TestErrors:
         reason, detail = damaged["field/note.txt"]
         assert (run.code, run.out) == (1, "")
         assert run.err == (
-            f"featx: All 1 images are rejected. The first: {photos}/field/note.txt: {reason}: "
+            f"featx: All 1 images were rejected. The first: {photos}/field/note.txt: {reason}: "
             f"{detail}\n"
         )
         nothing_new()

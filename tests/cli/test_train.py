@@ -65,7 +65,7 @@ def test_files_without_a_class(featx, photos, recipe):
 
 ONE_CLASS = (
     "A classifier requires images of at least two classes, got only 'city'. Put the images of "
-    "each class into its own sub-folder."
+    "each class into its own subfolder."
 )
 
 
@@ -99,7 +99,7 @@ def test_no_class(featx, photos, recipe, nothing_new):
         featx("train", photos / "city", "--recipe", recipe, "--out", "m.skops"),
         2,
         f"{photos}/city: none of the 6 images has a label. Put the images of each class into "
-        "its own sub-folder.",
+        "its own subfolder.",
     )
     nothing_new()
 

@@ -28,7 +28,7 @@ from featx.io import bundled
 CARDS = bundled.names("datasets")
 SEVEN = ["coast", "forest", "insidecity", "mountain", "opencountry", "street", "tallbuilding"]
 WANTED = (
-    "Pass a folder with one sub-folder per class, a glob, a CSV or Parquet manifest with the "
+    "Pass a folder with one subfolder per class, a glob, a CSV or Parquet manifest with the "
     "columns path and label, an archive, a URL, or - for a list."
 )
 
@@ -368,7 +368,7 @@ def test_images_without_a_class():
     assert (dataset.paths, dataset.labels.tolist()) == (["2"], ["a"])
     assert warned == ["x: 2 of 3 files have no label and are skipped, for example 1."]
     assert message(labeled, Listing(["1", "2"], [None, None]), "x") == (
-        "x: none of the 2 images has a label. Put the images of each class into its own sub-folder."
+        "x: none of the 2 images has a label. Put the images of each class into its own subfolder."
     )
 
 

@@ -418,13 +418,13 @@ class TestErrors:
         images, _ = draw(10)
         assert message(["hog-svm"], images, ["x"] * 10, kind=ModelError) == (
             "A classifier requires images of at least two classes, got only 'x'. Put the images "
-            "of each class into its own sub-folder."
+            "of each class into its own subfolder."
         )
 
     def test_one_readable_class(self, tmp_path):
         Image.fromarray(np.zeros((32, 32), np.uint8)).save(tmp_path / "x.png")
         paths = [tmp_path / "x.png", tmp_path / "y.png"]
-        end = "Put the images of each class into its own sub-folder."
+        end = "Put the images of each class into its own subfolder."
         for test in (None, (paths[:1], ["x"])):
             assert message(["hog-svm"], paths, ["x", "y"], test, kind=ModelError) == (
                 "A classifier requires images of at least two classes, got only 'x'. " + end

@@ -124,7 +124,7 @@ def test_errors(photos, readable, recipe, tmp_path):
     )
     broken = Path(photos / "b" / "note.txt")
     said = message(extract, [broken], recipe=recipe, out=out, kind=StoreError)
-    assert said.startswith(f"All 1 images are rejected. The first: {broken}: not-an-image: ")
+    assert said.startswith(f"All 1 images were rejected. The first: {broken}: not-an-image: ")
     assert not out.exists()
 
 

@@ -99,7 +99,7 @@ class TestTrain:
     def test_one_class(self):
         images, _ = draw(6)
         pipeline = make_pipeline(hog(), LinearSVC())
-        end = "Put the images of each class into its own sub-folder."
+        end = "Put the images of each class into its own subfolder."
         assert message(train, images, y=["a"] * 6, recipe=pipeline) == (
             "A classifier requires images of at least two classes, got only 'a'. " + end
         )
@@ -111,7 +111,7 @@ class TestTrain:
         paths = [folder[0][i] for i in (0, 1, 4, 7)]
         assert message(train, paths, y=[*"abba"], recipe=make_pipeline(pyramid(), LinearSVC())) == (
             "A classifier requires images of at least two classes, got only 'b'. Put the images "
-            "of each class into its own sub-folder."
+            "of each class into its own subfolder."
         )
 
     def test_all_refused(self, folder):

@@ -250,7 +250,7 @@ def test_all_refused(tmp_path, images):
     paths = [images[0][i] for i in REASONS]
     found = message(StoreError, write, tmp_path / "out", paths, ["x"] * 4, pyramid())
     assert found == (
-        f"All 4 images are rejected. The first: {paths[0]}: not-an-image: unknown image format. "
+        f"All 4 images were rejected. The first: {paths[0]}: not-an-image: unknown image format. "
         "Supported formats: JPEG, PNG, GIF, TIFF, BMP, WebP and PPM/PGM/PBM."
     )
     assert files(tmp_path) == ["images", *sorted(f"images/{i}.png" for i in range(9))]

@@ -123,7 +123,7 @@ def write_scenes(
     progress: Callable[[int], Any] | None = None,
     n_jobs: int | None = 1,
 ) -> None:
-    """Write the images of `make_scenes` as PNG files into one sub-folder per class.
+    """Write the images of `make_scenes` as PNG files into one subfolder per class.
 
     Image 12 is ``city/0012.png`` or ``landscape/0012.png``. The write is atomic: the files are
     written to a temporary folder, which is renamed when it is complete.
