@@ -396,8 +396,8 @@ A_STEP = "a step must be a name, or a name with parameters: 'Sobel: {axis: verti
         (READ + "  - union: HOG\n", "5: a union must be a list of at least two branches."),
         (READ + "  - union:\n", "5: a union must be a list of at least two branches."),
         (
-            READ + "  - union:\n    - HOG\n    - [Sobel, Summarize]\n",
-            f"7: unknown stage 'Summarize'. Did you mean Summarize? {OWN}",
+            READ + "  - union:\n    - HOG\n    - [Sobel, Summarise]\n",
+            f"7: unknown stage 'Summarise'. Did you mean Summarize? {OWN}",
         ),
         (
             READ + "  - union:\n    - HOG\n    - [HOG, LinearSVC]\n",
