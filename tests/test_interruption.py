@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from pyarrow import dataset
@@ -152,13 +153,12 @@ def test_killed_while_parts_change(images, whole, tmp_path):
 
 
 def workers_of(process):
-    listed = subprocess.run(
-        ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    return [int(line.split()[0]) for line in listed.splitlines() if "LokyProcess" in line]
+    alive = [
+        child
+        for child in psutil.Process(process.pid).children()
+        if child.status() != psutil.STATUS_ZOMBIE
+    ]
+    return [child.pid for child in alive if "LokyProcess" in " ".join(child.cmdline())]
 
 
 def test_a_worker_is_killed(images, whole, tmp_path, wait_for):

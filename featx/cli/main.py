@@ -87,7 +87,9 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        _end(app(arguments, prog_name="featx", standalone_mode=False))
+        status = app(arguments, prog_name="featx", standalone_mode=False)
+        sys.stdout.flush()  # raises BrokenPipeError here, rather than at exit
+        _end(status)
     except SystemExit as end:
         if end.code == _TERMINATED:
             print("featx: interrupted.", file=sys.stderr)

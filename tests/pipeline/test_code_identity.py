@@ -23,7 +23,9 @@ class Scale(ImageStage):
 
 @pytest.fixture
 def write(tmp_path, monkeypatch):
-    """Give a function that writes files below a folder from which modules are imported."""
+    """Return a function that writes files below a folder from which modules are imported."""
+    # A file that is edited within a second has the time of the compiled one.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
 
     def write(files, folder="code"):
         for name, content in files.items():

@@ -27,6 +27,9 @@ def scale(tmp_path, monkeypatch):
     """Return a function that writes a module with a stage, and reimports it."""
     monkeypatch.syspath_prepend(tmp_path)
 
+    # A file that is edited within a second has the time of the compiled one.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
     def scale(result="self.factor * image"):
         (tmp_path / "scaling.py").write_text(STAGE.format(result=result))
         sys.modules.pop("scaling", None)
