@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from featx.io.file_state import FileState, file_state
 
@@ -65,7 +65,14 @@ def members(archive: str) -> Iterator[Member]:
         return
     with _unpacked(archive) as file:
         headers: Any = _Headers(file, archive)
-        with tarfile.open(fileobj=headers, mode="r:") as tar:
+
+        class Info(tarfile.TarInfo):
+            @classmethod
+            def frombuf(cls, buf: Any, encoding: str | None, errors: str) -> Self:
+                headers.begin()
+                return super().frombuf(buf, encoding, errors)
+
+        with tarfile.open(fileobj=headers, mode="r:", tarinfo=Info) as tar:
             for info in tar:
                 if not info.isdir():
                     yield _of_tar(info)
@@ -138,11 +145,18 @@ class _Headers:
     def __init__(self, file: Any, archive: str) -> None:
         self._file = file
         self._most = _ALWAYS + _MOST_TIMES * os.path.getsize(archive)
+        self._size = 0
         self.tell = file.tell
 
+    def begin(self) -> None:
+        """Begin a header: its first block was read, and long names and the like may follow."""
+        self._size = 0
+
     def read(self, size: int) -> bytes:
-        if size > _LARGEST_HEADER:
-            raise tarfile.ReadError(f"a header has {size} bytes, more than {_LARGEST_HEADER}")
+        # Since 2026, tarfile reads long headers in chunks and keeps them all.
+        self._size += size
+        if self._size > _LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header has more than {_LARGEST_HEADER} bytes")
         content: bytes = self._file.read(size)
         return content
 

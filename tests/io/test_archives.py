@@ -115,5 +115,33 @@ def test_a_tar_archive_with_a_header_that_takes_all_memory(tmp_path, little_memo
     ((broken, _),) = iterate_images(str(tmp_path / "x.tgz"))
     assert broken.refusal == (
         "corrupt",
-        "the archive is damaged (a header has 1073741824 bytes, more than 1048576).",
+        "the archive is damaged (a header has more than 1048576 bytes).",
+    )
+
+
+def test_many_empty_members_are_no_long_header(tmp_path):
+    # Without content, their headers follow each other: 1.5 MB.
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for index in range(3000):
+            archive.addfile(tarfile.TarInfo(f"{index}.png"))
+    assert len([*iterate_images(str(tmp_path / "x.tar"))]) == 3000
+
+
+def test_a_header_that_is_read_in_chunks(tmp_path, monkeypatch):
+    class Chunks(tarfile.TarInfo):
+        """Reads a long name as newer releases of Python do."""
+
+        def _proc_gnulong(self, archive):
+            for _ in range(self.size // 2**16):
+                archive.fileobj.read(2**16)
+            raise AssertionError
+
+    info = tarfile.TarInfo("a.png")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**30
+    (tmp_path / "x.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2**22))
+    monkeypatch.setattr(tarfile, "TarInfo", Chunks)
+    ((broken, _),) = iterate_images(str(tmp_path / "x.tar"))
+    assert broken.refusal == (
+        "corrupt",
+        "the archive is damaged (a header has more than 1048576 bytes).",
     )
