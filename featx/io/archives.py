@@ -68,9 +68,9 @@ def members(archive: str) -> Iterator[Member]:
 
         class Info(tarfile.TarInfo):
             @classmethod
-            def frombuf(cls, buf: Any, encoding: str | None, errors: str) -> Self:
+            def fromtarfile(cls, tarfile: tarfile.TarFile) -> Self:
                 headers.begin()
-                return super().frombuf(buf, encoding, errors)
+                return super().fromtarfile(tarfile)
 
         with tarfile.open(fileobj=headers, mode="r:", tarinfo=Info) as tar:
             for info in tar:
@@ -149,7 +149,7 @@ class _Headers:
         self.tell = file.tell
 
     def begin(self) -> None:
-        """Begin a header: its first block was read, and long names and the like may follow."""
+        """Begin the headers of a member."""
         self._size = 0
 
     def read(self, size: int) -> bytes:
