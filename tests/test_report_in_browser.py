@@ -190,7 +190,7 @@ def test_galleries_are_filtered(page, comparison):
     assert set(shown()) == {name}
     assert len(shown()) == before.count(name)
     status = part.find_element("css selector", "[role=status]")
-    assert status.text == f"{len(shown())} pictures shown"
+    assert status.text == f"{len(shown())} images shown"
     options[0].click()
     assert shown() == before
 
