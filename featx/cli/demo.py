@@ -47,10 +47,12 @@ def demo(
 
     # In the folder, so that the report names the scenes by relative paths.
     with new_folder(out) as folder, chdir(folder):
+        from featx.datasets.scenes import drawing
         from featx.pipeline import processes
 
         # The workers start while this process imports.
-        processes.start(-1, "featx.datasets.scenes.drawing")
+        if (workers := drawing.worker_count(n, processes.count(-1))) > 1:
+            processes.start(workers, drawing.__name__)
         from featx.datasets.loading import load_dataset
         from featx.datasets.scenes.generation import write_scenes
         from featx.jobs.compare import compare

@@ -13,6 +13,14 @@ from featx.datasets.scenes.brushes import Rng, Scene
 #: Colors of a sky at the zenith and at the horizon.
 SKIES = ("4678c8 bed7f0", "6996cd e1e6eb", "96a0af d7d7d7", "5a5f82 f5be96", "7887a0 f0e1c8")
 
+#: Fewest images per worker process, which takes as long to start as to draw about so many.
+_WORTH_A_PROCESS = 50
+
+
+def worker_count(n: int, most: int) -> int:
+    """Return the number of processes, up to a limit, that are worth starting for ``n`` images."""
+    return min(most, n // _WORTH_A_PROCESS)
+
 
 def stream(random_state: int, index: int) -> Rng:
     """Return the random number generator of an image."""

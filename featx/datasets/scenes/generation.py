@@ -22,13 +22,11 @@ from numpy.typing import NDArray
 from featx.core.constraints import Each, Interval, StrOptions, natural, validate
 from featx.datasets.scenes import drawing
 from featx.datasets.scenes.brushes import Rng
-from featx.datasets.scenes.drawing import draw, draw_png, stream
+from featx.datasets.scenes.drawing import draw, draw_png, stream, worker_count
 from featx.io.writing import new_folder
 from featx.pipeline import processes
 
 LABELS = ("city", "landscape")
-#: Fewest images per worker process, which takes as long to start as to draw about so many.
-_WORTH_A_PROCESS = 50
 
 
 def make_scenes(
@@ -161,7 +159,7 @@ def write_scenes(
             (unfinished / label).mkdir()
         labels = _labels(n, random_state).tolist()
         one = partial(draw_png, size=size, random_state=random_state)
-        workers = min(processes.count(n_jobs), n // _WORTH_A_PROCESS)
+        workers = worker_count(n, processes.count(n_jobs))
         if workers > 1:
             executor = processes.shared(workers, drawing.__name__)
             codes = executor.map(one, labels, range(n), chunksize=4)
