@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+from featx.cli.completion import bundled_names
 from featx.cli.errors import ArgumentError, name_of
 from featx.core.errors import OutputError
 from featx.core.suggestions import nearest
@@ -149,12 +150,12 @@ def pattern(name: str, value: str) -> None:
 def recipe(name: str, value: str) -> None:
     """Check that a recipe exists; its content is checked when it is read."""
     where = value if name == "RECIPE" else f"{name} {value}"
-    if value in _names("pipelines"):
+    if value in bundled_names("pipelines"):
         return
     if os.path.isdir(value):
         raise ArgumentError(f"{where}: is a folder. Name a recipe, or a YAML file.")
     if not os.path.isfile(value):
-        hint = nearest(value, _names("pipelines"))
+        hint = nearest(value, bundled_names("pipelines"))
         if Path(value).suffix:
             likely = _similar(value)
             hint = f"Did you mean {likely}?" if likely else _looked_for("It")
@@ -179,7 +180,7 @@ def recipes_differ(recipes: list[str]) -> None:
 def model(name: str, value: str) -> None:
     """Check that a file can be a model; its content is checked when it is read."""
     wanted = "Name a file written by featx train, such as model.skops."
-    if value in _names("pipelines") and not os.path.exists(value):
+    if value in bundled_names("pipelines") and not os.path.exists(value):
         raise ArgumentError(
             f"{name} {value}: is a recipe, not a model. Fit it first: featx train IMAGES "
             f"--recipe {value} --out {value}.skops"
@@ -201,7 +202,7 @@ def model(name: str, value: str) -> None:
 
 def dataset(name: str, value: str) -> None:
     """Check that a data set has a card."""
-    known = _names("datasets")
+    known = bundled_names("datasets")
     if value not in known:
         raise ArgumentError(f"{value}: no such data set. {nearest(value, known)}")
 
@@ -288,14 +289,6 @@ def _try(name: str, value: str, begin: str) -> None:
         raise ArgumentError(f"{name} {error}") from None
 
 
-def _names(kind: Any) -> list[str]:
-    """List the recipes or data sets that come with featx."""
-    # Here, since help needs no YAML.
-    from featx.io import bundled
-
-    return bundled.names(kind)
-
-
 def _is_url(value: str) -> bool:
     return "://" in value
 
@@ -320,9 +313,9 @@ def _similar(value: str, *known: str) -> str | None:
 def _place_hint(name: str, value: str) -> str:
     if re.match(r"[A-Za-z]:[\\/]|\\\\", value) and os.name == "posix":
         return "It is written as on Windows; write it as here, such as /home/me/photos."
-    if value in _names("pipelines"):
+    if value in bundled_names("pipelines"):
         return f"It is the name of a recipe: write --recipe {value}."
-    if value in _names("datasets"):
+    if value in bundled_names("datasets"):
         return f"It is the name of a data set: featx datasets show {value} describes it."
     if likely := _similar(value):
         return f"Did you mean {likely}?"

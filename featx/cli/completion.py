@@ -1,4 +1,4 @@
-"""Shell completion of names."""
+"""Names of recipes and data sets, and their completion by the shell."""
 
 from typing import Any
 
@@ -13,8 +13,13 @@ def complete_dataset(incomplete: str) -> list[str]:
     return _complete("datasets", incomplete)
 
 
-def _complete(kind: Any, incomplete: str) -> list[str]:
+def bundled_names(kind: Any) -> list[str]:
+    """List the recipes or data sets that come with featx."""
     # Here, since help needs no YAML.
     from featx.io import bundled
 
-    return [name for name in bundled.names(kind) if name.startswith(incomplete)]
+    return bundled.names(kind)
+
+
+def _complete(kind: Any, incomplete: str) -> list[str]:
+    return [name for name in bundled_names(kind) if name.startswith(incomplete)]
